@@ -1,0 +1,2 @@
+//! The `coxswain` binary.
+fn main() {}

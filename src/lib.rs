@@ -1,0 +1,8 @@
+//! Coxswain: a Kubernetes operator that installs Helm charts from custom resources and keeps them as declared.
+//!
+//! Each room is a module and imports only those above it: `value`, `yaml`, `template`, `chart`, `render`, `release`
+//! and `plan` are pure (no `kube`, `tokio` or `reqwest`); `source`, `cluster`, `api`, `controller`, `server` and `cli`
+//! do the talking.
+
+pub mod template;
+pub mod value;

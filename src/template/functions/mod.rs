@@ -1,0 +1,102 @@
+//! The functions that a template can name, one file a family, and the shape in which a family declares them.
+//!
+//! A [`Function`] names its parameters' Go types; the engine checks number and types of the arguments as Go's
+//! reflection does (`text/template/exec.go` evalCall, validateType) before it calls, so a function sees only arguments
+//! of the declared types. An error it returns surfaces as `error calling NAME: TEXT`.
+
+use crate::value::Value;
+
+/// The Go type of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameter {
+    /// `interface{}`: anything, nil included.
+    Any,
+    /// `string`.
+    String,
+    /// `int`: int literals and values of kind int.
+    Int,
+    /// `int64`.
+    Int64,
+    /// `float64`.
+    Float,
+    /// `bool`.
+    Bool,
+    /// `map[string]interface{}`; `.Values` is assignable.
+    Map,
+    /// `[]interface{}`.
+    List,
+    /// `[]byte`.
+    Bytes,
+    /// A concrete struct or named type, by its Go name, for example `certificate` or `time.Time`.
+    Named(&'static str),
+}
+
+/// One function: its name in templates, its parameters, its body.
+#[derive(Clone, Copy)]
+pub struct Function {
+    /// The name that templates use.
+    pub name: &'static str,
+    /// The Go types of the fixed parameters.
+    pub parameters: &'static [Parameter],
+    /// The Go type of the variadic rest, where there is one.
+    pub rest: Option<Parameter>,
+    /// The body. Arguments are already checked.
+    pub call: fn(&mut dyn Host, &[Value]) -> Result<Value, CallError>,
+}
+
+/// Why a call failed.
+#[derive(Clone, Debug)]
+pub enum CallError {
+    /// The function returned an error or panicked with this text: Go prints `error calling NAME: TEXT`.
+    Message(String),
+    /// Execution inside the function failed (`include`, `tpl`): the engine's own error, kept whole.
+    Template(Box<crate::template::functions::Nested>),
+}
+
+/// The engine's error, opaque to functions. The engine defines what is in it.
+#[derive(Clone, Debug)]
+pub struct Nested {
+    /// The text, in Go's form.
+    pub message: String,
+}
+
+impl From<String> for CallError {
+    fn from(message: String) -> Self {
+        Self::Message(message)
+    }
+}
+
+impl From<&str> for CallError {
+    fn from(message: &str) -> Self {
+        Self::Message(message.to_owned())
+    }
+}
+
+/// What a function may ask of the running render.
+pub trait Host {
+    /// The source of chance and time.
+    fn chance(&self) -> &dyn Chance;
+    /// Reads the cluster; an empty map offline.
+    fn lookup(&mut self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Value, CallError>;
+    /// Renders a named template, with Helm's limit of 1000 nested calls a name.
+    fn include(&mut self, name: &str, data: Value) -> Result<Value, CallError>;
+    /// Renders a text as a template.
+    fn tpl(&mut self, text: &str, data: Value) -> Result<Value, CallError>;
+    /// Accounts for `bytes` of new memory and `steps` of work; an error once the render's limits are used up.
+    /// Functions whose result can be much larger than their arguments call it before they allocate.
+    fn charge(&mut self, steps: u64, bytes: u64) -> Result<(), CallError>;
+}
+
+/// The one seam for chance and the clock: random text, keys, certificates and now. Production asks the operating
+/// system; the conformance run returns fixed results.
+pub trait Chance {
+    /// The present time, nanoseconds since the Unix epoch.
+    fn now(&self) -> i128;
+    /// `n` random bytes.
+    fn bytes(&self, n: usize) -> Vec<u8>;
+    /// A fixed result in place of a function of chance (`randAlphaNum`, `genCA`, `uuidv4`, `ago`, …), called with the
+    /// function's arguments; nothing where the real function is to run.
+    fn stub(&self, _function: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
+        None
+    }
+}

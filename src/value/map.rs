@@ -1,0 +1,122 @@
+//! Go maps with string keys, shared by reference.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::{Str, Value};
+
+/// The type of a map, which `typeOf` sees and field access depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapType {
+    /// `map[string]interface {}`: a missing key is nil.
+    Any,
+    /// `map[string]string`: a missing key is `""` (`split`, annotations of `.Chart`).
+    String,
+    /// `common.Values`: `.Values`, with its methods.
+    Values,
+}
+
+impl MapType {
+    /// The Go type name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Any => "map[string]interface {}",
+            Self::String => "map[string]string",
+            Self::Values => "common.Values",
+        }
+    }
+}
+
+/// A Go map: every clone is a handle on the same entries.
+#[derive(Clone, Debug)]
+pub struct Map {
+    map_type: MapType,
+    entries: Rc<RefCell<BTreeMap<Str, Value>>>,
+}
+
+impl Default for Map {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Map {
+    /// An empty `map[string]interface {}`.
+    pub fn new() -> Self {
+        Self::of(MapType::Any)
+    }
+
+    /// An empty map of the given type.
+    pub fn of(map_type: MapType) -> Self {
+        Self { map_type, entries: Rc::default() }
+    }
+
+    /// The same entries under another type, as Go's conversion between map types.
+    pub fn with_type(&self, map_type: MapType) -> Self {
+        Self { map_type, entries: Rc::clone(&self.entries) }
+    }
+
+    /// The map's type.
+    pub fn map_type(&self) -> MapType {
+        self.map_type
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &[u8]) -> Option<Value> {
+        self.entries.borrow().get(key).cloned()
+    }
+
+    /// Whether the key is there, whatever its value.
+    pub fn contains_key(&self, key: &[u8]) -> bool {
+        self.entries.borrow().contains_key(key)
+    }
+
+    /// Sets a key, for every holder of this map.
+    pub fn insert(&self, key: impl Into<Str>, value: Value) {
+        self.entries.borrow_mut().insert(key.into(), value);
+    }
+
+    /// Removes a key, for every holder of this map.
+    pub fn remove(&self, key: &[u8]) -> Option<Value> {
+        self.entries.borrow_mut().remove(key)
+    }
+
+    /// How many keys.
+    pub fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A snapshot of the entries in byte order of their keys, the order of `range`.
+    pub fn entries(&self) -> Vec<(Str, Value)> {
+        self.entries.borrow().iter().map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+
+    /// A snapshot of the keys in byte order.
+    pub fn keys(&self) -> Vec<Str> {
+        self.entries.borrow().keys().cloned().collect()
+    }
+
+    /// Whether both handles are the same map.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.entries, &other.entries)
+    }
+
+    /// An address that tells two maps apart, for cycle detection.
+    pub fn address(&self) -> usize {
+        Rc::as_ptr(&self.entries) as usize
+    }
+}
+
+impl<K: Into<Str>> FromIterator<(K, Value)> for Map {
+    fn from_iter<I: IntoIterator<Item = (K, Value)>>(entries: I) -> Self {
+        let map = Self::new();
+        *map.entries.borrow_mut() = entries.into_iter().map(|(k, v)| (k.into(), v)).collect();
+        map
+    }
+}
