@@ -4,5 +4,7 @@
 //! and `plan` are pure (no `kube`, `tokio` or `reqwest`); `source`, `cluster`, `api`, `controller`, `server` and `cli`
 //! do the talking.
 
+pub mod chart;
+pub mod render;
 pub mod template;
 pub mod value;
