@@ -10,6 +10,7 @@ mod directory;
 mod error;
 mod load;
 mod metadata;
+pub mod version;
 
 pub use archive::Limits;
 pub use directory::load_directory;
