@@ -45,4 +45,5 @@ if ! [ -e "$folder/complete" ]; then
 	mkdir -p "$folder"
 	(cd "$here" && GOWORK=off GOFLAGS=-mod=readonly CGO_ENABLED=0 go run ./cmd/build "$folder") >&2
 fi
+touch "$folder/complete"
 printf '%s\n' "$folder"

@@ -126,12 +126,13 @@ func (f folder) writePair(name string, certificate []byte, key *ecdsa.PrivateKey
 	return f.writeKey(name+".key", key)
 }
 
+// writeKey writes the one form from which the API server also reads the public half.
 func (f folder) writeKey(name string, key *ecdsa.PrivateKey) error {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
+	der, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
 		return err
 	}
-	return f.writePEM(name, "PRIVATE KEY", der)
+	return f.writePEM(name, "EC PRIVATE KEY", der)
 }
 
 func (f folder) writePEM(name, kind string, der []byte) error {

@@ -2,8 +2,9 @@
 // ends or it is asked to terminate.
 //
 //	reaper COMMAND [ARGUMENT...]
+//	reaper -remove FOLDER
 //
-// The parent holds the writing end of a pipe to the reaper's standard input.
+// The second form runs nothing and removes the folder at the end. The parent holds the writing end of a pipe to the reaper's standard input.
 // The kernel closes that end however the parent goes, SIGKILL included, so no
 // server of a test outlives the test. The reaper exits with the command's own
 // exit code, or 128 plus the number of the signal that ended it.
@@ -17,12 +18,19 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: reaper COMMAND [ARGUMENT...]")
+		fmt.Fprintln(os.Stderr, "usage: reaper COMMAND [ARGUMENT...] | reaper -remove FOLDER")
 		os.Exit(2)
+	}
+	if os.Args[1] == "-remove" && len(os.Args) == 3 {
+		signal.Ignore(syscall.SIGINT, syscall.SIGHUP)
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		remove(os.Args[2])
+		return
 	}
 	// Installed before the command starts, so that no signal falls in between.
 	signals := make(chan os.Signal, 4)
@@ -55,6 +63,19 @@ func main() {
 		result = kill(command, ended)
 	}
 	os.Exit(exitCode(result))
+}
+
+// remove takes the folder away, unless the parent has done so itself: again and
+// again for two seconds, because the servers that write to it are being killed at
+// the same moment.
+func remove(folder string) {
+	if _, err := os.Stat(folder); err != nil {
+		return
+	}
+	for range 20 {
+		_ = os.RemoveAll(folder)
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // kill ends the command's whole process group and waits for the command.

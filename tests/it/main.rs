@@ -1,0 +1,6 @@
+//! Tests against a real control plane. See `tests/cluster/README.md`.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cluster;

@@ -1,0 +1,16 @@
+//! What the tests against a real control plane and the demonstration share: the control plane itself, a chart server
+//! with faults on demand, packed charts, and the API server's audit log.
+//!
+//! Several targets include this folder and none uses all of it.
+#![allow(dead_code, unused_imports, reason = "every target that includes this folder uses another part of it")]
+
+pub mod audit;
+pub mod chart_server;
+pub mod charts;
+pub mod cluster;
+pub mod command;
+pub mod folder;
+pub mod wait;
+
+pub use chart_server::{ChartServer, Fault};
+pub use cluster::{ControlPlane, Options, shared};
