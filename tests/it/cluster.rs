@@ -1,5 +1,6 @@
 //! The control plane itself: if one of these fails, look here before anywhere else.
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -9,6 +10,7 @@ use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
 
+use crate::support::cluster::{Process, Signal};
 use crate::support::{ChartServer, ControlPlane, Fault, Options, charts, command, folder::Folder, shared, wait};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -141,6 +143,28 @@ fn what_is_stored_survives_a_restart_of_the_api_server() -> Result<()> {
     assert!(!refused.success, "{refused:?}");
     cluster.start_apiserver()?;
     command::output(cluster.kubectl().args(["get", "configmap", "kept"]))?;
+    Ok(())
+}
+
+#[test]
+fn a_process_hears_signals_and_goes_with_its_owner() -> Result<()> {
+    let cluster = shared();
+    let script = "trap 'echo bye; exit 7' TERM; echo here; while :; do sleep 0.05; done";
+    let run = |name: &str| cluster.run(name, Command::new("sh").args(["-c", script]));
+    let here = |process: &Process| Ok(process.output()?.starts_with("here").then_some(()));
+
+    let mut polite = run("polite")?;
+    wait::until(LIMIT, "the script to begin", || here(&polite))?;
+    polite.signal(Signal::Pause)?;
+    polite.signal(Signal::Resume)?;
+    polite.signal(Signal::Terminate)?;
+    assert_eq!(polite.wait(LIMIT)?.code(), Some(7));
+    assert_eq!(polite.output()?, "here\nbye\n");
+
+    let mut dropped = run("dropped")?;
+    wait::until(LIMIT, "the script to begin", || here(&dropped))?;
+    dropped.stop();
+    assert_eq!(dropped.output()?, "here\n", "killed, not asked");
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use serde_json::json;
 
-use self::process::Process;
+pub use self::process::{Process, Signal};
 use self::programs::Programs;
 use self::servers::Layout;
 use super::audit::Mark;
@@ -117,7 +117,8 @@ impl ControlPlane {
     }
 
     fn add(&mut self, name: &str, arguments: &[String]) -> Result<()> {
-        self.servers.push(Process::start(&self.programs, name, arguments, self.folder.path())?);
+        let server = self.run(name, Command::new(self.bin(name)).args(arguments))?;
+        self.servers.push(server);
         Ok(())
     }
 
@@ -216,6 +217,23 @@ impl ControlPlane {
         Ok(path)
     }
 
+    /// Runs a program, such as the operator, that is not to outlive the test process. What it says is appended to
+    /// `NAME.log` in [`Self::folder`]. Its `KUBECONFIG` is not set.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run(&self, name: &str, command: &Command) -> Result<Process> {
+        Process::start(&self.programs, name, command, self.folder.path())
+    }
+
+    /// The API server's process, to pause and resume it.
+    ///
+    /// # Errors
+    /// When it is stopped.
+    pub fn apiserver(&self) -> Result<&Process> {
+        self.apiserver.as_ref().context("the API server is stopped")
+    }
+
     /// Kills the API server. What is stored stays, the other servers stay and knock.
     pub fn stop_apiserver(&mut self) {
         self.apiserver = None;
@@ -227,7 +245,8 @@ impl ControlPlane {
     /// When it is not ready within a minute.
     pub fn start_apiserver(&mut self) -> Result<()> {
         let arguments = self.layout.apiserver(&self.options);
-        self.apiserver = Some(Process::start(&self.programs, "kube-apiserver", &arguments, self.folder.path())?);
+        let apiserver = self.run("kube-apiserver", Command::new(self.bin("kube-apiserver")).args(arguments))?;
+        self.apiserver = Some(apiserver);
         let launcher = self.layout.kubeconfig("system:launcher");
         readiness::wait_for_apiserver(&launcher, || self.check()).context("starting the API server")
     }

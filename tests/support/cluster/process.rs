@@ -3,7 +3,9 @@
 //! It runs under `reaper`, which kills it when a pipe from here closes. The kernel closes the pipe however this
 //! process ends, SIGKILL included.
 
+use std::ffi::OsString;
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -12,6 +14,17 @@ use anyhow::{Context, Result};
 
 use super::programs::Programs;
 use crate::support::wait;
+
+/// What a process can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// End in good order (SIGTERM).
+    Terminate,
+    /// Stand still, with all connections open (SIGSTOP).
+    Pause,
+    /// Go on (SIGCONT).
+    Resume,
+}
 
 /// A running server; ends on drop.
 #[derive(Debug)]
@@ -24,14 +37,23 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a program; what it says is appended to `NAME.log` in `logs`.
+    /// Starts a command; what it says is appended to `NAME.log` in `logs`. Of the command, the program, its arguments
+    /// and what was set in its environment count.
     ///
     /// # Errors
-    /// When the reaper cannot be started. A program that fails is seen by [`Self::exit`].
-    pub fn start(programs: &Programs, name: &str, arguments: &[String], logs: &Path) -> Result<Self> {
-        let mut reaped = vec![programs.path(name).to_string_lossy().into_owned()];
-        reaped.extend_from_slice(arguments);
-        Self::start_reaper(programs, name, &reaped, logs)
+    /// When the reaper cannot be started. A command that fails is seen by [`Self::exit`].
+    pub fn start(programs: &Programs, name: &str, command: &Command, logs: &Path) -> Result<Self> {
+        let mut arguments = vec![command.get_program().to_owned()];
+        arguments.extend(command.get_args().map(OsString::from));
+        let mut reaper = Command::new(programs.path("reaper"));
+        reaper.args(arguments);
+        for (variable, value) in command.get_envs() {
+            match value {
+                Some(value) => reaper.env(variable, value),
+                None => reaper.env_remove(variable),
+            };
+        }
+        Self::start_reaper(reaper, name, logs)
     }
 
     /// Starts the caretaker that removes `folder` once this process has ended.
@@ -39,15 +61,15 @@ impl Process {
     /// # Errors
     /// When the reaper cannot be started.
     pub fn start_caretaker(programs: &Programs, folder: &Path) -> Result<Self> {
-        let arguments = ["-remove".to_owned(), folder.to_string_lossy().into_owned()];
-        Self::start_reaper(programs, "caretaker", &arguments, folder)
+        let mut reaper = Command::new(programs.path("reaper"));
+        reaper.arg("-remove").arg(folder);
+        Self::start_reaper(reaper, "caretaker", folder)
     }
 
-    fn start_reaper(programs: &Programs, name: &str, arguments: &[String], logs: &Path) -> Result<Self> {
+    fn start_reaper(mut reaper: Command, name: &str, logs: &Path) -> Result<Self> {
         let log = logs.join(format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log).context("cannot write a server's log")?;
-        let mut reaper = Command::new(programs.path("reaper"))
-            .args(arguments)
+        let mut reaper = reaper
             .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -55,6 +77,37 @@ impl Process {
             .with_context(|| format!("cannot start {name}"))?;
         let lifeline = reaper.stdin.take();
         Ok(Self { name: name.to_owned(), reaper, lifeline, log })
+    }
+
+    /// Sends the server a signal.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let line: &[u8] = match signal {
+            Signal::Terminate => b"TERM\n",
+            Signal::Pause => b"STOP\n",
+            Signal::Resume => b"CONT\n",
+        };
+        let mut lifeline = self.lifeline.as_ref().with_context(|| format!("{} was stopped", self.name))?;
+        lifeline.write_all(line).with_context(|| format!("{} has ended", self.name))
+    }
+
+    /// Waits until the server has ended by itself or by a signal.
+    ///
+    /// # Errors
+    /// When it has not ended within the limit.
+    pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let what = format!("{} to end", self.name);
+        wait::until(limit, &what, || self.exit())
+    }
+
+    /// What the server has said so far.
+    ///
+    /// # Errors
+    /// When its log cannot be read.
+    pub fn output(&self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&std::fs::read(&self.log)?).into_owned())
     }
 
     /// How the server has ended, if it has.
@@ -67,8 +120,7 @@ impl Process {
 
     /// The server's name and the end of its log, for a message.
     pub fn last_words(&self) -> String {
-        let log = std::fs::read(&self.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
+        let log = self.output().unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         format!("{}:\n{}", self.name, lines[lines.len().saturating_sub(15)..].join("\n"))
     }

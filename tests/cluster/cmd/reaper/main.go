@@ -6,11 +6,13 @@
 //
 // The second form runs nothing and removes the folder at the end. The parent holds the writing end of a pipe to the reaper's standard input.
 // The kernel closes that end however the parent goes, SIGKILL included, so no
-// server of a test outlives the test. The reaper exits with the command's own
-// exit code, or 128 plus the number of the signal that ended it.
+// server of a test outlives the test. A line TERM, STOP or CONT written to the
+// pipe sends the command that signal. The reaper exits with the command's own exit
+// code, or 128 plus the number of the signal that ended it.
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -50,7 +52,7 @@ func main() {
 	go func() { ended <- command.Wait() }()
 	parentGone := make(chan struct{})
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
+		passSignals(command.Process)
 		close(parentGone)
 	}()
 
@@ -63,6 +65,18 @@ func main() {
 		result = kill(command, ended)
 	}
 	os.Exit(exitCode(result))
+}
+
+// passSignals sends the command the signals that the parent names, until the
+// parent closes the pipe.
+func passSignals(process *os.Process) {
+	names := map[string]os.Signal{"TERM": syscall.SIGTERM, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		if signal, known := names[lines.Text()]; known {
+			_ = process.Signal(signal)
+		}
+	}
 }
 
 // remove takes the folder away, unless the parent has done so itself: again and
