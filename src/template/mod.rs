@@ -1,3 +1,22 @@
 //! Go's `text/template`, as Helm uses it.
+//!
+//! A file is parsed once ([`parse`]) into a [`Parsed`], which is immutable, knows its functions, and is shared by every
+//! render and thread. A [`Set`] gives parsed files their names and is one namespace of templates; it is shared too. An
+//! [`Execution`] is one render: it runs templates of a set on one thread, within [`Limits`], and its errors are Helm's.
 
+pub mod error;
 pub mod functions;
+pub mod print;
+
+mod execution;
+mod limits;
+mod lookup;
+mod parse;
+mod set;
+
+pub use error::{ParseError, TemplateError};
+pub use execution::{Environment, Execution};
+pub use limits::{Limits, on_large_stack};
+pub use lookup::{Lookup, NoLookup};
+pub use parse::{Parsed, parse};
+pub use set::Set;

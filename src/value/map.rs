@@ -28,10 +28,12 @@ impl MapType {
     }
 }
 
-/// A Go map: every clone is a handle on the same entries.
+/// A Go map: every clone is a handle on the same entries. A nil map reads as an empty one, is `null` in JSON, and
+/// refuses to be written to.
 #[derive(Clone, Debug)]
 pub struct Map {
     map_type: MapType,
+    nil: bool,
     entries: Rc<RefCell<BTreeMap<Str, Value>>>,
 }
 
@@ -49,12 +51,23 @@ impl Map {
 
     /// An empty map of the given type.
     pub fn of(map_type: MapType) -> Self {
-        Self { map_type, entries: Rc::default() }
+        Self { map_type, nil: false, entries: Rc::default() }
+    }
+
+    /// A nil map. To write to it is a panic in Go, `assignment to entry in nil map`: functions that write check
+    /// [`Map::is_nil`] and return that text.
+    pub fn nil(map_type: MapType) -> Self {
+        Self { map_type, nil: true, entries: Rc::default() }
+    }
+
+    /// Whether this is Go's nil map.
+    pub fn is_nil(&self) -> bool {
+        self.nil
     }
 
     /// The same entries under another type, as Go's conversion between map types.
     pub fn with_type(&self, map_type: MapType) -> Self {
-        Self { map_type, entries: Rc::clone(&self.entries) }
+        Self { map_type, nil: self.nil, entries: Rc::clone(&self.entries) }
     }
 
     /// The map's type.
@@ -72,8 +85,11 @@ impl Map {
         self.entries.borrow().contains_key(key)
     }
 
-    /// Sets a key, for every holder of this map.
+    /// Sets a key, for every holder of this map; a nil map stays as it is.
     pub fn insert(&self, key: impl Into<Str>, value: Value) {
+        if self.nil {
+            return;
+        }
         self.entries.borrow_mut().insert(key.into(), value);
     }
 

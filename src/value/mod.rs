@@ -16,7 +16,7 @@ mod text;
 
 pub use list::{ElementType, List};
 pub use map::{Map, MapType};
-pub use object::{Kind, Object};
+pub use object::{Kind, Method, Object, Parameter};
 pub use text::Str;
 
 use std::rc::Rc;

@@ -1,0 +1,73 @@
+//! The errors of templates, in Go's words, and Helm's final form of them (`pkg/engine/engine.go`).
+
+use std::fmt;
+
+/// A file that does not parse. The name under which it is used is given when the text is asked for, so that one parsed
+/// file can stand under many names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    pub(crate) line: u32,
+    pub(crate) message: String,
+    /// The line of the action that the unexpected end left open, where Go adds it, and whether the word ` action` is
+    /// already there.
+    pub(crate) action: Option<(u32, bool)>,
+}
+
+impl ParseError {
+    /// Go's text: `template: NAME:LINE: MESSAGE`.
+    pub fn text(&self, name: &str) -> String {
+        let mut text = format!("template: {name}:{}: {}", self.line, self.message);
+        if let Some((line, has_word)) = self.action {
+            let start = if has_word { " started at" } else { " in action started at" };
+            text.push_str(&format!("{start} {name}:{line}"));
+        }
+        text
+    }
+}
+
+/// An error of execution: a chain of Go errors, each of whose texts ends in the text of the one that it wraps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecError {
+    /// What each error of the chain puts before the text of the next, innermost first.
+    pub(crate) parts: Vec<String>,
+    /// Whether the render's limits are used up, which no template can recover from.
+    pub(crate) is_limit: bool,
+}
+
+impl ExecError {
+    /// An error that wraps nothing.
+    pub fn new(text: String) -> Self {
+        Self { parts: vec![text], is_limit: false }
+    }
+
+    /// The same error, wrapped with a text before it (Go's `%w`).
+    pub fn wrap(mut self, prefix: String) -> Self {
+        self.parts.push(prefix);
+        self
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> String {
+        self.parts.iter().rev().map(String::as_str).collect()
+    }
+}
+
+impl fmt::Display for ExecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+/// A render that failed. The text is Helm's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// A file does not parse: `parse error at (FILE:LINE): MESSAGE`.
+    #[error("{0}")]
+    Parse(String),
+    /// A template failed.
+    #[error("{0}")]
+    Execution(String),
+    /// The render used up its limits; the text names template and line.
+    #[error("{0}")]
+    Limit(String),
+}
