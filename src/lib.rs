@@ -4,6 +4,7 @@
 //! and `plan` are pure (no `kube`, `tokio` or `reqwest`); `source`, `cluster`, `api`, `controller`, `server` and `cli`
 //! do the talking.
 
+pub mod api;
 pub mod chart;
 pub mod render;
 pub mod template;
