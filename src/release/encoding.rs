@@ -1,0 +1,244 @@
+//! The text of a record in its Secret: JSON, gzip, base64 (`pkg/storage/driver/util.go`), and what is done with a
+//! record that is too large for one Secret.
+
+use std::borrow::Cow;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
+use serde::Serialize;
+use serde_json::ser::Formatter;
+
+use super::Record;
+
+/// The most bytes that a Secret's data may have (`k8s.io/api/core/v1` MaxSecretSize).
+const SECRET_LIMIT: usize = 1 << 20;
+/// The most bytes of JSON that are unpacked; a record of the largest Secret of ordinary text has a tenth of it.
+const JSON_LIMIT: u64 = 256 << 20;
+const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
+
+/// Why a record cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot encode release {release:?} revision {revision}: {source}")]
+pub struct EncodeError {
+    release: String,
+    revision: i64,
+    source: io::Error,
+}
+
+/// Why a record cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The outer encoding is damaged.
+    #[error("release record is not base64: {0}")]
+    Base64(#[from] base64::DecodeError),
+    /// The compressed data is damaged or cut.
+    #[error("release record cannot be unpacked: {0}")]
+    Gzip(#[source] io::Error),
+    /// It unpacks to more than any release has.
+    #[error("release record is larger than {} MiB when unpacked", JSON_LIMIT >> 20)]
+    TooLarge,
+    /// The JSON is not that of a release.
+    #[error("release record is not a release: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// What had to be left out of a record so that it fits one Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Omitted {
+    /// Nothing.
+    Nothing,
+    /// The chart's files outside `templates/`.
+    Files,
+    /// The chart's files and templates.
+    FilesAndTemplates,
+}
+
+/// A record ready to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    /// What was left out.
+    pub omitted: Omitted,
+    /// The text, usually in one part; [`unpack`] reads all parts in their order.
+    pub parts: Vec<String>,
+}
+
+/// The text of a record, as Helm writes it.
+///
+/// # Errors
+/// [`EncodeError`] where the record holds something that JSON cannot say.
+pub fn encode(record: &Record) -> Result<String, EncodeError> {
+    compress(record).map(|bytes| STANDARD.encode(bytes)).map_err(|source| EncodeError {
+        release: record.name.clone(),
+        revision: record.version,
+        source,
+    })
+}
+
+/// Reads a record's text, of Helm v3 and v4, compressed or not.
+///
+/// # Errors
+/// [`DecodeError`] where it is damaged.
+pub fn decode(text: &[u8]) -> Result<Record, DecodeError> {
+    let bytes = STANDARD.decode(text)?;
+    let json = if bytes.starts_with(&GZIP_MAGIC) { Cow::Owned(decompress(&bytes)?) } else { Cow::Borrowed(&bytes[..]) };
+    Ok(serde_json::from_slice(&json)?)
+}
+
+/// Encodes a record so that each part fits a Secret: whole, else without the chart's files, else without its
+/// templates too, else in several parts. What makes a release work (manifest, hooks, values) is never left out.
+///
+/// # Errors
+/// As [`encode`].
+pub fn pack(record: &Record) -> Result<Packed, EncodeError> {
+    pack_within(record, SECRET_LIMIT)
+}
+
+/// Reads the parts that [`pack`] made, in their order.
+///
+/// # Errors
+/// As [`decode`].
+pub fn unpack<P: AsRef<[u8]>>(parts: &[P]) -> Result<Record, DecodeError> {
+    match parts {
+        [part] => decode(part.as_ref()),
+        parts => decode(&parts.iter().flat_map(|part| part.as_ref()).copied().collect::<Vec<_>>()),
+    }
+}
+
+fn pack_within(record: &Record, limit: usize) -> Result<Packed, EncodeError> {
+    let mut reduced = Cow::Borrowed(record);
+    for omitted in [Omitted::Nothing, Omitted::Files, Omitted::FilesAndTemplates] {
+        match omitted {
+            Omitted::Nothing => {}
+            Omitted::Files => reduced.to_mut().chart.files = Arc::new([]),
+            Omitted::FilesAndTemplates => reduced.to_mut().chart.templates = Arc::new([]),
+        }
+        let text = encode(&reduced)?;
+        if text.len() <= limit {
+            return Ok(Packed { omitted, parts: vec![text] });
+        }
+    }
+    let text = encode(record)?;
+    let parts = text.as_bytes().chunks(limit).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
+    Ok(Packed { omitted: Omitted::Nothing, parts })
+}
+
+fn compress(record: &Record) -> io::Result<Vec<u8>> {
+    let mut writer = GzEncoder::new(Vec::new(), Compression::best());
+    record.serialize(&mut serde_json::Serializer::with_formatter(&mut writer, GoText))?;
+    writer.flush()?;
+    writer.finish()
+}
+
+fn decompress(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let mut json = Vec::new();
+    MultiGzDecoder::new(bytes).take(JSON_LIMIT + 1).read_to_end(&mut json).map_err(DecodeError::Gzip)?;
+    if json.len() as u64 > JSON_LIMIT { Err(DecodeError::TooLarge) } else { Ok(json) }
+}
+
+/// Compact JSON with Go's spelling: a whole float64 has no fraction, and what HTML would read is escaped.
+struct GoText;
+
+impl Formatter for GoText {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(place) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+            let (plain, special) = rest.split_at(place);
+            let mut characters = special.chars();
+            writer.write_all(plain.as_bytes())?;
+            write!(writer, "\\u{:04x}", characters.next().map_or(0, u32::from))?;
+            rest = characters.as_str();
+        }
+        writer.write_all(rest.as_bytes())
+    }
+
+    fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        write!(writer, "{value}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chart::File;
+    use crate::release::{Phase, Status};
+
+    const HELM_4: &str = include_str!("testdata/helm-4.3.1.json");
+    const HELM_3: &str = include_str!("testdata/helm-3.json");
+
+    fn json(record: &Record) -> anyhow::Result<String> {
+        Ok(String::from_utf8(decompress(&STANDARD.decode(encode(record)?)?)?)?)
+    }
+
+    #[test]
+    fn a_record_of_helm_comes_back_byte_for_byte() -> anyhow::Result<()> {
+        let record = decode(STANDARD.encode(HELM_4.trim_end()).as_bytes())?;
+        assert_eq!(record.chart.values["replicas"], 2.0);
+        assert_eq!(json(&record)?, HELM_4.trim_end());
+        Ok(())
+    }
+
+    #[test]
+    fn a_record_of_helm_3_is_read() -> anyhow::Result<()> {
+        let record = decode(STANDARD.encode(HELM_3).as_bytes())?;
+        assert_eq!((record.info.status, record.info.deleted), (Status::Deployed, None));
+        assert_eq!(record.info.first_deployed, Some("2023-03-13T02:11:12.345678Z".parse()?));
+        assert_eq!(record.hooks[0].last_run.phase, Phase::Never);
+        assert!(record.apply_method.is_client_side());
+        Ok(())
+    }
+
+    #[test]
+    fn records_in_several_gzip_members_are_read() -> anyhow::Result<()> {
+        let (head, tail) = HELM_3.split_at(200);
+        let mut bytes = Vec::new();
+        for part in [head, tail] {
+            let mut writer = GzEncoder::new(&mut bytes, Compression::fast());
+            writer.write_all(part.as_bytes())?;
+            writer.finish()?;
+        }
+        assert_eq!(decode(STANDARD.encode(bytes).as_bytes())?.name, "old");
+        Ok(())
+    }
+
+    #[test]
+    fn damage_is_told_apart() -> anyhow::Result<()> {
+        let text = encode(&decode(STANDARD.encode(HELM_4).as_bytes())?)?;
+        assert!(matches!(decode(b"%"), Err(DecodeError::Base64(_))));
+        assert!(matches!(decode(&text.as_bytes()[..400]), Err(DecodeError::Gzip(_))));
+        assert!(matches!(decode(STANDARD.encode("[]x").as_bytes()), Err(DecodeError::Json(_))));
+        Ok(())
+    }
+
+    /// Text that gzip cannot make smaller.
+    fn noise(bytes: usize, mut seed: u64) -> Arc<[File]> {
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as u8
+        };
+        let data: Vec<u8> = (0..bytes).map(|_| next()).collect();
+        Arc::new([File { name: "noise".to_owned(), data: data.into(), modified: None }])
+    }
+
+    #[test]
+    fn a_large_record_loses_files_then_templates_then_is_cut_in_parts() -> anyhow::Result<()> {
+        let mut record = decode(STANDARD.encode(HELM_4).as_bytes())?;
+        record.chart.files = noise(3_000, 1);
+        record.chart.templates = noise(3_000, 2);
+        for (limit, omitted, in_parts, kept) in [
+            (20_000, Omitted::Nothing, false, (1, 1)),
+            (8_000, Omitted::Files, false, (0, 1)),
+            (3_000, Omitted::FilesAndTemplates, false, (0, 0)),
+            (500, Omitted::Nothing, true, (1, 1)),
+        ] {
+            let packed = pack_within(&record, limit)?;
+            assert!(packed.parts.iter().all(|part| part.len() <= limit));
+            assert_eq!((packed.omitted, packed.parts.len() > 1), (omitted, in_parts), "limit {limit}");
+            let unpacked = unpack(&packed.parts)?;
+            assert_eq!((unpacked.chart.files.len(), unpacked.chart.templates.len()), kept, "limit {limit}");
+            assert_eq!(unpacked.manifest, record.manifest);
+        }
+        Ok(())
+    }
+}
