@@ -42,6 +42,12 @@ impl From<String> for Value {
     }
 }
 
+impl From<Vec<u8>> for Value {
+    fn from(text: Vec<u8>) -> Self {
+        Self::Str(text.into())
+    }
+}
+
 impl From<Str> for Value {
     fn from(text: Str) -> Self {
         Self::Str(text)

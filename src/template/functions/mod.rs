@@ -4,6 +4,10 @@
 //! reflection does (`text/template/exec.go` evalCall, validateType) before it calls, so a function sees only arguments
 //! of the declared types. An error it returns surfaces as `error calling NAME: TEXT`.
 
+mod arguments;
+mod runes;
+mod strings;
+
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -14,7 +18,7 @@ pub use crate::value::{Method, Parameter};
 
 /// Every family. A family adds its module above and its line here; a later line wins over an earlier one of the same
 /// name, as Helm's functions win over Sprig's.
-const FAMILIES: &[&[Function]] = &[];
+const FAMILIES: &[&[Function]] = &[strings::FUNCTIONS];
 
 /// The function that templates call by this name, Go's builtins not included.
 pub fn find(name: &str) -> Option<&'static Function> {
@@ -35,7 +39,22 @@ pub struct Function {
     /// The Go type of the variadic rest, where there is one.
     pub rest: Option<Parameter>,
     /// The body. Arguments are already checked.
-    pub call: fn(&mut dyn Host, &[Value]) -> Result<Value, CallError>,
+    pub call: Body,
+}
+
+/// The body of a function.
+type Body = fn(&mut dyn Host, &[Value]) -> Result<Value, CallError>;
+
+impl Function {
+    /// A function with fixed parameters.
+    pub const fn new(name: &'static str, parameters: &'static [Parameter], call: Body) -> Self {
+        Self { name, parameters, rest: None, call }
+    }
+
+    /// A function that takes any number of further arguments.
+    pub const fn variadic(name: &'static str, parameters: &'static [Parameter], rest: Parameter, call: Body) -> Self {
+        Self { name, parameters, rest: Some(rest), call }
+    }
 }
 
 /// Why a call failed.
