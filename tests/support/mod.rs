@@ -10,7 +10,10 @@ pub mod charts;
 pub mod cluster;
 pub mod command;
 pub mod folder;
+pub mod http;
+pub mod operator;
 pub mod wait;
 
 pub use chart_server::{ChartServer, Fault};
 pub use cluster::{ControlPlane, Options, shared};
+pub use operator::Operator;

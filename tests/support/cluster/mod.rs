@@ -7,6 +7,8 @@ mod programs;
 mod readiness;
 mod servers;
 
+pub use self::ports::free as free_port;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
