@@ -11,3 +11,4 @@ pub mod release;
 pub mod render;
 pub mod template;
 pub mod value;
+pub mod yaml;

@@ -1,6 +1,6 @@
 //! Go maps with string keys, shared by reference.
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -111,6 +111,11 @@ impl Map {
     /// A snapshot of the entries in byte order of their keys, the order of `range`.
     pub fn entries(&self) -> Vec<(Str, Value)> {
         self.entries.borrow().iter().map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+
+    /// The entries themselves, borrowed; nothing may change the map meanwhile.
+    pub fn read(&self) -> Ref<'_, BTreeMap<Str, Value>> {
+        self.entries.borrow()
     }
 
     /// A snapshot of the keys in byte order.

@@ -1,0 +1,60 @@
+//! YAML and JSON exactly as Helm reads and writes them.
+//!
+//! Helm's library (`sigs.k8s.io/yaml`) goes through JSON in both directions: reading is YAML 1.1 by go-yaml v2, then
+//! JSON's rules (string keys, every number a `float64`); writing is Go's `encoding/json`, read back and printed by
+//! go-yaml v2. [`parse`] and [`to_string`] give the same results without the detour. [`to_string_pretty`] is go-yaml
+//! v3 on the value itself, which only `toYamlPretty` uses. [`json`] is Go's `encoding/json`.
+//!
+//! Input is hostile: nesting, alias expansion and output size are limited, and nothing here panics.
+
+mod binary;
+mod compose;
+mod decode;
+mod emit;
+mod encode;
+mod error;
+mod order;
+mod quote;
+mod resolve;
+mod scalar;
+mod timestamp;
+mod tree;
+mod write;
+
+pub mod json;
+pub mod number;
+
+pub use encode::{Encode, EncodeError, Sink};
+pub use error::ParseError;
+
+use crate::value::Json;
+
+/// How deeply lists and maps may nest, in what is read and in what is written. Go allows 10,000; here every consumer
+/// of a value may recurse on an ordinary thread's stack.
+pub const MAX_DEPTH: usize = 1_000;
+
+/// The largest text that is written, in bytes: a value that shares its parts can print exponentially larger than it
+/// is.
+pub const MAX_OUTPUT: usize = 256 << 20;
+
+/// Reads the first document (`sigs.k8s.io/yaml` Unmarshal into an `interface{}`); an empty text is null.
+///
+/// Of duplicate keys the last wins. The error's text is the one that Helm prints.
+pub fn parse(text: &str) -> Result<Json, ParseError> {
+    decode::document(text, decode::Duplicates::LastWins)
+}
+
+/// Like [`parse`], but duplicate keys are refused (`sigs.k8s.io/yaml` UnmarshalStrict).
+pub fn parse_strict(text: &str) -> Result<Json, ParseError> {
+    decode::document(text, decode::Duplicates::Refused)
+}
+
+/// Writes a value in the style of go-yaml v2 as `sigs.k8s.io/yaml` Marshal does, with the final newline.
+pub fn to_string<E: Encode + ?Sized>(value: &E) -> Result<String, EncodeError> {
+    emit::compact(value)
+}
+
+/// Writes a value in the style of go-yaml v3 with an indentation of two, with the final newline.
+pub fn to_string_pretty<E: Encode + ?Sized>(value: &E) -> Result<String, EncodeError> {
+    emit::pretty(value)
+}
