@@ -17,6 +17,7 @@ use super::lenient;
     namespaced,
     derive = "PartialEq",
     status = "ClusterStatus",
+    annotation("api-approved.kubernetes.io", "unapproved, the definition of the retired cluster registry"),
     doc = "Cluster is a cluster that charts can be installed into.",
     printcolumn = r#"{"name":"Server","type":"string","description":"The address of the API server","jsonPath":".spec.kubernetesApiEndpoints.serverEndpoints[0].serverAddress"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#

@@ -13,9 +13,11 @@ pub const POSITIVE_DURATION: &str =
 
 /// The name that a release keeps: the spec's, else the object's.
 const RELEASE_NAME_KEPT: (&str, &str) = (
-    "(has(self.spec.releaseName) && self.spec.releaseName != '' ? self.spec.releaseName : self.metadata.name) == \
-     (has(oldSelf.spec.releaseName) && oldSelf.spec.releaseName != '' ? oldSelf.spec.releaseName : \
-     oldSelf.metadata.name)",
+    "has(self.spec.releaseName) && self.spec.releaseName != '' \
+     ? has(oldSelf.spec.releaseName) && self.spec.releaseName == oldSelf.spec.releaseName || \
+     (!has(oldSelf.spec.releaseName) || oldSelf.spec.releaseName == '') && \
+     self.spec.releaseName == self.metadata.name \
+     : !has(oldSelf.spec.releaseName) || oldSelf.spec.releaseName in ['', self.metadata.name]",
     "spec.releaseName cannot change, the installed release would be left behind: delete this HelmRequest and create \
      another",
 );
@@ -36,7 +38,8 @@ pub fn whole_request() -> ValidationRule {
     ValidationRule { rule: rule.to_owned(), message: Some(message.to_owned()), ..Default::default() }
 }
 
-/// Rules between fields of a HelmRequest's spec.
+/// Rules between fields of a HelmRequest's spec. `namespace` is a reserved word of CEL, so it is written
+/// `__namespace__`.
 pub fn request() -> Value {
     rules(&[
         (
@@ -44,13 +47,15 @@ pub fn request() -> Value {
             "name a chart: set chart to repository/name, or set source.http or source.oci",
         ),
         (
-            "(has(self.namespace) ? self.namespace : '') == (has(oldSelf.namespace) ? oldSelf.namespace : '')",
+            "(has(self.__namespace__) && self.__namespace__ != '') == \
+             (has(oldSelf.__namespace__) && oldSelf.__namespace__ != '') && \
+             (!has(self.__namespace__) || !has(oldSelf.__namespace__) || self.__namespace__ == oldSelf.__namespace__)",
             "namespace cannot change, the installed release would be left behind: delete this HelmRequest and create \
              another",
         ),
         (
-            "(has(self.clusterName) ? self.clusterName : '') == \
-             (has(oldSelf.clusterName) ? oldSelf.clusterName : '')",
+            "(has(self.clusterName) && self.clusterName != '') == (has(oldSelf.clusterName) && oldSelf.clusterName != '') && \
+             (!has(self.clusterName) || !has(oldSelf.clusterName) || self.clusterName == oldSelf.clusterName)",
             "clusterName cannot change, the installed release would be left behind: delete this HelmRequest and \
              create another",
         ),
