@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod chart;
+pub mod cluster;
 pub mod plan;
 pub mod release;
 pub mod render;

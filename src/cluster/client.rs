@@ -1,0 +1,127 @@
+//! The handle on one API server, as the operator itself or as a service account.
+//!
+//! Impersonation is a layer over the same connections: requests of a thousand service accounts share one pool, and
+//! an impersonated handle has no way to send a request without the header.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use http::HeaderValue;
+use kube::client::Body;
+use kube::core::{DynamicObject, Request};
+use kube::{Client, Config, Resource};
+use tower_service::Service;
+
+use super::discovery::{Discovery, Kind};
+
+/// Why no client could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The configuration does not give a working client (TLS material, proxy, credentials).
+    #[error("no client can be made from the cluster configuration: {0}")]
+    Configuration(#[source] Box<kube::Error>),
+    /// The name of a service account cannot stand in a header.
+    #[error("service account {account:?} of namespace {namespace:?} is not a valid name")]
+    ServiceAccount {
+        /// The namespace of the account.
+        namespace: String,
+        /// The name of the account.
+        account: String,
+    },
+}
+
+/// A handle on one API server. Clones are cheap and share connections and discovery.
+#[derive(Clone)]
+pub struct Cluster {
+    /// Sends as the operator, or as the account where one is set.
+    client: Client,
+    /// Sends as the operator, always: discovery and new impersonations start here.
+    own: Client,
+    discovery: Arc<Discovery>,
+    /// `system:serviceaccount:NAMESPACE:NAME` where this handle acts for a service account.
+    account: Option<Arc<str>>,
+}
+
+impl Cluster {
+    /// A handle on the API server that `config` names; sends nothing yet. Must be called within a tokio runtime.
+    ///
+    /// The client's own repetition of requests is turned off: it would also repeat a create whose outcome is unknown.
+    pub fn connect(mut config: Config) -> Result<Self, ConnectError> {
+        config.default_retry = false;
+        let client = Client::try_from(config).map_err(|error| ConnectError::Configuration(Box::new(error)))?;
+        Ok(Self::from_client(client))
+    }
+
+    /// A handle over an existing client.
+    pub fn from_client(client: Client) -> Self {
+        let discovery = Arc::new(Discovery::new(client.clone()));
+        Self { own: client.clone(), client, discovery, account: None }
+    }
+
+    /// The same API server, every request made as this service account.
+    pub fn impersonate(&self, namespace: &str, account: &str) -> Result<Self, ConnectError> {
+        let user = format!("system:serviceaccount:{namespace}:{account}");
+        let invalid = || ConnectError::ServiceAccount { namespace: namespace.to_owned(), account: account.to_owned() };
+        let header = HeaderValue::from_str(&user).map_err(|_| invalid())?;
+        let layer = Impersonation { client: self.own.clone(), user: header };
+        Ok(Self {
+            client: Client::new(layer, namespace),
+            own: self.own.clone(),
+            discovery: Arc::clone(&self.discovery),
+            account: Some(user.into()),
+        })
+    }
+
+    /// The client behind this handle, for watches and typed calls.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// What the API server serves; shared by all handles.
+    pub fn discovery(&self) -> &Discovery {
+        &self.discovery
+    }
+
+    /// The user that this handle acts as, where it impersonates a service account.
+    pub fn account(&self) -> Option<&str> {
+        self.account.as_deref()
+    }
+
+    /// A request builder for the collection of a kind; `namespace` is ignored for kinds without one.
+    pub(super) fn collection(&self, kind: &Kind, namespace: &str) -> Request {
+        let namespace = (kind.namespaced && !namespace.is_empty()).then_some(namespace);
+        Request::new(DynamicObject::url_path(&kind.resource, namespace))
+    }
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
+/// Adds the impersonation header to every request of a client.
+///
+/// Only the user is named: the API server gives a service account its groups by itself
+/// (`k8s.io/apiserver/pkg/endpoints/filters/impersonation`), so the operator needs no right to impersonate groups.
+struct Impersonation {
+    client: Client,
+    user: HeaderValue,
+}
+
+impl Service<http::Request<Body>> for Impersonation {
+    type Response = http::Response<Body>;
+    type Error = kube::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        request.headers_mut().insert("impersonate-user", self.user.clone());
+        let client = self.client.clone();
+        Box::pin(async move { client.send(request).await })
+    }
+}

@@ -1,0 +1,421 @@
+//! Running the hooks of an operation (`helm.sh/helm/v4/pkg/action/hooks.go`).
+//!
+//! The hooks of an event run one after the other, in the order that
+//! [`Record::hooks_of`](crate::release::Record::hooks_of) gives. One run deletes what an earlier
+//! run left (policy `before-hook-creation`, the default), applies the hook's objects and follows them until they are
+//! done: a Job completes or fails, a Pod succeeds or fails, anything else is done at once. Each object of a run carries
+//! the run's token as an annotation, so an operator that was killed in between goes on watching what it started
+//! instead of starting it again.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::try_join_all;
+use kube::Api;
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::runtime::{WatchStreamExt, watcher};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::apply::ApplyOptions;
+use super::client::Cluster;
+use super::error::{ApiError, ObjectError};
+use super::object::{ManifestError, Object, ObjectKey};
+use super::prune::Owner;
+use super::request::core_kind;
+use crate::release::Hook;
+use crate::value::Json;
+
+/// The annotation that ties an object to the run that made it.
+const RUN_ANNOTATION: &str = "coxswain.dev/hook-run";
+/// How many lines of a failed hook's log are kept, and how many bytes at most.
+const LOG_LINES: u32 = 20;
+const LOG_BYTES: u32 = 16 << 10;
+/// How long reading the log of a failed hook may take.
+const LOG_TIME: Duration = Duration::from_secs(10);
+
+/// When a hook's objects are deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletePolicy {
+    /// Before the hook runs the next time; the default.
+    BeforeHookCreation,
+    /// After all hooks of the event succeeded.
+    HookSucceeded,
+    /// After this hook failed.
+    HookFailed,
+}
+
+impl DeletePolicy {
+    fn name(self) -> &'static str {
+        match self {
+            Self::BeforeHookCreation => "before-hook-creation",
+            Self::HookSucceeded => "hook-succeeded",
+            Self::HookFailed => "hook-failed",
+        }
+    }
+
+    /// Whether a hook is deleted by this policy. Custom resource definitions never are: their objects would go too.
+    pub fn applies_to(self, hook: &Hook) -> bool {
+        let default = hook.delete_policies.is_empty() && self == Self::BeforeHookCreation;
+        let named = hook.delete_policies.iter().any(|policy| policy == self.name());
+        hook.kind != "CustomResourceDefinition" && (default || named)
+    }
+}
+
+/// Why a hook did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HookError {
+    /// Its manifest cannot be applied.
+    #[error("hook {path}: {error}")]
+    Manifest {
+        /// The template.
+        path: String,
+        /// Why.
+        error: ManifestError,
+    },
+    /// The API server refused to delete or apply one of its objects.
+    #[error("hook {path}: {error}")]
+    Api {
+        /// The template.
+        path: String,
+        /// Why, with the object.
+        error: ObjectError,
+    },
+    /// What an earlier run left did not go away in time.
+    #[error(
+        "hook {path}: {object} of an earlier run is still being deleted after {seconds} seconds; see its finalizers"
+    )]
+    NotDeleted {
+        /// The template.
+        path: String,
+        /// The object.
+        object: ObjectKey,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// Its Job or Pod failed.
+    #[error("hook {path}: {object} failed: {reason}")]
+    Failed {
+        /// The template.
+        path: String,
+        /// The object.
+        object: ObjectKey,
+        /// What the object's status says.
+        reason: String,
+        /// The last lines of its log; not part of the message, because nobody knows what is in them.
+        log: Vec<String>,
+    },
+    /// Its Job or Pod was not done in time.
+    #[error("hook {path}: {object} is not done after {seconds} seconds: {state}")]
+    Timeout {
+        /// The template.
+        path: String,
+        /// The object.
+        object: ObjectKey,
+        /// How long was waited.
+        seconds: u64,
+        /// What holds it up, as far as its status tells.
+        state: String,
+        /// The last lines of its log.
+        log: Vec<String>,
+    },
+}
+
+impl HookError {
+    /// The last lines of the failed object's log.
+    pub fn log(&self) -> &[String] {
+        match self {
+            Self::Failed { log, .. } | Self::Timeout { log, .. } => log,
+            _ => &[],
+        }
+    }
+}
+
+/// One run of one hook.
+#[derive(Clone, Copy, Debug)]
+pub struct HookRun<'a> {
+    /// The hook.
+    pub hook: &'a Hook,
+    /// The namespace of the release.
+    pub namespace: &'a str,
+    /// What tells this run from every other: the release, revision and start time in the record's `last_run`. A run
+    /// with the token of an interrupted one continues it.
+    pub token: &'a str,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+impl Cluster {
+    /// Runs a hook to its end.
+    ///
+    /// # Errors
+    /// Why it did not succeed.
+    pub async fn run_hook(&self, run: HookRun<'_>) -> Result<(), HookError> {
+        let deadline = Instant::now() + run.timeout;
+        let objects = self.hook_objects(run.hook, run.namespace).await?;
+        let mut started = Vec::with_capacity(objects.len());
+        for mut object in objects {
+            if !self.is_running(&object, run).await? {
+                self.clear(&object, run, deadline).await?;
+                object.annotate(RUN_ANNOTATION, run.token);
+                let applied = self.apply(&object, ApplyOptions::default()).await;
+                applied.map_err(|error| HookError::Api { path: run.hook.path.clone(), error })?;
+            }
+            started.push(object);
+        }
+        try_join_all(started.iter().map(|object| self.follow(object, run, deadline))).await?;
+        Ok(())
+    }
+
+    /// Deletes the objects of those hooks that the policy applies to, and waits until they are gone.
+    ///
+    /// # Errors
+    /// Why a hook's objects could not be deleted; the others are deleted all the same.
+    pub async fn delete_hooks(
+        &self,
+        hooks: &[&Hook],
+        policy: DeletePolicy,
+        namespace: &str,
+        timeout: Duration,
+    ) -> Result<(), HookError> {
+        let mut result = Ok(());
+        for hook in hooks.iter().filter(|hook| policy.applies_to(hook)) {
+            let deleted = match self.hook_objects(hook, namespace).await {
+                Ok(objects) => self.delete_and_wait(&hook.path, &objects, timeout).await,
+                Err(error) => Err(error),
+            };
+            result = result.and(deleted);
+        }
+        result
+    }
+
+    async fn hook_objects(&self, hook: &Hook, namespace: &str) -> Result<Vec<Object>, HookError> {
+        let read = self.read_manifest(&hook.manifest, namespace).await;
+        read.map_err(|error| HookError::Manifest { path: hook.path.clone(), error })
+    }
+
+    /// Whether this very run has already applied the object.
+    async fn is_running(&self, object: &Object, run: HookRun<'_>) -> Result<bool, HookError> {
+        match self.read_metadata(object).await {
+            Ok(live) => Ok(live.pointer("/metadata/annotations").and_then(|map| map.get(RUN_ANNOTATION))
+                == Some(&Json::from(run.token))),
+            Err(ApiError::NotFound | ApiError::KindNotServed) => Ok(false),
+            Err(error) => {
+                let error = ObjectError { object: object.key.clone(), error };
+                Err(HookError::Api { path: run.hook.path.clone(), error })
+            }
+        }
+    }
+
+    /// Deletes what an earlier run left, where the policy says so.
+    async fn clear(&self, object: &Object, run: HookRun<'_>, deadline: Instant) -> Result<(), HookError> {
+        if !DeletePolicy::BeforeHookCreation.applies_to(run.hook) {
+            return Ok(());
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.delete_and_wait(&run.hook.path, std::slice::from_ref(object), left).await
+    }
+
+    async fn delete_and_wait(&self, path: &str, objects: &[Object], timeout: Duration) -> Result<(), HookError> {
+        let outcome = self.prune(objects, Owner::Anyone).await;
+        if let Some(error) = outcome.failed.into_iter().next() {
+            return Err(HookError::Api { path: path.to_owned(), error });
+        }
+        let left = self.wait_deleted(objects, &outcome.deleted, timeout).await;
+        match left.into_iter().next() {
+            None => Ok(()),
+            Some(object) => Err(HookError::NotDeleted { path: path.to_owned(), object, seconds: timeout.as_secs() }),
+        }
+    }
+
+    /// Watches an object until it is done.
+    async fn follow(&self, object: &Object, run: HookRun<'_>, deadline: Instant) -> Result<(), HookError> {
+        if !runs_to_an_end(object) {
+            return Ok(());
+        }
+        let (path, key) = (run.hook.path.clone(), object.key.clone());
+        match timeout_at(deadline, self.watch_to_end(object)).await {
+            Ok(Progress::Failed(reason)) => {
+                let log = self.log_tail(object).await;
+                Err(HookError::Failed { path, object: key, reason, log })
+            }
+            Ok(Progress::Succeeded | Progress::Running(_)) => Ok(()),
+            Err(_) => {
+                let (state, log) = (self.state_of_pods(object).await, self.log_tail(object).await);
+                Err(HookError::Timeout { path, object: key, seconds: run.timeout.as_secs(), state, log })
+            }
+        }
+    }
+
+    /// Never returns while the object runs; a deleted one counts as failed.
+    async fn watch_to_end(&self, object: &Object) -> Progress {
+        let api = self.dynamic_api(&object.kind.resource, &object.key.namespace);
+        let config = watcher::Config::default().fields(&format!("metadata.name={}", object.key.name));
+        let mut events = watcher(api, config).default_backoff().boxed();
+        while let Some(event) = events.next().await {
+            let live = match event {
+                Ok(watcher::Event::Apply(live) | watcher::Event::InitApply(live)) => live,
+                Ok(watcher::Event::Delete(_)) => return Progress::Failed("it was deleted while it ran".to_owned()),
+                Ok(_) | Err(_) => continue,
+            };
+            let progress = progress(&object.key.kind, &live.data);
+            if !matches!(progress, Progress::Running(_)) {
+                return progress;
+            }
+        }
+        Progress::Failed("the watch ended".to_owned())
+    }
+
+    fn dynamic_api(&self, resource: &ApiResource, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client(), namespace, resource)
+    }
+
+    /// What holds the pods of a Job or a Pod up, in one line.
+    async fn state_of_pods(&self, object: &Object) -> String {
+        let pods = self.pods_of(object).await;
+        let states: Vec<String> = pods.iter().filter_map(pod_state).collect();
+        if states.is_empty() { "no pod has been started".to_owned() } else { states.join("; ") }
+    }
+
+    async fn pods_of(&self, object: &Object) -> Vec<Json> {
+        let parameters = match object.key.kind.as_str() {
+            "Job" => ListParams::default().labels(&format!("job-name={}", object.key.name)),
+            _ => ListParams::default().fields(&format!("metadata.name={}", object.key.name)),
+        };
+        let request = self.collection(&core_kind("Pod", "pods", true), &object.key.namespace).list(&parameters);
+        let listed = timeout(LOG_TIME, self.call::<Json>(request)).await;
+        match listed {
+            Ok(Ok(mut list)) => list.get_mut("items").map(Json::take).and_then(into_list).unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The last lines of the log of the newest pod; empty where there is none to be had.
+    async fn log_tail(&self, object: &Object) -> Vec<String> {
+        let mut pods = self.pods_of(object).await;
+        pods.sort_by(|left, right| created(left).cmp(created(right)));
+        let Some(pod) = pods.last() else { return Vec::new() };
+        let Some((name, container)) = pod_name(pod).zip(container_to_blame(pod)) else { return Vec::new() };
+        let path = format!(
+            "/api/v1/namespaces/{}/pods/{name}/log?container={container}&tailLines={LOG_LINES}&limitBytes={LOG_BYTES}",
+            object.key.namespace
+        );
+        let Ok(request) = http::Request::get(path).body(Vec::new()) else { return Vec::new() };
+        match timeout(LOG_TIME, self.client().request_text(request)).await {
+            Ok(Ok(text)) => text.lines().map(str::to_owned).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// How far a Job or Pod is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Progress {
+    Running(String),
+    Succeeded,
+    Failed(String),
+}
+
+fn runs_to_an_end(object: &Object) -> bool {
+    matches!((object.key.group.as_str(), object.key.kind.as_str()), ("batch", "Job") | ("", "Pod"))
+}
+
+fn progress(kind: &str, live: &Json) -> Progress {
+    match kind {
+        "Job" => job_progress(live),
+        _ => pod_progress(live),
+    }
+}
+
+fn job_progress(live: &Json) -> Progress {
+    let conditions = live.pointer("/status/conditions").and_then(Json::as_array).into_iter().flatten();
+    for condition in conditions.filter(|condition| condition["status"] == "True") {
+        match condition["type"].as_str() {
+            Some("Complete") => return Progress::Succeeded,
+            Some("Failed") => return Progress::Failed(reason_and_message(condition)),
+            _ => {}
+        }
+    }
+    Progress::Running("running".to_owned())
+}
+
+fn pod_progress(live: &Json) -> Progress {
+    match live.pointer("/status/phase").and_then(Json::as_str) {
+        Some("Succeeded") => Progress::Succeeded,
+        Some("Failed") => Progress::Failed(live.get("status").map(pod_failure).unwrap_or_default()),
+        phase => Progress::Running(phase.unwrap_or("Pending").to_owned()),
+    }
+}
+
+fn pod_failure(status: &Json) -> String {
+    let exit = container_states(status).find_map(|(name, state)| {
+        let code = state.pointer("/terminated/exitCode")?.as_i64().filter(|code| *code != 0)?;
+        Some(format!("container {name:?} exited with code {code}"))
+    });
+    exit.unwrap_or_else(|| reason_and_message(status))
+}
+
+fn reason_and_message(holder: &Json) -> String {
+    let text = |name: &str| holder.get(name).and_then(Json::as_str).unwrap_or_default();
+    match (text("reason"), text("message")) {
+        ("", "") => "no reason given".to_owned(),
+        (reason, "") => reason.to_owned(),
+        ("", message) => message.to_owned(),
+        (reason, message) => format!("{reason}: {message}"),
+    }
+}
+
+fn container_states(status: &Json) -> impl Iterator<Item = (&str, &Json)> {
+    let of = |list: &str| status.get(list).and_then(Json::as_array).into_iter().flatten();
+    of("initContainerStatuses")
+        .chain(of("containerStatuses"))
+        .filter_map(|container| Some((container.get("name")?.as_str()?, container.get("state")?)))
+}
+
+/// What a pod is waiting for, where it says.
+fn pod_state(pod: &Json) -> Option<String> {
+    let name = pod_name(pod)?;
+    let status = pod.get("status")?;
+    let waiting = container_states(status).find_map(|(container, state)| {
+        let waiting = state.get("waiting")?;
+        Some(format!("container {container:?} of pod {name:?} waits: {}", reason_and_message(waiting)))
+    });
+    let unscheduled = || {
+        let conditions = status.get("conditions")?.as_array()?;
+        let blocked = conditions
+            .iter()
+            .find(|condition| condition["type"] == "PodScheduled" && condition["status"] == "False")?;
+        Some(format!("pod {name:?} is not scheduled: {}", reason_and_message(blocked)))
+    };
+    let phase = || Some(format!("pod {name:?} is {}", status.get("phase")?.as_str()?));
+    waiting.or_else(unscheduled).or_else(phase)
+}
+
+fn pod_name(pod: &Json) -> Option<&str> {
+    pod.pointer("/metadata/name")?.as_str()
+}
+
+fn created(pod: &Json) -> &str {
+    pod.pointer("/metadata/creationTimestamp").and_then(Json::as_str).unwrap_or_default()
+}
+
+/// The container whose log tells most: one that failed, else the first.
+fn container_to_blame(pod: &Json) -> Option<&str> {
+    let failed = pod.get("status").and_then(|status| {
+        let failed = |(_, state): &(&str, &Json)| {
+            state.pointer("/terminated/exitCode").and_then(Json::as_i64).is_some_and(|code| code != 0)
+        };
+        container_states(status).find(failed).map(|(name, _)| name)
+    });
+    failed.or_else(|| pod.pointer("/spec/containers/0/name")?.as_str())
+}
+
+fn into_list(json: Json) -> Option<Vec<Json>> {
+    match json {
+        Json::Array(list) => Some(list),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "hooks_tests.rs"]
+mod tests;

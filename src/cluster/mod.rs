@@ -1,0 +1,33 @@
+//! What the operator does in a cluster: applying, pruning, hooks, release records, rights, leases.
+//!
+//! A [`Cluster`] is a cheap handle on one API server: a client, the shared discovery and, where a request names a
+//! service account, that account. An [`Object`] is one document of a manifest with everything that is needed to send
+//! it: its [`ObjectKey`] (identity as Helm sees it, without the API version) and its [`Kind`]. Every call to the API
+//! server goes through one place (`request`), which bounds its time, repeats what may be repeated and turns a refusal
+//! into an [`ApiError`] that names the cause and carries no value of the refused object.
+
+pub mod access;
+pub mod apply;
+mod client;
+pub mod discovery;
+mod error;
+pub mod hooks;
+pub mod lease;
+pub mod lookup;
+pub mod migrate;
+pub mod namespace;
+pub mod object;
+pub mod ownership;
+pub mod prune;
+pub mod reference;
+mod request;
+pub mod storage;
+pub mod survey;
+
+pub use client::{Cluster, ConnectError};
+pub use discovery::{Discovery, Kind};
+pub use error::{ApiError, Cause, FieldOwner, ObjectError};
+pub use object::{Object, ObjectKey};
+
+/// The field manager of everything that Helm and we apply (the `helm` command line uses the same).
+pub const FIELD_MANAGER: &str = "helm";

@@ -1,0 +1,169 @@
+//! Deleting what a release no longer has.
+//!
+//! What goes is a plain difference of two manifests by identity ([`leftover`]); it goes in uninstall order, except
+//! what Helm's resource policy keeps. Before an object is deleted, its live metadata is read: only what still carries
+//! our marks goes, and the deletion names the object's uid, so a namesake that somebody made meanwhile survives.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use kube::api::{DeleteParams, GetParams, Preconditions};
+use tokio::time::{Instant, sleep};
+
+use super::client::Cluster;
+use super::error::{ApiError, ObjectError};
+use super::object::{Object, ObjectKey, runs};
+use super::ownership::Marks;
+use crate::render::{Order, sort_by_kind};
+use crate::value::Json;
+
+/// How many objects of one kind are deleted at the same time.
+const PARALLEL: usize = 8;
+/// The first and the longest pause between two looks at an object that is being deleted.
+const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// What the previous revision had and the next one has not, split by what happens to it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Leftover {
+    /// To be deleted, in uninstall order.
+    pub delete: Vec<Object>,
+    /// Kept by `helm.sh/resource-policy: keep` in the previous manifest.
+    pub keep: Vec<Object>,
+}
+
+/// The objects that leave with the change from one manifest to the next. An empty `next` is an uninstallation.
+pub fn leftover(previous: Vec<Object>, next: &[Object]) -> Leftover {
+    let stays: HashSet<&ObjectKey> = next.iter().map(|object| &object.key).collect();
+    let leaving = previous.into_iter().filter(|object| !stays.contains(&object.key));
+    let (keep, mut delete): (Vec<_>, Vec<_>) = leaving.partition(Object::is_kept);
+    sort_by_kind(&mut delete, Order::Uninstall, |object| &object.key.kind);
+    Leftover { delete, keep }
+}
+
+/// Why an object was not deleted although it left the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spared {
+    /// It was already gone.
+    Gone,
+    /// It no longer carries our marks: somebody took it over.
+    Foreign,
+    /// Its live annotation keeps it.
+    Kept,
+}
+
+/// An object whose deletion was accepted; finalizers may still hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deleted {
+    /// Which object.
+    pub key: ObjectKey,
+    /// The uid it had.
+    pub uid: String,
+}
+
+/// What deleting many objects came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PruneOutcome {
+    /// Deletions that were accepted.
+    pub deleted: Vec<Deleted>,
+    /// Objects that were left alone, and why.
+    pub spared: Vec<(ObjectKey, Spared)>,
+    /// Deletions that were refused.
+    pub failed: Vec<ObjectError>,
+}
+
+/// Whose objects may be deleted.
+#[derive(Clone, Copy, Debug)]
+pub enum Owner<'a> {
+    /// Only those that carry the marks of this release.
+    Release {
+        /// Its name.
+        name: &'a str,
+        /// Its namespace.
+        namespace: &'a str,
+    },
+    /// Whatever has the name: hooks carry no marks.
+    Anyone,
+}
+
+impl Cluster {
+    /// Deletes objects in the order given, those of one run of equal kind at the same time, in the background
+    /// (dependents go with them).
+    pub async fn prune(&self, objects: &[Object], owner: Owner<'_>) -> PruneOutcome {
+        let mut outcome = PruneOutcome::default();
+        for run in runs(objects) {
+            let sent = stream::iter(run).map(|object| async move { (object, self.delete(object, owner).await) });
+            let results: Vec<_> = sent.buffered(PARALLEL).collect().await;
+            for (object, result) in results {
+                match result {
+                    Ok(Ok(deleted)) => outcome.deleted.push(deleted),
+                    Ok(Err(spared)) => outcome.spared.push((object.key.clone(), spared)),
+                    Err(error) => outcome.failed.push(ObjectError { object: object.key.clone(), error }),
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Waits until deleted objects are really gone; gives those that are still there when the time is up.
+    pub async fn wait_deleted(&self, objects: &[Object], deleted: &[Deleted], timeout: Duration) -> Vec<ObjectKey> {
+        let deadline = Instant::now() + timeout;
+        let waits = deleted.iter().filter_map(|gone| {
+            let object = objects.iter().find(|object| object.key == gone.key)?;
+            Some(async move { (!self.wait_gone(object, &gone.uid, deadline).await).then(|| gone.key.clone()) })
+        });
+        stream::iter(waits).buffer_unordered(PARALLEL).filter_map(std::future::ready).collect().await
+    }
+
+    async fn delete(&self, object: &Object, owner: Owner<'_>) -> Result<Result<Deleted, Spared>, ApiError> {
+        let live = match self.read_metadata(object).await {
+            Err(ApiError::NotFound | ApiError::KindNotServed) => return Ok(Err(Spared::Gone)),
+            live => live?,
+        };
+        if let Some(spared) = spares(&live, owner) {
+            return Ok(Err(spared));
+        }
+        let uid = live.pointer("/metadata/uid").and_then(Json::as_str).unwrap_or_default().to_owned();
+        let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
+        let parameters = DeleteParams::background().preconditions(preconditions);
+        let collection = self.collection(&object.kind, &object.key.namespace);
+        match self.call::<Json>(collection.delete(&object.key.name, &parameters)).await {
+            Ok(_) => Ok(Ok(Deleted { key: object.key.clone(), uid })),
+            // A conflict says that another object has the name now.
+            Err(ApiError::NotFound | ApiError::Conflict { .. }) => Ok(Err(Spared::Gone)),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn read_metadata(&self, object: &Object) -> Result<Json, ApiError> {
+        let collection = self.collection(&object.kind, &object.key.namespace);
+        self.call(collection.get_metadata(&object.key.name, &GetParams::default())).await
+    }
+
+    async fn wait_gone(&self, object: &Object, uid: &str, deadline: Instant) -> bool {
+        let (mut pause, longest) = LOOK;
+        loop {
+            match self.read_metadata(object).await {
+                Err(ApiError::NotFound | ApiError::KindNotServed) => return true,
+                Ok(live) if live.pointer("/metadata/uid").and_then(Json::as_str) != Some(uid) => return true,
+                Ok(_) | Err(_) => {}
+            }
+            if Instant::now() + pause >= deadline {
+                return false;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(longest);
+        }
+    }
+}
+
+/// Why a live object is left alone, if it is.
+fn spares(live: &Json, owner: Owner<'_>) -> Option<Spared> {
+    let Owner::Release { name, namespace } = owner else { return None };
+    let policy =
+        live.pointer("/metadata/annotations").and_then(|map| map.get(super::object::RESOURCE_POLICY_ANNOTATION));
+    if policy.and_then(Json::as_str).is_some_and(|policy| policy.trim().eq_ignore_ascii_case("keep")) {
+        return Some(Spared::Kept);
+    }
+    (!Marks::of(live).are_of(name, namespace)).then_some(Spared::Foreign)
+}

@@ -1,0 +1,104 @@
+//! The one place through which calls to the API server go: bounded in time, repeated where that is safe.
+//!
+//! Reads, server-side applies, replaces with a resource version and deletions may be repeated after any passing
+//! trouble. A create may have happened although its answer was lost, so it is repeated only when the server says that
+//! it did not take the request (429, 503 before handling); the caller meets a second attempt as "already exists".
+
+use std::time::Duration;
+
+use http::{HeaderValue, Method};
+use kube::api::{Patch, PatchParams};
+use kube::core::{ApiResource, Request};
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::client::Cluster;
+use super::discovery::Kind;
+use super::error::ApiError;
+use crate::value::Json;
+
+/// How long one attempt may take. The API server's own limit for a request is a minute.
+const ATTEMPT: Duration = Duration::from_secs(30);
+/// How long a call may take with its repetitions.
+const CALL: Duration = Duration::from_secs(90);
+/// The first pause between attempts; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause that the server's own wish or the doubling can give.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// A request as `kube::core::Request` builds it, or why none could be built.
+pub(super) type Built = Result<http::Request<Vec<u8>>, kube::core::request::Error>;
+
+impl Cluster {
+    /// Sends a request and decodes the reply.
+    pub(super) async fn call<T: DeserializeOwned>(&self, request: Built) -> Result<T, ApiError> {
+        let text = self.call_text(request).await?;
+        serde_json::from_str(&text).map_err(|error| ApiError::undecodable(&error))
+    }
+
+    /// Sends a request and gives the reply's text.
+    pub(super) async fn call_text(&self, request: Built) -> Result<String, ApiError> {
+        let request = request.map_err(|error| ApiError::Transport { message: error.to_string() })?;
+        let deadline = Instant::now() + CALL;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match self.attempt(&request, deadline).await {
+                Ok(text) => return Ok(text),
+                Err(error) => error,
+            };
+            let wait = error.retry_after().unwrap_or(pause).min(LONGEST_PAUSE);
+            if !may_repeat(request.method(), &error) || Instant::now() + wait >= deadline {
+                return Err(error);
+            }
+            sleep(wait).await;
+            pause = pause.saturating_mul(2);
+        }
+    }
+
+    async fn attempt(&self, request: &http::Request<Vec<u8>>, deadline: Instant) -> Result<String, ApiError> {
+        let client = self.client();
+        let sent = timeout(ATTEMPT, client.request_text(request.clone()));
+        match timeout_at(deadline, sent).await {
+            Ok(Ok(reply)) => reply.map_err(ApiError::from),
+            Ok(Err(_)) | Err(_) => Err(ApiError::Timeout { seconds: ATTEMPT.as_secs() }),
+        }
+    }
+}
+
+/// A kind that every API server has, without asking discovery.
+pub(super) fn builtin_kind(group: &str, version: &str, kind: &str, plural: &str, namespaced: bool) -> Kind {
+    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let resource = ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version,
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
+    };
+    Kind { resource, namespaced }
+}
+
+/// A kind of the core group.
+pub(super) fn core_kind(kind: &str, plural: &str, namespaced: bool) -> Kind {
+    builtin_kind("", "v1", kind, plural, namespaced)
+}
+
+/// A JSON patch of an object. (kube builds one only with a patch crate that we have no other use for.)
+pub(super) fn json_patch(collection: &Request, name: &str, patch: &Json) -> Built {
+    let mut request = collection.patch(name, &PatchParams::default(), &Patch::Merge(patch))?;
+    let content_type = HeaderValue::from_static("application/json-patch+json");
+    request.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
+    Ok(request)
+}
+
+/// Whether a request that failed this way may be sent again.
+fn may_repeat(method: &Method, error: &ApiError) -> bool {
+    match error {
+        ApiError::Busy { .. } => true,
+        ApiError::Timeout { .. } | ApiError::Transport { .. } | ApiError::WebhookUnavailable { .. } => {
+            *method != Method::POST
+        }
+        ApiError::Quota { racing: true, .. } => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,352 @@
+//! Release records in Secrets, as Helm stores them (`helm.sh/helm/v4/pkg/storage/driver/secrets.go`).
+//!
+//! A record is one Secret, written whole each time. Which revisions there are and how they stand is told by labels, so
+//! a listing is of metadata alone and only the records that are really wanted are read and decoded. A record that does
+//! not fit one Secret even without the chart's files and templates has further parts in Secrets of their own, which
+//! Helm's selectors do not see and which go when the first part goes.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use kube::api::{DeleteParams, GetParams, ListParams, PostParams};
+use serde_json::json;
+
+use super::FIELD_MANAGER;
+use super::client::Cluster;
+use super::discovery::Kind;
+use super::error::ApiError;
+use super::request::core_kind;
+use crate::release::secret::{self, Write};
+use crate::release::{DecodeError, EncodeError, Omitted, Packed, Record, Revision, last, pack, surplus, unpack};
+use crate::value::Json;
+
+/// The annotation that tells how many parts a record has, where there is more than one.
+const PARTS_ANNOTATION: &str = "coxswain.dev/parts";
+/// The label of further parts: the Secret that they continue.
+const PART_LABEL: &str = "coxswain.dev/part-of";
+/// The type of the Secrets of further parts.
+const PART_TYPE: &str = "coxswain.dev/release-part.v1";
+
+/// Why a record could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The API server refused.
+    #[error("release record {secret} in namespace {namespace:?}: {error}")]
+    Api {
+        /// The namespace.
+        namespace: String,
+        /// The Secret.
+        secret: String,
+        /// Why.
+        error: ApiError,
+    },
+    /// The Secret does not hold a record.
+    #[error("release record {secret} in namespace {namespace:?} cannot be read: {error}")]
+    Decode {
+        /// The namespace.
+        namespace: String,
+        /// The Secret.
+        secret: String,
+        /// Why.
+        error: DecodeError,
+    },
+    /// The record has no text form.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The work was cut off because the program ends.
+    #[error("the program is ending")]
+    Ending,
+}
+
+/// A record that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The resource version that the write made.
+    pub resource_version: String,
+    /// What did not fit and was left out.
+    pub omitted: Omitted,
+}
+
+/// What the metadata of a record's Secret tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordMeta {
+    /// Number and status.
+    pub revision: Revision,
+    /// The labels, Helm's own included.
+    pub labels: BTreeMap<String, String>,
+    /// The annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// The Secret's resource version.
+    pub resource_version: String,
+}
+
+impl Cluster {
+    /// Stores a new revision.
+    ///
+    /// # Errors
+    /// [`ApiError::AlreadyExists`] where the revision exists: another writer was faster.
+    pub async fn create_record(
+        &self,
+        record: &Record,
+        annotations: &BTreeMap<String, String>,
+    ) -> Result<Stored, StorageError> {
+        self.write_record(record, annotations, Write::Create(Timestamp::now())).await
+    }
+
+    /// Replaces a stored revision, its labels and annotations included.
+    ///
+    /// # Errors
+    /// Why it could not be written; [`ApiError::NotFound`] where the revision is gone.
+    pub async fn update_record(
+        &self,
+        record: &Record,
+        annotations: &BTreeMap<String, String>,
+    ) -> Result<Stored, StorageError> {
+        self.write_record(record, annotations, Write::Update(Timestamp::now())).await
+    }
+
+    /// Reads a revision; nothing where it does not exist.
+    ///
+    /// # Errors
+    /// Why it could not be read or decoded.
+    pub async fn record(&self, namespace: &str, release: &str, revision: i64) -> Result<Option<Record>, StorageError> {
+        let place = Place { namespace, secret: secret::name(release, revision) };
+        let live = match self.get_secret(&place).await {
+            Err(StorageError::Api { error: ApiError::NotFound, .. }) => return Ok(None),
+            live => live?,
+        };
+        let mut parts = vec![part_of(&live)];
+        for number in 2..=number_of_parts(&live) {
+            parts.push(part_of(&self.get_secret(&place.part(number)).await?));
+        }
+        let decoded = blocking(move || unpack(&parts)).await?;
+        let mut record = decoded.map_err(|error| place.decode(error))?;
+        record.labels = secret::user_labels(&texts(&live, "labels"));
+        Ok(Some(record))
+    }
+
+    /// What revisions a release has, oldest first, without reading the records.
+    ///
+    /// # Errors
+    /// Why the Secrets could not be listed.
+    pub async fn revisions(&self, namespace: &str, release: &str) -> Result<Vec<RecordMeta>, StorageError> {
+        let parameters = ListParams::default().labels(&secret::selector(release));
+        let listed = self.call::<Json>(self.collection(&secrets(), namespace).list_metadata(&parameters)).await;
+        let place = Place { namespace, secret: secret::name(release, 0).replace(".v0", ".v*") };
+        let listed = listed.map_err(|error| place.api(error))?;
+        let items = listed.get("items").and_then(Json::as_array).into_iter().flatten();
+        let mut revisions: Vec<RecordMeta> = items.filter_map(read_meta).collect();
+        revisions.sort_by_key(|meta| meta.revision.number);
+        Ok(revisions)
+    }
+
+    /// Reads the newest revision; nothing where there is none.
+    ///
+    /// # Errors
+    /// As [`Cluster::record`].
+    pub async fn last_record(&self, namespace: &str, release: &str) -> Result<Option<Record>, StorageError> {
+        let revisions: Vec<Revision> =
+            self.revisions(namespace, release).await?.iter().map(|meta| meta.revision).collect();
+        match last(&revisions) {
+            Some(newest) => self.record(namespace, release, newest.number).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Deletes a revision; one that is gone already is fine.
+    ///
+    /// # Errors
+    /// Why it could not be deleted.
+    pub async fn delete_record(&self, namespace: &str, release: &str, revision: i64) -> Result<(), StorageError> {
+        let place = Place { namespace, secret: secret::name(release, revision) };
+        let request = self.collection(&secrets(), namespace).delete(&place.secret, &DeleteParams::background());
+        match self.call::<Json>(request).await {
+            Ok(_) | Err(ApiError::NotFound) => Ok(()),
+            Err(error) => Err(place.api(error)),
+        }
+    }
+
+    /// Deletes the revisions that are too many before a new one is created, so that with it at most `maximum` are
+    /// left (0 keeps all), and tells which went. The deployed one never does.
+    ///
+    /// # Errors
+    /// Why one could not be deleted.
+    pub async fn prune_history(
+        &self,
+        namespace: &str,
+        release: &str,
+        revisions: &[Revision],
+        maximum: usize,
+    ) -> Result<Vec<i64>, StorageError> {
+        let too_many = surplus(revisions, maximum);
+        for revision in &too_many {
+            self.delete_record(namespace, release, *revision).await?;
+        }
+        Ok(too_many)
+    }
+
+    async fn write_record(
+        &self,
+        record: &Record,
+        annotations: &BTreeMap<String, String>,
+        write: Write,
+    ) -> Result<Stored, StorageError> {
+        let place = Place { namespace: &record.namespace, secret: secret::name(&record.name, record.version) };
+        let labels = secret::labels(record, write);
+        let whole = record.clone();
+        let Packed { omitted, parts } = blocking(move || pack(&whole)).await??;
+        let mut annotations = annotations.clone();
+        if parts.len() > 1 {
+            annotations.insert(PARTS_ANNOTATION.to_owned(), parts.len().to_string());
+        }
+        let first = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": secret::TYPE,
+            "metadata": {
+                "name": place.secret, "namespace": place.namespace, "labels": labels, "annotations": annotations,
+            },
+            "data": {secret::KEY: STANDARD.encode(&parts[0])},
+        });
+        let written = match write {
+            Write::Create(_) => self.create_secret(&place, &first).await?,
+            Write::Update(_) => self.replace_secret(&place, &first).await?,
+        };
+        for (index, part) in parts.iter().enumerate().skip(1) {
+            self.write_part(&place, &written, index + 1, part).await?;
+        }
+        Ok(Stored { resource_version: metadata_text(&written, "resourceVersion"), omitted })
+    }
+
+    async fn write_part(&self, first: &Place<'_>, owner: &Json, number: usize, text: &str) -> Result<(), StorageError> {
+        let place = first.part(number);
+        let part = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": PART_TYPE,
+            "metadata": {
+                "name": place.secret, "namespace": place.namespace, "labels": {PART_LABEL: first.secret},
+                "ownerReferences": [{
+                    "apiVersion": "v1", "kind": "Secret", "name": first.secret, "uid": metadata_text(owner, "uid"),
+                }],
+            },
+            "data": {secret::KEY: STANDARD.encode(text)},
+        });
+        match self.replace_secret(&place, &part).await {
+            Err(StorageError::Api { error: ApiError::NotFound, .. }) => {
+                self.create_secret(&place, &part).await.map(drop)
+            }
+            written => written.map(drop),
+        }
+    }
+
+    async fn get_secret(&self, place: &Place<'_>) -> Result<Json, StorageError> {
+        let request = self.collection(&secrets(), place.namespace).get(&place.secret, &GetParams::default());
+        self.call(request).await.map_err(|error| place.api(error))
+    }
+
+    async fn create_secret(&self, place: &Place<'_>, secret: &Json) -> Result<Json, StorageError> {
+        let request = self.collection(&secrets(), place.namespace).create(&by_us(), secret.to_string().into_bytes());
+        self.call(request).await.map_err(|error| place.api(error))
+    }
+
+    async fn replace_secret(&self, place: &Place<'_>, secret: &Json) -> Result<Json, StorageError> {
+        let body = secret.to_string().into_bytes();
+        let request = self.collection(&secrets(), place.namespace).replace(&place.secret, &by_us(), body);
+        self.call(request).await.map_err(|error| place.api(error))
+    }
+}
+
+/// Where a Secret is.
+struct Place<'a> {
+    namespace: &'a str,
+    secret: String,
+}
+
+impl Place<'_> {
+    /// The Secret of a further part, counted from 2.
+    fn part(&self, number: usize) -> Self {
+        Self { namespace: self.namespace, secret: format!("{}.part{number}", self.secret) }
+    }
+
+    fn api(&self, error: ApiError) -> StorageError {
+        let error = match error {
+            ApiError::KindNotServed => ApiError::NotFound,
+            other => other,
+        };
+        StorageError::Api { namespace: self.namespace.to_owned(), secret: self.secret.clone(), error }
+    }
+
+    fn decode(&self, error: DecodeError) -> StorageError {
+        StorageError::Decode { namespace: self.namespace.to_owned(), secret: self.secret.clone(), error }
+    }
+}
+
+/// Runs work that would hold up the runtime's worker.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StorageError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| StorageError::Ending)
+}
+
+fn secrets() -> Kind {
+    core_kind("Secret", "secrets", true)
+}
+
+fn by_us() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false }
+}
+
+/// The text in a Secret; empty where it is missing or damaged, which decoding then reports.
+fn part_of(secret: &Json) -> Vec<u8> {
+    let text = secret.get("data").and_then(|data| data.get(secret::KEY)).and_then(Json::as_str);
+    text.and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default()
+}
+
+fn number_of_parts(live: &Json) -> usize {
+    texts(live, "annotations").get(PARTS_ANNOTATION).and_then(|number| number.parse().ok()).unwrap_or(1)
+}
+
+fn read_meta(item: &Json) -> Option<RecordMeta> {
+    let labels = texts(item, "labels");
+    let revision = Revision::from_labels(&labels)?;
+    let annotations = texts(item, "annotations");
+    Some(RecordMeta { revision, labels, annotations, resource_version: metadata_text(item, "resourceVersion") })
+}
+
+fn metadata_text(object: &Json, name: &str) -> String {
+    object.get("metadata").and_then(|metadata| metadata.get(name)).and_then(Json::as_str).unwrap_or_default().to_owned()
+}
+
+fn texts(object: &Json, map: &str) -> BTreeMap<String, String> {
+    let map = object.get("metadata").and_then(|metadata| metadata.get(map)).and_then(Json::as_object);
+    let text = |(name, text): (&String, &Json)| Some((name.clone(), text.as_str()?.to_owned()));
+    map.into_iter().flatten().filter_map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::Status;
+
+    #[test]
+    fn the_metadata_of_a_secret_tells_number_and_status() {
+        let secret = json!({"metadata": {
+            "resourceVersion": "9",
+            "labels": {"owner": "helm", "name": "web", "version": "3", "status": "superseded", "team": "a"},
+            "annotations": {"coxswain.dev/inputs": "x"},
+        }});
+        let meta = read_meta(&secret).expect("a record");
+        assert_eq!(meta.revision, Revision { number: 3, status: Status::Superseded });
+        assert_eq!((meta.resource_version.as_str(), meta.annotations["coxswain.dev/inputs"].as_str()), ("9", "x"));
+    }
+
+    #[test]
+    fn other_secrets_are_not_records() {
+        let secret = json!({"metadata": {"labels": {"owner": "somebody", "version": "3", "status": "deployed"}}});
+        assert_eq!(read_meta(&secret), None);
+    }
+
+    #[test]
+    fn further_parts_have_names_that_helm_does_not_look_for() {
+        let place = Place { namespace: "shop", secret: secret::name("web", 3) };
+        assert_eq!(place.part(2).secret, "sh.helm.release.v1.web.v3.part2");
+        assert_eq!(secret::parse_name(&place.part(2).secret), None);
+    }
+}
