@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::Api;
@@ -11,7 +11,7 @@ use kube::api::PostParams;
 use serde_json::json;
 
 use crate::support::cluster::{Process, Signal};
-use crate::support::{ChartServer, ControlPlane, Fault, Options, charts, command, folder::Folder, shared, wait};
+use crate::support::{ControlPlane, Options, charts, command, shared, wait};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -165,34 +165,6 @@ fn a_process_hears_signals_and_goes_with_its_owner() -> Result<()> {
     wait::until(LIMIT, "the script to begin", || here(&dropped))?;
     dropped.stop();
     assert_eq!(dropped.output()?, "here\n", "killed, not asked");
-    Ok(())
-}
-
-#[test]
-fn helm_reads_the_chart_server_and_meets_its_faults() -> Result<()> {
-    let cluster = shared();
-    let (served, downloads) = (Folder::new("charts")?, Folder::new("downloads")?);
-    charts::repository(&[charts::folder("hello-0.1.0"), charts::folder("hello-0.2.0")], served.path())?;
-    let server = ChartServer::start(served.path())?;
-    server.require_basic("captain", "aye");
-    let pull = || {
-        let mut helm = cluster.helm();
-        helm.args(["pull", "hello", "--repo", &server.url(), "--username", "captain", "--password", "aye"]);
-        command::finish(helm.arg("--destination").arg(downloads.path()), LIMIT)
-    };
-
-    let pulled = pull()?;
-    assert!(pulled.success, "{pulled:?}");
-    let archive = std::fs::read(downloads.path().join("hello-0.2.0.tgz")).context("the newest version")?;
-    assert_eq!(archive, std::fs::read(served.path().join("hello-0.2.0.tgz"))?);
-    assert_eq!(server.count(".tgz"), 1);
-
-    for fault in [Fault::Unauthorized, Fault::NotFound, Fault::Broken, Fault::Garbage] {
-        server.fail("", fault);
-        assert!(!pull()?.success, "{fault:?}");
-    }
-    server.heal();
-    assert!(pull()?.success);
     Ok(())
 }
 

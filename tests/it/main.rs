@@ -3,5 +3,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod chart_server;
 mod cluster;
 mod definitions;

@@ -61,6 +61,7 @@ func run(folder string) error {
 	}
 	defer unlock()
 
+	removeUnfinished(folder)
 	lacking := lackingIn(folder)
 	if len(lacking) > 2 {
 		say("Building the programs of the test control plane into %s.", folder)
@@ -84,6 +85,14 @@ func removeUnused(cache string) {
 		if err == nil && time.Since(used.ModTime()) > 30*24*time.Hour {
 			_ = os.RemoveAll(filepath.Dir(mark))
 		}
+	}
+}
+
+// removeUnfinished removes what a build left that was killed.
+func removeUnfinished(folder string) {
+	unfinished, _ := filepath.Glob(filepath.Join(folder, "*.unfinished"))
+	for _, path := range unfinished {
+		_ = os.Remove(path)
 	}
 }
 
