@@ -1,11 +1,22 @@
-//! Reading a chart archive: gzip, tar and the rules about what may be in one.
+//! Reading a chart archive: gzip, tar and the rules about what may be in one
+//! (`pkg/chart/loader/archive/archive.go`). An archive is hostile input: its sizes are limited while it is read, links
+//! and devices are refused, and no path can leave the chart.
+
+use std::io::Read;
+
+use flate2::read::MultiGzDecoder;
+
+use super::{File, LoadError};
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const GZIP_MAGIC: &[u8] = b"\x1f\x8b\x08";
 
 /// What a chart may cost to load. The defaults are Helm's sizes, and more entries and levels than any chart has.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of one file.
     pub file: u64,
-    /// Bytes of all files together, decompressed.
+    /// Bytes of all files together, decompressed, subchart archives included.
     pub total: u64,
     /// Number of files.
     pub entries: usize,
@@ -16,5 +27,170 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { file: 5 << 20, total: 100 << 20, entries: 20_000, depth: 32 }
+    }
+}
+
+/// What is left of the limits while one chart is loaded.
+#[derive(Debug)]
+pub struct Budget {
+    limits: Limits,
+    bytes: u64,
+    entries: usize,
+}
+
+impl Budget {
+    /// All of the limits.
+    pub fn new(limits: &Limits) -> Self {
+        Self { limits: *limits, bytes: limits.total, entries: limits.entries }
+    }
+
+    /// How many levels of subcharts are allowed.
+    pub fn depth(&self) -> usize {
+        self.limits.depth
+    }
+
+    /// Accounts for one more file.
+    ///
+    /// # Errors
+    /// [`LoadError::TooManyEntries`].
+    pub fn entry(&mut self) -> Result<(), LoadError> {
+        self.entries = self.entries.checked_sub(1).ok_or(LoadError::TooManyEntries(self.limits.entries))?;
+        Ok(())
+    }
+
+    /// Reads one file, its byte order mark removed. The limits hold whatever size the source claims.
+    ///
+    /// # Errors
+    /// The limits' errors, and [`LoadError::Corrupt`] where reading fails.
+    pub fn read(&mut self, name: &str, claimed: u64, source: impl Read) -> Result<Vec<u8>, LoadError> {
+        let too_large = LoadError::TooLarge(self.limits.total);
+        if claimed > self.bytes {
+            return Err(too_large);
+        }
+        let file_limit = || LoadError::FileTooLarge { name: name.to_owned(), limit: self.limits.file };
+        if claimed > self.limits.file {
+            return Err(file_limit());
+        }
+        let limit = self.bytes.min(self.limits.file);
+        let mut data = Vec::with_capacity(usize::try_from(claimed).unwrap_or(0));
+        source.take(limit + 1).read_to_end(&mut data).map_err(|error| LoadError::Corrupt(error.to_string()))?;
+        let length = data.len() as u64;
+        if length > self.bytes {
+            return Err(too_large);
+        }
+        if length > self.limits.file {
+            return Err(file_limit());
+        }
+        self.bytes -= length;
+        if data.starts_with(BYTE_ORDER_MARK) {
+            data.drain(..BYTE_ORDER_MARK.len());
+        }
+        Ok(data)
+    }
+}
+
+/// The files of an archive, the first element of each path removed.
+///
+/// # Errors
+/// [`LoadError`], for the first entry that is not allowed.
+pub fn read_archive(archive: &[u8], budget: &mut Budget) -> Result<Vec<File>, LoadError> {
+    if !archive.starts_with(GZIP_MAGIC) {
+        return Err(LoadError::NotGzip);
+    }
+    let corrupt = |error: std::io::Error| LoadError::Corrupt(error.to_string());
+    let mut files = Vec::new();
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(archive));
+    for entry in archive.entries().map_err(corrupt)? {
+        let entry = entry.map_err(corrupt)?;
+        let raw_name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let kind = entry.header().entry_type();
+        if kind.is_dir() || raw_name.ends_with('/') || kind.is_pax_global_extensions() {
+            continue;
+        }
+        budget.entry()?;
+        let name = inner_path(&raw_name)?;
+        if let Some(kind) = refused_kind(kind) {
+            return Err(LoadError::NotAFile { name, kind });
+        }
+        let seconds = entry.header().mtime().ok().and_then(|seconds| i64::try_from(seconds).ok());
+        let modified = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+        let data = budget.read(&name, entry.size(), entry)?;
+        files.push(File { name, data: data.into(), modified });
+    }
+    if files.is_empty() { Err(LoadError::Empty) } else { Ok(files) }
+}
+
+fn refused_kind(kind: tar::EntryType) -> Option<&'static str> {
+    match kind {
+        kind if kind.is_symlink() => Some("symbolic link"),
+        kind if kind.is_hard_link() => Some("hard link"),
+        kind if kind.is_character_special() || kind.is_block_special() => Some("device"),
+        kind if kind.is_fifo() => Some("named pipe"),
+        _ => None,
+    }
+}
+
+/// The path inside the chart: the first element dropped, whatever its name, `\` accepted as separator, and every way
+/// out refused.
+fn inner_path(raw: &str) -> Result<String, LoadError> {
+    let delimiter = if raw.contains('\\') { '\\' } else { '/' };
+    let (base, rest) = raw.split_once(delimiter).unwrap_or((raw, ""));
+    let path = rest.replace(delimiter, "/");
+    if path.starts_with('/') {
+        return Err(LoadError::AbsolutePath);
+    }
+    let path = clean(&path);
+    if path == "." {
+        return Err(LoadError::OutsideBase(raw.to_owned()));
+    }
+    if path.starts_with("..") {
+        return Err(LoadError::ParentDirectory);
+    }
+    if matches!(path.as_bytes(), [letter, b':', b'/', ..] if letter.is_ascii_alphabetic()) {
+        return Err(LoadError::DrivePath);
+    }
+    if base == "Chart.yaml" {
+        return Err(LoadError::ChartYamlOutsideBase);
+    }
+    Ok(path)
+}
+
+/// Go's `path.Clean` for a relative path.
+fn clean(path: &str) -> String {
+    let mut elements: Vec<&str> = Vec::new();
+    for element in path.split('/') {
+        match element {
+            "" | "." => {}
+            ".." if elements.last().is_some_and(|last| *last != "..") => drop(elements.pop()),
+            other => elements.push(other),
+        }
+    }
+    if elements.is_empty() { ".".to_owned() } else { elements.join("/") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_made_relative_to_the_chart_or_refused() {
+        let table = [
+            ("chart/values.yaml", Ok("values.yaml")),
+            ("chart/./templates//x.yaml", Ok("templates/x.yaml")),
+            ("chart/templates/../values.yaml", Ok("values.yaml")),
+            ("chart\\templates\\x.yaml", Ok("templates/x.yaml")),
+            ("/etc/passwd", Ok("etc/passwd")),
+            ("chart//etc/passwd", Err("chart illegally contains absolute paths")),
+            ("chart/../../x", Err("chart illegally references parent directory")),
+            ("chart/..x", Err("chart illegally references parent directory")),
+            ("chart", Err("chart illegally contains content outside the base directory: \"chart\"")),
+            ("chart/.", Err("chart illegally contains content outside the base directory: \"chart/.\"")),
+            ("chart/c:/x", Err("chart contains illegally named files")),
+            ("Chart.yaml/x", Err("chart yaml not in base directory")),
+        ];
+        for (raw, expected) in table {
+            let result = inner_path(raw).map_err(|error| error.to_string());
+            assert_eq!(result, expected.map(str::to_owned).map_err(str::to_owned), "{raw}");
+        }
     }
 }

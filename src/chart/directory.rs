@@ -1,14 +1,91 @@
-//! Loading an unpacked chart, with its `.helmignore`.
+//! Loading an unpacked chart, with its `.helmignore` (`pkg/chart/v2/loader/directory.go`). Files are read in byte
+//! order of their names, directory by directory; symbolic links are followed inside the chart only.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use super::{Chart, Limits, LoadError};
+use super::archive::Budget;
+use super::ignore::{self, Rules};
+use super::{Chart, File, Limits, LoadError, load};
 
 /// Loads a chart from a directory.
 ///
 /// # Errors
 /// [`LoadError`], in Helm's words.
 pub fn load_directory(directory: &Path, limits: &Limits) -> Result<Chart, LoadError> {
-    let _ = (directory, limits);
-    Err(LoadError::NoChartYaml)
+    let root = fs::canonicalize(directory).map_err(|source| read_error(&directory.to_string_lossy(), source))?;
+    if !root.join("Chart.yaml").is_file() {
+        return Err(LoadError::NoChartYaml);
+    }
+    let rules = match fs::read(root.join(ignore::FILE_NAME)) {
+        Ok(text) => Rules::parse(&String::from_utf8_lossy(&text)),
+        Err(_) => Rules::parse(""),
+    };
+    let mut budget = Budget::new(limits);
+    let mut walk =
+        Walk { rules: rules.map_err(LoadError::Ignore)?, budget: &mut budget, files: Vec::new(), root: &root };
+    walk.directory(&root, "", 0)?;
+    let files = walk.files;
+    let digest = load::content_digest(&files);
+    let chart = load::chart_from_files(files, &mut budget, 0)?;
+    Ok(Chart { digest: digest.into(), ..chart })
+}
+
+struct Walk<'a> {
+    root: &'a Path,
+    rules: Rules,
+    budget: &'a mut Budget,
+    files: Vec<File>,
+}
+
+/// How deep directories may nest: a link to a parent directory would never end.
+const MAX_DEPTH: usize = 64;
+
+impl Walk<'_> {
+    fn directory(&mut self, directory: &Path, prefix: &str, depth: usize) -> Result<(), LoadError> {
+        if depth > MAX_DEPTH {
+            return Err(LoadError::TooDeep(MAX_DEPTH));
+        }
+        let entries = fs::read_dir(directory).map_err(|source| read_error(prefix, source))?;
+        let mut names: Vec<String> = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|source| read_error(prefix, source))?;
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        names.sort_unstable();
+        for name in names {
+            let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
+            self.entry(&directory.join(&name), path, depth)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, source: &Path, path: String, depth: usize) -> Result<(), LoadError> {
+        let target = self.resolve(source, &path)?;
+        let metadata = fs::metadata(&target).map_err(|source| read_error(&path, source))?;
+        if self.rules.ignore(&path, metadata.is_dir()) {
+            return Ok(());
+        }
+        if metadata.is_dir() {
+            return self.directory(&target, &path, depth + 1);
+        }
+        if !metadata.is_file() {
+            return Err(LoadError::Irregular(path));
+        }
+        self.budget.entry()?;
+        let file = fs::File::open(&target).map_err(|source| read_error(&path, source))?;
+        let data = self.budget.read(&path, metadata.len(), file)?;
+        let modified = metadata.modified().ok().and_then(|time| jiff::Timestamp::try_from(time).ok());
+        self.files.push(File { name: path, data: data.into(), modified });
+        Ok(())
+    }
+
+    fn resolve(&self, source: &Path, path: &str) -> Result<PathBuf, LoadError> {
+        let target = fs::canonicalize(source).map_err(|source| read_error(path, source))?;
+        if target.starts_with(self.root) { Ok(target) } else { Err(LoadError::LinkOutside(path.to_owned())) }
+    }
+}
+
+fn read_error(path: &str, source: std::io::Error) -> LoadError {
+    LoadError::Read { path: path.to_owned(), source }
 }

@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say what the variants are")]
 pub enum LoadError {
-    #[error("chart archive is not gzip-compressed: fetch it again or check the URL")]
+    #[error("stream does not appear to be a valid chart file (details: gzip: invalid header)")]
     NotGzip,
     #[error("unable to load chart archive: {0}")]
     Corrupt(String),

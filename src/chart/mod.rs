@@ -6,16 +6,23 @@
 //! checked against the schemas ([`schema::validate`]). All of it follows Helm v4.3.1 (`pkg/chart`), messages included.
 
 mod archive;
+pub mod decode;
+pub mod dependencies;
 mod directory;
 mod error;
+mod ignore;
 mod load;
 mod metadata;
+pub mod pattern;
+pub mod schema;
+pub mod set;
+pub mod values;
 pub mod version;
 
 pub use archive::Limits;
 pub use directory::load_directory;
 pub use error::LoadError;
-pub use load::{load_archive, load_values};
+pub use load::{load_archive, load_values, merge_maps};
 pub use metadata::{Dependency, Lock, Maintainer, Metadata};
 
 use std::sync::Arc;

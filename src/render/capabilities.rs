@@ -1,5 +1,9 @@
 //! `.Capabilities`: what the cluster can do, as plain data (`pkg/chart/common/capabilities.go`).
 
+mod object;
+
+pub(super) use object::object;
+
 /// The Kubernetes version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KubeVersion {

@@ -3,7 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Hook, Order, RenderError};
+use super::{Event, Hook, Order, RenderError, sort_by_kind};
+use crate::chart::decode::{Decoder, Structure};
+use crate::yaml;
+
+const HOOK: &str = "helm.sh/hook";
+const WEIGHT: &str = "helm.sh/hook-weight";
+const DELETE_POLICY: &str = "helm.sh/hook-delete-policy";
+const OUTPUT_LOG_POLICY: &str = "helm.sh/hook-output-log-policy";
 
 /// The few fields of a document that Helm reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +25,14 @@ pub struct Head {
     pub annotations: BTreeMap<String, String>,
 }
 
+const HEAD: Structure =
+    Structure { name: "SimpleHead", type_name: "util.SimpleHead", fields: &["apiVersion", "kind", "metadata"] };
+const METADATA: Structure = Structure {
+    name: "",
+    type_name: r#"struct { Name string "json:\"name\""; Annotations map[string]string "json:\"annotations\"" }"#,
+    fields: &["name", "annotations"],
+};
+
 /// One document of a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
@@ -29,11 +44,47 @@ pub struct Manifest {
     pub head: Head,
 }
 
+impl Head {
+    /// Reads the head of a document. Values of other types become text as in Helm: a weight `5` needs no quotes.
+    ///
+    /// # Errors
+    /// The text of Helm's YAML library.
+    pub fn read(document: &str) -> Result<Self, String> {
+        let json = yaml::parse(document).map_err(|error| error.to_string())?;
+        let mut head = Self::default();
+        Decoder::run(|decoder| {
+            decoder.fields(&json, HEAD, |decoder, field, value| match field {
+                "apiVersion" => decoder.text(value, &mut head.api_version),
+                "kind" => decoder.text(value, &mut head.kind),
+                _ => decoder.fields(value, METADATA, |decoder, field, value| match field {
+                    "name" => decoder.text(value, &mut head.name),
+                    _ => decoder.text_map(value, &mut head.annotations),
+                }),
+            });
+        })?;
+        Ok(head)
+    }
+}
+
 /// Splits a stream into its documents: a line that starts with `---` ends one; blank ones are dropped and leading
-/// white space is removed, trailing is kept.
+/// white space is removed, trailing is kept. What follows `---` on its line belongs to the next document.
 pub fn split(stream: &str) -> Vec<&str> {
-    let _ = stream;
-    Vec::new()
+    let stream = stream.trim_start();
+    let mut documents = Vec::new();
+    let mut start = 0;
+    let mut line = 0;
+    while let Some(rest) = stream.get(line..) {
+        if rest.starts_with("---") {
+            documents.push(&stream[start..line]);
+            start = stream.len() - rest[3..].trim_start_matches([' ', '\t']).len();
+        }
+        match rest.find('\n') {
+            Some(end) => line += end + 1,
+            None => break,
+        }
+    }
+    documents.push(&stream[start..]);
+    documents.into_iter().map(str::trim_start).filter(|document| !document.is_empty()).collect()
 }
 
 /// Splits rendered files (path and text) into hooks and manifests, each in the given order of kinds.
@@ -44,6 +95,107 @@ pub fn sort_documents(
     files: &BTreeMap<String, String>,
     order: Order,
 ) -> Result<(Vec<Hook>, Vec<Manifest>), RenderError> {
-    let _ = (files, order);
-    Ok((Vec::new(), Vec::new()))
+    let mut hooks = Vec::new();
+    let mut manifests = Vec::new();
+    for (path, text) in files {
+        if path.rsplit('/').next().is_some_and(|base| base.starts_with('_')) {
+            continue;
+        }
+        for document in split(text) {
+            let head = Head::read(document).map_err(|reason| RenderError::Document { path: path.clone(), reason })?;
+            if head.annotations.contains_key(HOOK) {
+                hooks.extend(hook(path, document, &head));
+            } else {
+                manifests.push(Manifest { path: path.clone(), content: document.to_owned(), head });
+            }
+        }
+    }
+    sort_by_kind(&mut hooks, order, |hook: &Hook| &hook.kind);
+    sort_by_kind(&mut manifests, order, |manifest: &Manifest| &manifest.head.kind);
+    Ok((hooks, manifests))
+}
+
+/// The hook that a document declares; nothing where one of its events is unknown, which drops the document.
+fn hook(path: &str, document: &str, head: &Head) -> Option<Hook> {
+    let words = |annotation: &str| -> Vec<String> {
+        let text = head.annotations.get(annotation);
+        text.into_iter().flat_map(|text| text.split(',')).map(|word| word.trim().to_lowercase()).collect()
+    };
+    let events = words(HOOK).iter().map(|word| Event::parse(word)).collect::<Option<Vec<Event>>>()?;
+    Some(Hook {
+        name: head.name.clone(),
+        kind: head.kind.clone(),
+        path: path.to_owned(),
+        manifest: document.to_owned(),
+        events,
+        weight: head.annotations.get(WEIGHT).and_then(|weight| weight.parse().ok()).unwrap_or(0),
+        delete_policies: words(DELETE_POLICY),
+        output_log_policies: words(OUTPUT_LOG_POLICY),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_are_split_as_in_helm() {
+        let table: [(&str, &[&str]); 10] = [
+            ("", &[]),
+            ("\n\n---\n\n---\n", &[]),
+            ("a: 1", &["a: 1"]),
+            ("---\na: 1\n---\nb: 2\n", &["a: 1\n", "b: 2\n"]),
+            ("a: 1\n\n\n---\n\nb: 2\n\n", &["a: 1\n\n\n", "b: 2\n\n"]),
+            ("--- # note\na: 1\n", &["# note\na: 1\n"]),
+            ("---a: 1\n---b: 2", &["a: 1\n", "b: 2"]),
+            ("a: |\n  ---\nb: 2\n", &["a: |\n  ---\nb: 2\n"]),
+            ("-----BEGIN X\nq\n", &["--BEGIN X\nq\n"]),
+            ("a: 1\r\n---\r\nb: 2\r\n", &["a: 1\r\n", "b: 2\r\n"]),
+        ];
+        for (stream, expected) in table {
+            assert_eq!(split(stream), expected, "{stream:?}");
+        }
+    }
+
+    fn files(text: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([("c/templates/x.yaml".to_owned(), text.to_owned())])
+    }
+
+    #[test]
+    fn annotations_make_hooks() {
+        let text = "kind: Job\nmetadata:\n  name: j\n  annotations:\n    helm.sh/hook: Pre-Install , test-success\n    \
+                    helm.sh/hook-weight: 5\n    helm.sh/hook-delete-policy: hook-succeeded,Before-Hook-Creation\n";
+        let (hooks, manifests) = sort_documents(&files(text), Order::Install).expect("valid");
+        assert!(manifests.is_empty());
+        let hook = &hooks[0];
+        assert_eq!(hook.events, [Event::PreInstall, Event::Test]);
+        assert_eq!(hook.weight, 5);
+        assert_eq!(hook.delete_policies, ["hook-succeeded", "before-hook-creation"]);
+    }
+
+    #[test]
+    fn an_unknown_event_drops_the_document() {
+        let text = "kind: Job\nmetadata:\n  annotations:\n    helm.sh/hook: pre-install,crd-install\n";
+        assert_eq!(sort_documents(&files(text), Order::Install), Ok((Vec::new(), Vec::new())));
+    }
+
+    #[test]
+    fn documents_that_are_no_objects_are_refused_in_helms_words() {
+        let table = [
+            (
+                "- a\n",
+                "YAML parse error on c/templates/x.yaml: error unmarshaling JSON: while decoding JSON: json: cannot \
+                 unmarshal array into Go value of type util.SimpleHead",
+            ),
+            (
+                "kind: A\nmetadata:\n  annotations:\n    a: {}\n",
+                "YAML parse error on c/templates/x.yaml: error unmarshaling JSON: while decoding JSON: json: cannot \
+                 unmarshal object into Go struct field .metadata.annotations of type string",
+            ),
+        ];
+        for (text, expected) in table {
+            let error = sort_documents(&files(text), Order::Install).expect_err(text);
+            assert_eq!(error.to_string(), expected);
+        }
+    }
 }

@@ -6,28 +6,27 @@
 //! renderResources, `pkg/release/v1/util`).
 
 mod capabilities;
+mod context;
+mod files;
+mod glob;
 mod hook;
-mod limits;
 mod lookup;
 mod manifest;
 mod order;
+mod program;
 
 pub use capabilities::{Capabilities, HelmVersion, KubeVersion};
 pub use hook::{Event, Hook};
-pub use limits::Limits;
 pub use lookup::{Lookup, NoCluster, Query, Reads};
 pub use manifest::{Head, Manifest, sort_documents, split};
 pub use order::{Order, sort_by_kind};
+pub use program::Program;
+
+pub use crate::template::Limits;
 
 use crate::chart::{Chart, Crd};
 use crate::template::functions::Chance;
 use crate::value::Json;
-
-/// A chart whose templates are parsed, to be rendered many times.
-#[derive(Debug)]
-pub struct Program {
-    chart: Chart,
-}
 
 /// The release that is rendered: `.Release`.
 #[derive(Clone, Debug)]
@@ -123,25 +122,4 @@ pub enum RenderError {
         /// What the YAML library says.
         reason: String,
     },
-}
-
-impl Program {
-    /// Prepares a chart.
-    pub fn new(chart: Chart) -> Self {
-        Self { chart }
-    }
-
-    /// The chart as it was loaded.
-    pub fn chart(&self) -> &Chart {
-        &self.chart
-    }
-
-    /// Renders one release.
-    ///
-    /// # Errors
-    /// [`RenderError`], with Helm's text.
-    pub fn render(&self, input: &Input<'_>) -> Result<Rendered, RenderError> {
-        let _ = input;
-        Err(RenderError::Library)
-    }
 }

@@ -1,5 +1,7 @@
 //! Conversions between [`Value`], plain [`Json`] and Rust's own types.
 
+use base64::Engine;
+
 use super::{Json, List, Map, Str, Value};
 
 impl From<&Json> for Value {
@@ -63,5 +65,27 @@ impl From<Map> for Value {
 impl From<List> for Value {
     fn from(list: List) -> Self {
         Self::List(list)
+    }
+}
+
+impl From<&Value> for Json {
+    /// Plain data again: floats as `f64`, integers as such; bytes as base64, objects as `toJson` shows them.
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Nil => Self::Null,
+            Value::Bool(b) => Self::Bool(*b),
+            Value::Int(n) | Value::Int64(n) => Self::from(*n),
+            Value::Uint64(n) => Self::from(*n),
+            Value::Uint8(n) => Self::from(*n),
+            Value::Float(f) => Self::from(*f),
+            Value::Str(text) => Self::String(text.to_text().into_owned()),
+            Value::Bytes(bytes) => Self::String(base64::engine::general_purpose::STANDARD.encode(bytes)),
+            Value::List(list) if list.is_nil() => Self::Null,
+            Value::List(list) => list.items().iter().map(Self::from).collect(),
+            Value::Map(map) => {
+                Self::Object(map.entries().iter().map(|(k, v)| (k.to_text().into_owned(), Self::from(v))).collect())
+            }
+            Value::Object(object) => object.to_json(),
+        }
     }
 }

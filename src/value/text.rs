@@ -82,3 +82,10 @@ impl From<Vec<u8>> for Str {
         Self(Arc::from(bytes))
     }
 }
+
+impl From<Arc<[u8]>> for Str {
+    /// Shares the bytes.
+    fn from(bytes: Arc<[u8]>) -> Self {
+        Self(bytes)
+    }
+}

@@ -14,7 +14,7 @@ mod emit;
 mod encode;
 mod error;
 mod order;
-mod quote;
+pub mod quote;
 mod resolve;
 mod scalar;
 mod timestamp;

@@ -1,0 +1,210 @@
+//! Merging values: a chart's defaults under the values from above, all the way down its subcharts
+//! (`pkg/chart/common/util/coalesce.go`, `pkg/chart/common/values.go`).
+//!
+//! Everything works on shared [`Map`]s, as in Go: which map is the same as which other one decides what later writes
+//! (of a merge further down, or of `set` in a template) are seen where, and charts depend on it. Two modes exist: when
+//! coalescing, a null deletes what it meets; when merging, nulls are kept for a later pass.
+
+use std::collections::BTreeSet;
+
+use super::dependencies::Selected;
+use crate::value::{List, Map, Str, Value};
+
+/// The key that is passed down to every subchart.
+const GLOBAL: &str = "global";
+
+/// What happens to nulls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nulls {
+    /// A null deletes the default that it meets.
+    Delete,
+    /// Nulls are kept.
+    Keep,
+}
+
+/// A chart's defaults, and those of its subcharts, under the given values, which are copied first. With
+/// [`Nulls::Delete`] this is Helm's CoalesceValues, with [`Nulls::Keep`] its MergeValues.
+///
+/// # Errors
+/// Helm's text where a subchart's values are not a table.
+pub fn coalesce(chart: &Selected, values: &Map, nulls: Nulls) -> Result<Map, String> {
+    let values = deep_copy(values);
+    coalesce_chart(chart, &values, nulls)?;
+    Ok(values)
+}
+
+/// A copy that shares no map with the original.
+pub fn deep_copy(map: &Map) -> Map {
+    map.entries().into_iter().map(|(key, value)| (key, copy_value(&value))).collect::<Map>().with_type(map.map_type())
+}
+
+fn copy_value(value: &Value) -> Value {
+    match value {
+        Value::Map(map) => Value::Map(deep_copy(map)),
+        Value::List(list) if list.items().iter().any(is_container) => {
+            Value::List(List::of(list.element_type(), list.items().iter().map(copy_value)))
+        }
+        other => other.clone(),
+    }
+}
+
+fn is_container(value: &Value) -> bool {
+    matches!(value, Value::Map(_) | Value::List(_))
+}
+
+fn coalesce_chart(chart: &Selected, target: &Map, nulls: Nulls) -> Result<(), String> {
+    coalesce_defaults(chart, target, nulls);
+    for child in &chart.dependencies {
+        let key = child.name();
+        let table = match target.get(key.as_bytes()) {
+            None => {
+                let table = Map::new();
+                target.insert(key, Value::Map(table.clone()));
+                table
+            }
+            Some(Value::Map(table)) => table,
+            Some(other) => return Err(format!("type mismatch on {key}: {}", bool_verb(&other))),
+        };
+        push_globals(&table, target);
+        coalesce_chart(child, &table, nulls)?;
+    }
+    Ok(())
+}
+
+/// Merges the parent's globals into those of a subchart, the parent's first. Tables are copied one level deep: below
+/// that, parent and child share their maps.
+fn push_globals(child: &Map, parent: &Map) {
+    let (Some(into), Some(from)) = (globals(child), globals(parent)) else { return };
+    for (key, value) in from.entries() {
+        match (&value, into.get(key.as_bytes())) {
+            (Value::Map(table), None) => into.insert(key, Value::Map(shallow_copy(table))),
+            (Value::Map(table), Some(Value::Map(existing))) => {
+                let table = shallow_copy(table);
+                merge_tables(&table, &existing, Nulls::Keep);
+                into.insert(key, Value::Map(table));
+            }
+            (Value::Map(_), Some(_)) | (_, Some(Value::Map(_))) => {}
+            _ => into.insert(key, value),
+        }
+    }
+    child.insert(GLOBAL, Value::Map(into));
+}
+
+/// The globals of some values, a new table where there are none, nothing where they are no table.
+fn globals(values: &Map) -> Option<Map> {
+    match values.get(GLOBAL.as_bytes()) {
+        None => Some(Map::new()),
+        Some(Value::Map(globals)) => Some(globals),
+        Some(_) => None,
+    }
+}
+
+fn shallow_copy(map: &Map) -> Map {
+    map.entries().into_iter().collect()
+}
+
+/// Puts a chart's own defaults under `target`.
+fn coalesce_defaults(chart: &Selected, target: &Map, nulls: Nulls) {
+    for (key, default) in deep_copy(&chart.values).entries() {
+        match (target.get(key.as_bytes()), &default) {
+            (Some(Value::Nil), _) if nulls == Nulls::Delete => drop(target.remove(key.as_bytes())),
+            (Some(Value::Map(table)), Value::Map(defaults)) => {
+                let is_child = chart.dependencies.iter().any(|child| child.name().as_bytes() == key.as_bytes());
+                let nulls = if is_child { Nulls::Keep } else { nulls };
+                if nulls == Nulls::Delete {
+                    remove_nulls(defaults);
+                }
+                merge_tables(&table, defaults, nulls);
+            }
+            (Some(_), _) => {}
+            (None, Value::Nil) if nulls == Nulls::Delete => {}
+            (None, _) => {
+                if let (Value::Map(defaults), Nulls::Delete) = (&default, nulls) {
+                    remove_nulls(defaults);
+                }
+                target.insert(key, default);
+            }
+        }
+    }
+}
+
+/// Merges `source` into `target`, which wins. What only the source has is shared between both afterwards.
+pub fn merge_tables(target: &Map, source: &Map, nulls: Nulls) {
+    let originals = source.entries();
+    let had_value: BTreeSet<Str> =
+        originals.iter().filter(|(_, value)| !matches!(value, Value::Nil)).map(|(key, _)| key.clone()).collect();
+    for (key, value) in target.entries() {
+        if matches!(value, Value::Nil) {
+            source.insert(key, Value::Nil);
+        }
+    }
+    for (key, value) in source.entries() {
+        match (target.get(key.as_bytes()), &value) {
+            (Some(Value::Nil), _) if nulls == Nulls::Delete && had_value.contains(&key) => {
+                target.remove(key.as_bytes());
+            }
+            (None, _) => target.insert(key, value),
+            (Some(Value::Map(table)), Value::Map(defaults)) => merge_tables(&table, defaults, nulls),
+            _ => {}
+        }
+    }
+}
+
+fn remove_nulls(map: &Map) {
+    for (key, value) in map.entries() {
+        match value {
+            Value::Nil => drop(map.remove(key.as_bytes())),
+            Value::Map(inner) => remove_nulls(&inner),
+            _ => {}
+        }
+    }
+}
+
+/// The table at a dotted path (`Values.Table`).
+///
+/// # Errors
+/// Go's text, naming the first element that is no table.
+pub fn table(values: &Map, path: &str) -> Result<Map, String> {
+    let mut table = values.clone();
+    for element in path.split('.') {
+        match table.get(element.as_bytes()) {
+            Some(Value::Map(inner)) => table = inner,
+            _ => return Err(format!("{element:?} is not a table")),
+        }
+    }
+    Ok(table)
+}
+
+/// The value at a dotted path that is not a table (`Values.PathValue`).
+///
+/// # Errors
+/// Go's text.
+pub fn path_value(values: &Map, path: &str) -> Result<Value, String> {
+    if path.is_empty() {
+        return Err("YAML path cannot be empty".to_owned());
+    }
+    let (parent, key) = match path.rsplit_once('.') {
+        None => (Ok(values.clone()), path),
+        Some((parent, key)) => (table(values, parent), key),
+    };
+    match parent.ok().and_then(|table| table.get(key.as_bytes())) {
+        Some(value) if !matches!(value, Value::Map(_)) => Ok(value),
+        _ => Err(format!("{key:?} is not a value")),
+    }
+}
+
+/// How Go prints a value with the verb for booleans, which Helm's message uses by mistake.
+fn bool_verb(value: &Value) -> String {
+    match value {
+        Value::Nil => "%!t(<nil>)".to_owned(),
+        Value::Bool(b) => b.to_string(),
+        Value::Str(text) => format!("%!t(string={})", text.to_text()),
+        Value::Int(n) | Value::Int64(n) => format!("%!t({}={n})", value.type_name()),
+        Value::Float(f) => format!("%!t(float64={})", crate::yaml::number::format_general(*f)),
+        Value::List(list) => {
+            let items: Vec<String> = list.items().iter().map(bool_verb).collect();
+            format!("[{}]", items.join(" "))
+        }
+        other => format!("%!t({})", other.type_name()),
+    }
+}

@@ -1,0 +1,221 @@
+//! A chart with its templates parsed, and one render of it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::context::{self, Common, Template};
+use super::{
+    Capabilities, Input, Lookup, Manifest, Order, Query, Reads, RenderError, Rendered, capabilities, sort_documents,
+};
+use crate::chart::dependencies::{self, Selected};
+use crate::chart::{Chart, schema, values};
+use crate::template::{self, Environment, Execution, ParseError, Parsed, Set, TemplateError};
+use crate::value::{Json, Map, MapType, Value};
+
+const NOTES: &str = "NOTES.txt";
+
+/// A chart whose templates are parsed, to be rendered many times and from many threads.
+///
+/// Very deep template recursion needs a large stack; [`on_large_stack`](crate::template::on_large_stack) provides one.
+/// On a smaller stack it ends in an error earlier.
+#[derive(Debug)]
+pub struct Program {
+    chart: Chart,
+    /// Every template file of the chart and its subcharts, by the address of its shared content.
+    parsed: HashMap<usize, Result<Arc<Parsed>, ParseError>>,
+    schemas: schema::Schemas,
+}
+
+impl Program {
+    /// Prepares a chart. A template that does not parse is reported by the render, and only if it takes part in one.
+    pub fn new(chart: Chart) -> Self {
+        let mut parsed = HashMap::new();
+        parse_templates(&chart, &mut parsed);
+        let schemas = schema::Schemas::new(&chart);
+        Self { chart, parsed, schemas }
+    }
+
+    /// The chart as it was loaded.
+    pub fn chart(&self) -> &Chart {
+        &self.chart
+    }
+
+    /// Renders one release.
+    ///
+    /// # Errors
+    /// [`RenderError`], with Helm's text.
+    pub fn render(&self, input: &Input<'_>) -> Result<Rendered, RenderError> {
+        self.check_installable()?;
+        let user_values = user_values(input.values)?;
+        let chart = dependencies::process(&self.chart, &user_values).map_err(RenderError::Dependencies)?;
+        let values = values::coalesce(&chart, &user_values, values::Nulls::Delete).map_err(RenderError::Values)?;
+        if input.validate_schema {
+            self.schemas.validate(&chart, &values).map_err(RenderError::Schema)?;
+        }
+        check_kube_version(&chart, input.capabilities)?;
+
+        let reads = Rc::new(RefCell::new(Reads::default()));
+        let plain_values = Json::from(&Value::Map(values.clone()));
+        let files = self.run_templates(&chart, &values, input, &reads)?;
+        let (files, notes) = take_notes(files, chart.name());
+        let (hooks, documents) = sort_documents(&files, Order::Install)?;
+        let chart = chart.to_chart();
+        let reads = reads.take();
+        Ok(Rendered {
+            manifest: manifest(&documents),
+            documents,
+            hooks,
+            notes,
+            crds: chart.crds(),
+            values: plain_values,
+            chart,
+            reads,
+        })
+    }
+
+    fn check_installable(&self) -> Result<(), RenderError> {
+        if self.chart.is_library() {
+            return Err(RenderError::Library);
+        }
+        let missing = dependencies::missing(&self.chart);
+        if missing.is_empty() { Ok(()) } else { Err(RenderError::MissingDependencies(missing)) }
+    }
+
+    /// The output of every template that is not a partial, by its name.
+    fn run_templates(
+        &self,
+        chart: &Selected,
+        values: &Map,
+        input: &Input<'_>,
+        reads: &Rc<RefCell<Reads>>,
+    ) -> Result<BTreeMap<String, String>, RenderError> {
+        let common = Common {
+            release: context::release(input.release),
+            capabilities: capabilities::object(input.capabilities, reads),
+        };
+        let templates = context::templates(chart, values, &common);
+        let set = self.assemble(&templates)?;
+        let lookup = RecordedLookup { lookup: input.lookup, reads };
+        let environment = Environment { lookup: &lookup, chance: input.chance, limits: input.limits, lint: false };
+        let mut execution = Execution::new(&set, environment);
+        let mut files = BTreeMap::new();
+        for template in templates {
+            if context::is_partial(&template.name) {
+                continue;
+            }
+            let dot = dot(&template);
+            let output = execution.render(&template.name, &dot).map_err(template_error)?;
+            let output = String::from_utf8(output)
+                .unwrap_or_else(|invalid| String::from_utf8_lossy(invalid.as_bytes()).into_owned());
+            files.insert(template.name, output);
+        }
+        Ok(files)
+    }
+
+    fn assemble(&self, templates: &[Template]) -> Result<Set, RenderError> {
+        let mut set = Set::new();
+        for template in templates {
+            match self.parsed.get(&address(&template.file.data)) {
+                Some(Ok(parsed)) => set.add(&template.name, parsed).map_err(template_error)?,
+                Some(Err(error)) => return Err(RenderError::Template(parse_error(&error.text(&template.name)))),
+                None => {}
+            }
+        }
+        Ok(set)
+    }
+}
+
+fn parse_templates(chart: &Chart, parsed: &mut HashMap<usize, Result<Arc<Parsed>, ParseError>>) {
+    for file in &*chart.templates {
+        parsed.entry(address(&file.data)).or_insert_with(|| template::parse(&file.data).map(Arc::new));
+    }
+    for child in &chart.dependencies {
+        parse_templates(child, parsed);
+    }
+}
+
+/// Contents are shared between all copies of a chart and live as long as the program, so that their address names
+/// them.
+fn address(data: &Arc<[u8]>) -> usize {
+    Arc::as_ptr(data).cast::<u8>() as usize
+}
+
+fn user_values(values: &Json) -> Result<Map, RenderError> {
+    match Value::from(values) {
+        Value::Nil => Ok(Map::new()),
+        Value::Map(map) => Ok(map),
+        _ => Err(RenderError::Values("values must be a table".to_owned())),
+    }
+}
+
+fn check_kube_version(chart: &Selected, capabilities: &Capabilities) -> Result<(), RenderError> {
+    let constraint = &chart.chart.metadata.kube_version;
+    let version = &capabilities.kube_version;
+    if constraint.is_empty() || dependencies::is_compatible(constraint, version.comparable()) {
+        return Ok(());
+    }
+    Err(RenderError::KubeVersion { constraint: constraint.clone(), version: version.version.clone() })
+}
+
+/// The dot of a template: its chart's context, which names the template that is running.
+fn dot(template: &Template) -> Value {
+    let names = [("Name", template.name.as_str().into()), ("BasePath", (&*template.base_path).into())];
+    let names: Map = names.into_iter().collect();
+    template.context.insert("Template", Value::Map(names.with_type(MapType::Values)));
+    Value::Map(template.context.with_type(MapType::Values))
+}
+
+/// Takes every NOTES.txt out; the root chart's is the notes.
+fn take_notes(files: BTreeMap<String, String>, root: &str) -> (BTreeMap<String, String>, String) {
+    let (mut notes, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        files.into_iter().partition(|(name, _)| name.ends_with(NOTES));
+    (files, notes.remove(&format!("{root}/templates/{NOTES}")).unwrap_or_default())
+}
+
+fn manifest(documents: &[Manifest]) -> String {
+    let length = documents.iter().map(|document| document.content.len() + document.path.len() + 16).sum();
+    documents.iter().fold(String::with_capacity(length), |mut text, document| {
+        text.extend(["---\n# Source: ", &document.path, "\n", &document.content, "\n"]);
+        text
+    })
+}
+
+/// Helm's form of Go's parse error: the place, and what follows the last colon.
+fn parse_error(text: &str) -> String {
+    let mut tokens = text.split(": ");
+    match (tokens.nth(1), text.rsplit(": ").next()) {
+        (Some(location), Some(message)) => format!("parse error at ({location}): {message}"),
+        _ => format!("parse error: {text}"),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "an adapter for map_err")]
+fn template_error(error: TemplateError) -> RenderError {
+    RenderError::Template(error.to_string())
+}
+
+/// Passes lookups on and notes them with a digest of their answers.
+struct RecordedLookup<'a> {
+    lookup: &'a dyn Lookup,
+    reads: &'a RefCell<Reads>,
+}
+
+impl template::Lookup for RecordedLookup<'_> {
+    fn lookup(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Json, String> {
+        let query = Query {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        let answer = self.lookup.lookup(&query)?;
+        let digest = Sha256::digest(answer.to_string());
+        let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.reads.borrow_mut().lookups.insert(query, digest);
+        Ok(answer)
+    }
+}
