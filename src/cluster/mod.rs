@@ -11,6 +11,7 @@ pub mod apply;
 mod client;
 pub mod discovery;
 mod error;
+pub mod health;
 pub mod hooks;
 pub mod lease;
 pub mod lookup;
