@@ -15,6 +15,8 @@ pub enum ElementType {
     Int,
     /// `[]map[string]interface {}`: `pluck`'s kin.
     Map,
+    /// `[][]interface {}`: `chunk`.
+    List,
 }
 
 impl ElementType {
@@ -25,6 +27,7 @@ impl ElementType {
             Self::String => "[]string",
             Self::Int => "[]int",
             Self::Map => "[]map[string]interface {}",
+            Self::List => "[][]interface {}",
         }
     }
 }

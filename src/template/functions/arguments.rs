@@ -11,6 +11,8 @@ use crate::value::{ElementType, List, Map, MapType, Str, Value};
 pub(super) trait Arguments {
     /// A `string`.
     fn text(&self, index: usize) -> Str;
+    /// The bytes of a `string`.
+    fn bytes(&self, index: usize) -> &[u8];
     /// An `int` or `int64`.
     fn int(&self, index: usize) -> i64;
     /// A `float64`.
@@ -30,6 +32,13 @@ impl Arguments for [Value] {
         match self.get(index) {
             Some(Value::Str(text)) => text.clone(),
             _ => Str::default(),
+        }
+    }
+
+    fn bytes(&self, index: usize) -> &[u8] {
+        match self.get(index) {
+            Some(Value::Str(text)) => text.as_bytes(),
+            _ => &[],
         }
     }
 

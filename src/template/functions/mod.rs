@@ -5,8 +5,19 @@
 //! of the declared types. An error it returns surfaces as `error calling NAME: TEXT`.
 
 mod arguments;
+mod casing;
+mod decimal;
+mod defaults;
+mod dicts;
+mod equality;
+mod lists;
+mod merging;
+mod numbers;
+mod numerals;
+mod reflection;
 mod runes;
 mod strings;
+mod words;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -18,7 +29,15 @@ pub use crate::value::{Method, Parameter};
 
 /// Every family. A family adds its module above and its line here; a later line wins over an earlier one of the same
 /// name, as Helm's functions win over Sprig's.
-const FAMILIES: &[&[Function]] = &[strings::FUNCTIONS];
+const FAMILIES: &[&[Function]] = &[
+    casing::FUNCTIONS,
+    defaults::FUNCTIONS,
+    dicts::FUNCTIONS,
+    lists::FUNCTIONS,
+    numbers::FUNCTIONS,
+    reflection::FUNCTIONS,
+    strings::FUNCTIONS,
+];
 
 /// The function that templates call by this name, Go's builtins not included.
 pub fn find(name: &str) -> Option<&'static Function> {

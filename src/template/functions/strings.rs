@@ -43,22 +43,22 @@ pub const FUNCTIONS: &[Function] = &[
 type Outcome = Result<Value, CallError>;
 
 fn trim_space(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
-    Ok(bytes(runes::trim(arguments.text(0).as_bytes(), runes::is_space)))
+    Ok(text_value(runes::trim(arguments.bytes(0), runes::is_space)))
 }
 
 fn trim_all(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
-    let cutset: Vec<char> = runes(arguments.text(0).as_bytes()).collect();
-    Ok(bytes(runes::trim(arguments.text(1).as_bytes(), |rune| cutset.contains(&rune))))
+    let cutset: Vec<char> = runes(arguments.bytes(0)).collect();
+    Ok(text_value(runes::trim(arguments.bytes(1), |rune| cutset.contains(&rune))))
 }
 
 fn trim_prefix(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
     let (prefix, text) = (arguments.text(0), arguments.text(1));
-    Ok(text.as_bytes().strip_prefix(prefix.as_bytes()).map_or_else(|| text.clone().into(), bytes))
+    Ok(text.as_bytes().strip_prefix(prefix.as_bytes()).map_or_else(|| text.clone().into(), text_value))
 }
 
 fn trim_suffix(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
     let (suffix, text) = (arguments.text(0), arguments.text(1));
-    Ok(text.as_bytes().strip_suffix(suffix.as_bytes()).map_or_else(|| text.clone().into(), bytes))
+    Ok(text.as_bytes().strip_suffix(suffix.as_bytes()).map_or_else(|| text.clone().into(), text_value))
 }
 
 /// The first bytes, or with a negative count the last.
@@ -70,7 +70,7 @@ fn truncate(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
     }
     let at = if count < 0 { text.len() - length } else { length };
     let (head, tail) = text.as_bytes().split_at(at);
-    Ok(bytes(if count < 0 { tail } else { head }))
+    Ok(text_value(if count < 0 { tail } else { head }))
 }
 
 /// Go's slice expression: a negative start is none, an end that is negative or too large is the end.
@@ -90,7 +90,7 @@ fn substring(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
         return Err(format!("runtime error: slice bounds out of range [{start}:{end}]").into());
     }
     let [start, end] = [start, end].map(|at| usize::try_from(at).unwrap_or_default());
-    Ok(bytes(&text.as_bytes()[start..end]))
+    Ok(text_value(&text.as_bytes()[start..end]))
 }
 
 /// The shortest width that leaves room for a letter beside the dots, and for dots on both sides.
@@ -135,15 +135,15 @@ fn abbreviated(text: &[u8], offset: i64, width: i64) -> Str {
 }
 
 fn contains(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
-    Ok(find(arguments.text(1).as_bytes(), arguments.text(0).as_bytes()).is_some().into())
+    Ok(find(arguments.bytes(1), arguments.bytes(0)).is_some().into())
 }
 
 fn has_prefix(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
-    Ok(arguments.text(1).as_bytes().starts_with(arguments.text(0).as_bytes()).into())
+    Ok(arguments.bytes(1).starts_with(arguments.bytes(0)).into())
 }
 
 fn has_suffix(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
-    Ok(arguments.text(1).as_bytes().ends_with(arguments.text(0).as_bytes()).into())
+    Ok(arguments.bytes(1).ends_with(arguments.bytes(0)).into())
 }
 
 /// An empty text to replace stands before every rune and at the end.
@@ -236,7 +236,7 @@ fn to_strings(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
 
 fn join(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
     let texts = texts_of(arguments.any(1))?;
-    join_texts(host, arguments.text(0).as_bytes(), &texts)
+    join_texts(host, arguments.bytes(0), &texts)
 }
 
 /// Sorts by bytes; a value that is no list is the only element of one.
@@ -265,7 +265,7 @@ fn numbered(host: &mut dyn Host, text: &Str, separator: &Str, limit: i64) -> Out
     host.charge(parts.len() as u64, text.len() as u64 + PART_BYTES * parts.len() as u64)?;
     let map = Map::of(MapType::String);
     for (number, part) in parts.into_iter().enumerate() {
-        map.insert(format!("_{number}"), bytes(part));
+        map.insert(format!("_{number}"), text_value(part));
     }
     Ok(map.into())
 }
@@ -274,7 +274,7 @@ fn split_list(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
     let (separator, text) = (arguments.text(0), arguments.text(1));
     let parts = parts_of(text.as_bytes(), separator.as_bytes(), -1);
     host.charge(parts.len() as u64, text.len() as u64 + PART_BYTES * parts.len() as u64)?;
-    Ok(Value::List(List::of(ElementType::String, parts.into_iter().map(bytes))))
+    Ok(Value::List(List::of(ElementType::String, parts.into_iter().map(text_value))))
 }
 
 /// `strings.SplitN`: an empty separator divides into runes, a limit of zero gives no parts, a negative one all.
@@ -341,6 +341,6 @@ fn charge_join(host: &mut dyn Host, parts: &[impl AsRef<[u8]>], separator: usize
     host.charge(parts.len() as u64, bytes as u64)
 }
 
-fn bytes(bytes: &[u8]) -> Value {
+fn text_value(bytes: &[u8]) -> Value {
     Value::Str(bytes.into())
 }
