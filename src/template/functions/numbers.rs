@@ -80,7 +80,7 @@ fn calendar_number(object: &dyn Object) -> i64 {
 
 /// Go's conversion on amd64, where what does not fit is the least number.
 fn truncated(float: f64) -> i64 {
-    let fits = float >= -9_223_372_036_854_775_808.0 && float < 9_223_372_036_854_775_808.0;
+    let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float);
     if fits { float as i64 } else { i64::MIN }
 }
 
