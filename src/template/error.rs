@@ -11,6 +11,8 @@ pub struct ParseError {
     /// The line of the action that the unexpected end left open, where Go adds it, and whether the word ` action` is
     /// already there.
     pub(crate) action: Option<(u32, bool)>,
+    /// Whether the stack was too small, and a larger one may do.
+    pub(crate) is_too_deep: bool,
 }
 
 impl ParseError {

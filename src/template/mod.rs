@@ -13,6 +13,8 @@ mod limits;
 mod lookup;
 mod parse;
 mod set;
+pub mod strconv;
+pub mod unicode;
 
 pub use error::{ParseError, TemplateError};
 pub use execution::{Environment, Execution};

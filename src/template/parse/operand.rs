@@ -1,0 +1,146 @@
+//! Commands, operands and terms: what pipelines are made of.
+
+use super::number::Number;
+use super::parser::{Parse, Parser};
+use super::token::{Token, TokenKind};
+use super::tree::{Callee, NodeId, NodeKind};
+use crate::template::functions;
+use crate::template::print;
+use crate::value::Str;
+
+/// How deep Go lets parentheses nest.
+const MAX_PARENTHESES: usize = 10_000;
+
+impl Parser<'_> {
+    /// Operands separated by spaces, up to a `|`, which is read, or an end, which is not.
+    pub(super) fn command(&mut self) -> Parse<NodeId> {
+        let position = self.peek_non_space().range.start;
+        let mut arguments = Vec::new();
+        loop {
+            self.peek_non_space();
+            if let Some(operand) = self.operand()? {
+                arguments.push(operand);
+            }
+            let token = self.next();
+            match token.kind {
+                TokenKind::Space => continue,
+                TokenKind::RightDelimiter | TokenKind::RightParenthesis => self.back_up(),
+                TokenKind::Pipe => {}
+                _ => return Err(self.unexpected(&token, "operand")),
+            }
+            break;
+        }
+        if arguments.is_empty() {
+            return Err(self.error("empty command".to_owned()));
+        }
+        Ok(self.push(position, NodeKind::Command(arguments.into_boxed_slice())))
+    }
+
+    /// A term and the fields behind it. Fields of fields and of variables become part of those, at the position of the
+    /// added ones.
+    fn operand(&mut self) -> Parse<Option<NodeId>> {
+        let Some(term) = self.term()? else { return Ok(None) };
+        if self.peek().kind != TokenKind::Field {
+            return Ok(Some(term));
+        }
+        let position = self.peek().range.start;
+        let mut added = Vec::new();
+        while self.peek().kind == TokenKind::Field {
+            let token = self.next();
+            added.push(self.field_name(&token));
+        }
+        let kind = match self.kind(term) {
+            NodeKind::Field(fields) => NodeKind::Field(fields.iter().cloned().chain(added).collect()),
+            NodeKind::Variable { id, fields } => {
+                NodeKind::Variable { id: *id, fields: fields.iter().cloned().chain(added).collect() }
+            }
+            NodeKind::Bool(_) | NodeKind::String { .. } | NodeKind::Number(_) | NodeKind::Nil | NodeKind::Dot => {
+                let quoted = print::quote(&self.constant_text(term));
+                let message = format!("unexpected . after term {}", String::from_utf8_lossy(&quoted));
+                return Err(self.error(message));
+            }
+            _ => NodeKind::Chain { node: term, fields: added.into_boxed_slice() },
+        };
+        Ok(Some(self.push(position, kind)))
+    }
+
+    /// A constant as it stands in the text.
+    fn constant_text(&self, id: NodeId) -> Vec<u8> {
+        match self.kind(id) {
+            NodeKind::Bool(value) => value.to_string().into_bytes(),
+            NodeKind::String { quoted, .. } => self.text[quoted.clone()].to_vec(),
+            NodeKind::Number(number) => number.text.as_bytes().to_vec(),
+            NodeKind::Nil => b"nil".to_vec(),
+            _ => b".".to_vec(),
+        }
+    }
+
+    fn field_name(&self, token: &Token) -> Str {
+        token.value(self.text).get(1..).unwrap_or_default().into()
+    }
+
+    /// One simple expression; nothing where the next token begins none.
+    fn term(&mut self) -> Parse<Option<NodeId>> {
+        let token = self.next_non_space();
+        let position = token.range.start;
+        let kind = match token.kind {
+            TokenKind::Identifier => self.identifier(&token)?,
+            TokenKind::Dot => NodeKind::Dot,
+            TokenKind::Nil => NodeKind::Nil,
+            TokenKind::Variable => self.variable(&token)?,
+            TokenKind::Field => NodeKind::Field(Box::new([self.field_name(&token)])),
+            TokenKind::Bool => NodeKind::Bool(token.value(self.text) == b"true"),
+            TokenKind::CharConstant | TokenKind::Complex | TokenKind::Number => {
+                let number = Number::parse(token.value(self.text), token.kind);
+                NodeKind::Number(Box::new(number.map_err(|message| self.error(message))?))
+            }
+            TokenKind::LeftParenthesis => return self.parentheses().map(Some),
+            TokenKind::String | TokenKind::RawString => {
+                NodeKind::String { text: self.unquote(&token)?, quoted: token.range }
+            }
+            _ => {
+                self.back_up();
+                return Ok(None);
+            }
+        };
+        Ok(Some(self.push(position, kind)))
+    }
+
+    fn parentheses(&mut self) -> Parse<NodeId> {
+        if self.tree.parentheses >= MAX_PARENTHESES {
+            return Err(self.error("max expression depth exceeded".to_owned()));
+        }
+        self.check_depth()?;
+        self.tree.parentheses += 1;
+        let pipe = self.pipeline("parenthesized pipeline", TokenKind::RightParenthesis)?;
+        self.tree.parentheses -= 1;
+        Ok(pipe)
+    }
+
+    fn identifier(&mut self, token: &Token) -> Parse<NodeKind> {
+        let name = String::from_utf8_lossy(token.value(self.text));
+        let callee = match &*name {
+            "and" => Some(Callee::And),
+            "or" => Some(Callee::Or),
+            "call" => Some(Callee::Call),
+            "len" => Some(Callee::Len),
+            _ => functions::find(&name).map(Callee::Function),
+        };
+        match callee {
+            Some(callee) => Ok(NodeKind::Identifier { name: name.into(), callee }),
+            None => {
+                let quoted = print::quote(name.as_bytes());
+                Err(self.error(format!("function {} not defined", String::from_utf8_lossy(&quoted))))
+            }
+        }
+    }
+
+    fn variable(&mut self, token: &Token) -> Parse<NodeKind> {
+        let id = self.variable_id(token.value(self.text));
+        if !self.tree.variables.contains(&id) {
+            let quoted = print::quote(self.variable_name(id).as_bytes());
+            return Err(self.error(format!("undefined variable {}", String::from_utf8_lossy(&quoted))));
+        }
+        Ok(NodeKind::Variable { id, fields: Box::default() })
+    }
+}

@@ -1,0 +1,334 @@
+//! The parser's state and the top of its grammar: a file is text, actions and definitions.
+
+use std::collections::HashMap;
+
+use super::lex::Lexer;
+use super::token::{Token, TokenKind};
+use super::tree::{Definition, Node, NodeId, NodeKind, Parsed, VariableId};
+use crate::template::error::ParseError;
+use crate::template::limits::StackGuard;
+use crate::template::strconv;
+use crate::template::unicode;
+use crate::value::Str;
+
+/// The state of one template while it is parsed. A definition has its own, its own look-ahead included, which is what
+/// the lines of messages come from.
+pub(super) struct Tree {
+    /// Three tokens of look-ahead; the first is the last one read.
+    tokens: [Token; 3],
+    peeked: usize,
+    pub(super) variables: Vec<VariableId>,
+    /// The line of the left delimiter of the action that is being parsed.
+    pub(super) action_line: u32,
+    pub(super) range_depth: usize,
+    pub(super) parentheses: usize,
+}
+
+impl Tree {
+    fn new() -> Self {
+        Self {
+            tokens: [Token::NONE; 3],
+            peeked: 0,
+            variables: vec![super::ROOT_VARIABLE],
+            action_line: 0,
+            range_depth: 0,
+            parentheses: 0,
+        }
+    }
+}
+
+/// The parser.
+pub(super) struct Parser<'t> {
+    pub(super) text: &'t [u8],
+    lexer: Lexer<'t>,
+    pub(super) tree: Tree,
+    nodes: Vec<Node>,
+    variables: Vec<Str>,
+    variable_ids: HashMap<Str, VariableId>,
+    definitions: Vec<(Str, Definition)>,
+    stack: StackGuard,
+}
+
+/// What ends a list of nodes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Terminator {
+    End,
+    Else { position: usize },
+}
+
+impl Terminator {
+    pub(super) fn describe(self) -> &'static str {
+        match self {
+            Self::End => "{{end}}",
+            Self::Else { .. } => "{{else}}",
+        }
+    }
+}
+
+/// An action, or the end of a list of them.
+pub(super) enum Item {
+    Node(NodeId),
+    Terminator(Terminator),
+}
+
+pub(super) type Parse<T> = Result<T, ParseError>;
+
+impl<'t> Parser<'t> {
+    pub(super) fn new(text: &'t [u8]) -> Self {
+        let mut parser = Self {
+            text,
+            lexer: Lexer::new(text),
+            tree: Tree::new(),
+            nodes: Vec::with_capacity(text.len() / 16),
+            variables: Vec::new(),
+            variable_ids: HashMap::new(),
+            definitions: Vec::new(),
+            stack: StackGuard::new(),
+        };
+        parser.variable_id(b"$");
+        parser
+    }
+
+    /// The whole file.
+    pub(super) fn parse(mut self) -> Parse<Parsed> {
+        let position = self.peek().range.start;
+        let mut items = Vec::new();
+        while self.peek().kind != TokenKind::Eof {
+            if self.peek().kind == TokenKind::LeftDelimiter {
+                let delimiter = self.next();
+                if self.next_non_space().kind == TokenKind::Define {
+                    self.definition()?;
+                    continue;
+                }
+                self.back_up_to(delimiter);
+            }
+            match self.text_or_action()? {
+                Item::Node(node) => items.push(node),
+                Item::Terminator(end) => return Err(self.error(format!("unexpected {}", end.describe()))),
+            }
+        }
+        let root = self.push(position, NodeKind::List(items.into_boxed_slice()));
+        let main = Definition { root, is_blank: self.is_blank(root), line: self.line() };
+        Ok(Parsed {
+            text: self.text.into(),
+            nodes: self.nodes,
+            variables: self.variables,
+            main,
+            definitions: self.definitions,
+        })
+    }
+
+    /// A `define`, whose keyword has been read.
+    fn definition(&mut self) -> Parse<()> {
+        const CONTEXT: &str = "define clause";
+        let outer = std::mem::replace(&mut self.tree, Tree::new());
+        let name = self.next_non_space();
+        if !matches!(name.kind, TokenKind::String | TokenKind::RawString) {
+            return Err(self.unexpected(&name, CONTEXT));
+        }
+        let name = self.unquote(&name)?;
+        self.expect(TokenKind::RightDelimiter, CONTEXT)?;
+        let (root, end) = self.item_list()?;
+        if end != Terminator::End {
+            return Err(self.error(format!("unexpected {} in {CONTEXT}", end.describe())));
+        }
+        self.define(name, root)?;
+        self.tree = outer;
+        Ok(())
+    }
+
+    /// The body of a `block`, whose action has been read.
+    pub(super) fn block_body(&mut self, name: Str) -> Parse<()> {
+        let outer = std::mem::replace(&mut self.tree, Tree::new());
+        let (root, end) = self.item_list()?;
+        let inner = std::mem::replace(&mut self.tree, outer);
+        if end != Terminator::End {
+            return Err(self.error(format!("unexpected {} in block clause", end.describe())));
+        }
+        let outer = std::mem::replace(&mut self.tree, inner);
+        self.define(name, root)?;
+        self.tree = outer;
+        Ok(())
+    }
+
+    /// Adds a definition: a blank one gives way, two others of one name in a file are an error.
+    fn define(&mut self, name: Str, root: NodeId) -> Parse<()> {
+        let definition = Definition { root, is_blank: self.is_blank(root), line: self.line() };
+        match self.definitions.iter_mut().find(|(defined, _)| *defined == name) {
+            None => self.definitions.push((name, definition)),
+            Some((_, old)) if old.is_blank => *old = definition,
+            Some(_) if definition.is_blank => {}
+            Some(_) => return Err(self.error(multiple_definition(&name))),
+        }
+        Ok(())
+    }
+
+    /// Nodes up to `end` or `else`.
+    pub(super) fn item_list(&mut self) -> Parse<(NodeId, Terminator)> {
+        let position = self.peek_non_space().range.start;
+        let mut items = Vec::new();
+        while self.peek_non_space().kind != TokenKind::Eof {
+            match self.text_or_action()? {
+                Item::Node(node) => items.push(node),
+                Item::Terminator(end) => {
+                    let list = self.push(position, NodeKind::List(items.into_boxed_slice()));
+                    return Ok((list, end));
+                }
+            }
+        }
+        Err(self.error("unexpected EOF".to_owned()))
+    }
+
+    fn text_or_action(&mut self) -> Parse<Item> {
+        let token = self.next_non_space();
+        match token.kind {
+            TokenKind::Text => Ok(Item::Node(self.push(token.range.start, NodeKind::Text(token.range)))),
+            TokenKind::LeftDelimiter => {
+                self.tree.action_line = token.line;
+                self.check_depth()?;
+                let item = self.action()?;
+                self.tree.action_line = 0;
+                Ok(item)
+            }
+            _ => Err(self.unexpected(&token, "input")),
+        }
+    }
+
+    /// Go's stack grows to a gigabyte; here nesting ends with the stack that there is.
+    pub(super) fn check_depth(&self) -> Parse<()> {
+        if self.stack.is_exhausted() {
+            let error = self.error("max nesting depth exceeded".to_owned());
+            return Err(ParseError { is_too_deep: true, ..error });
+        }
+        Ok(())
+    }
+
+    /// Whether there is nothing but space (`parse/parse.go` IsEmptyTree).
+    fn is_blank(&self, id: NodeId) -> bool {
+        match &self.nodes[id as usize].kind {
+            NodeKind::List(nodes) => nodes.iter().all(|&node| self.is_blank(node)),
+            NodeKind::Text(range) => {
+                unicode::runes(&self.text[range.clone()]).all(|(_, rune, _)| unicode::is_space(rune))
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn push(&mut self, position: usize, kind: NodeKind) -> NodeId {
+        let id = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        self.nodes.push(Node { position: u32::try_from(position).unwrap_or(u32::MAX), kind });
+        id
+    }
+
+    pub(super) fn kind(&self, id: NodeId) -> &NodeKind {
+        &self.nodes[id as usize].kind
+    }
+
+    /// Where a node begins.
+    pub(super) fn position(&self, id: NodeId) -> usize {
+        self.nodes[id as usize].position as usize
+    }
+
+    pub(super) fn variable_name(&self, id: VariableId) -> &Str {
+        &self.variables[id as usize]
+    }
+
+    pub(super) fn variable_id(&mut self, name: &[u8]) -> VariableId {
+        if let Some(&id) = self.variable_ids.get(name) {
+            return id;
+        }
+        let id = u32::try_from(self.variables.len()).unwrap_or(u32::MAX);
+        self.variables.push(name.into());
+        self.variable_ids.insert(name.into(), id);
+        id
+    }
+
+    pub(super) fn unquote(&self, token: &Token) -> Parse<Str> {
+        let text = strconv::unquote(token.value(self.text));
+        text.map(Str::from).ok_or_else(|| self.error("invalid syntax".to_owned()))
+    }
+
+    // Tokens.
+
+    pub(super) fn next(&mut self) -> Token {
+        if self.tree.peeked > 0 {
+            self.tree.peeked -= 1;
+        } else {
+            self.tree.tokens[0] = self.lexer.next_token();
+        }
+        self.tree.tokens[self.tree.peeked].clone()
+    }
+
+    pub(super) fn back_up(&mut self) {
+        self.tree.peeked += 1;
+    }
+
+    /// Gives back two tokens; the later one is still there.
+    pub(super) fn back_up_to(&mut self, first: Token) {
+        self.tree.tokens[1] = first;
+        self.tree.peeked = 2;
+    }
+
+    /// Gives back three tokens; the last one is still there.
+    pub(super) fn back_up_to_first(&mut self, first: Token, second: Token) {
+        self.tree.tokens[1] = second;
+        self.tree.tokens[2] = first;
+        self.tree.peeked = 3;
+    }
+
+    pub(super) fn peek(&mut self) -> &Token {
+        if self.tree.peeked == 0 {
+            self.tree.peeked = 1;
+            self.tree.tokens[0] = self.lexer.next_token();
+        }
+        &self.tree.tokens[self.tree.peeked - 1]
+    }
+
+    pub(super) fn next_non_space(&mut self) -> Token {
+        loop {
+            let token = self.next();
+            if token.kind != TokenKind::Space {
+                return token;
+            }
+        }
+    }
+
+    pub(super) fn peek_non_space(&mut self) -> Token {
+        let token = self.next_non_space();
+        self.back_up();
+        token
+    }
+
+    pub(super) fn expect(&mut self, kind: TokenKind, context: &str) -> Parse<Token> {
+        let token = self.next_non_space();
+        if token.kind == kind { Ok(token) } else { Err(self.unexpected(&token, context)) }
+    }
+
+    // Errors.
+
+    /// The line of the last token read, which messages name.
+    fn line(&self) -> u32 {
+        self.tree.tokens[0].line
+    }
+
+    pub(super) fn error(&self, message: String) -> ParseError {
+        ParseError { line: self.line(), message, action: None, is_too_deep: false }
+    }
+
+    pub(super) fn unexpected(&self, token: &Token, context: &str) -> ParseError {
+        let described = token.describe(self.text);
+        if token.kind != TokenKind::Error {
+            return self.error(format!("unexpected {described} in {context}"));
+        }
+        let start = self.tree.action_line;
+        let has_word = described.ends_with(" action");
+        let action = (start != 0 && start != token.line).then_some((start, has_word));
+        ParseError { action, ..self.error(described) }
+    }
+}
+
+/// What Go says to a second definition; it repeats its own prefix.
+pub(crate) fn multiple_definition(name: &Str) -> String {
+    let quoted = crate::template::print::quote(name.as_bytes());
+    format!("template: multiple definition of template {}", String::from_utf8_lossy(&quoted))
+}
