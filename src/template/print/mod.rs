@@ -38,7 +38,7 @@ impl From<PrintError> for CallError {
 ///
 /// # Errors
 /// When a value is nested too deep or its text is too large.
-pub fn sprint(values: &[Value]) -> Result<Vec<u8>, PrintError> {
+pub fn sprint(values: &[Value]) -> Result<Vec<u8>, CallError> {
     let mut printer = Printer::new();
     let mut was_string = true;
     for value in values {
@@ -49,38 +49,38 @@ pub fn sprint(values: &[Value]) -> Result<Vec<u8>, PrintError> {
         printer.print_operand(value, u32::from(b'v'));
         was_string = is_string;
     }
-    printer.finish()
+    Ok(printer.finish()?)
 }
 
 /// `fmt.Sprintln`.
 ///
 /// # Errors
 /// As [`sprint`].
-pub fn sprintln(values: &[Value]) -> Result<Vec<u8>, PrintError> {
+pub fn sprintln(values: &[Value]) -> Result<Vec<u8>, CallError> {
     let mut printer = Printer::new();
     for (index, value) in values.iter().enumerate() {
         printer.write(if index > 0 { b" " } else { b"" });
         printer.print_operand(value, u32::from(b'v'));
     }
     printer.write(b"\n");
-    printer.finish()
+    Ok(printer.finish()?)
 }
 
 /// `fmt.Sprintf`.
 ///
 /// # Errors
 /// As [`sprint`].
-pub fn sprintf(format: &[u8], values: &[Value]) -> Result<Vec<u8>, PrintError> {
+pub fn sprintf(format: &[u8], values: &[Value]) -> Result<Vec<u8>, CallError> {
     let mut printer = Printer::new();
     printer.print_format(format, values);
-    printer.finish()
+    Ok(printer.finish()?)
 }
 
 /// The text of one value as `%v` prints it; a string is returned as it is.
 ///
 /// # Errors
 /// As [`sprint`].
-pub fn to_text(value: &Value) -> Result<Str, PrintError> {
+pub fn to_text(value: &Value) -> Result<Str, CallError> {
     match value {
         Value::Str(text) => Ok(text.clone()),
         _ => Ok(sprint(std::slice::from_ref(value))?.into()),
@@ -91,7 +91,7 @@ pub fn to_text(value: &Value) -> Result<Str, PrintError> {
 ///
 /// # Errors
 /// As [`sprint`].
-pub(crate) fn print_action(value: &Value, out: &mut Vec<u8>) -> Result<(), PrintError> {
+pub(crate) fn print_action(value: &Value, out: &mut Vec<u8>) -> Result<(), CallError> {
     match value {
         Value::Nil => out.extend_from_slice(b"<no value>"),
         Value::Str(text) => out.extend_from_slice(text.as_bytes()),
