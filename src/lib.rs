@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod plan;
 pub mod release;
 pub mod render;
+pub mod source;
 pub mod template;
 pub mod value;
 pub mod yaml;

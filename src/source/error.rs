@@ -1,0 +1,203 @@
+//! Why a repository, an index or an archive cannot be had: one kind for each cause.
+
+use std::time::Duration;
+
+use crate::chart::LoadError;
+
+/// Why a chart source failed. Messages are one sentence with the place and the next step; URLs in them carry neither
+/// credentials nor a query.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// The address cannot be used.
+    #[error("url {url:?} cannot be used: {reason}")]
+    InvalidUrl {
+        /// The address, shortened to what is safe to show.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A certificate or key that was given is not usable.
+    #[error("{field} cannot be used: {reason}")]
+    InvalidCertificate {
+        /// The field it was given in.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The host's name cannot be resolved.
+    #[error("host {host:?} is not known to DNS: check url and the cluster's DNS")]
+    Dns {
+        /// The host.
+        host: String,
+    },
+    /// Nothing listens at the address.
+    #[error("{address} refuses connections: check host and port of url, and whether the server runs")]
+    Refused {
+        /// Host and port.
+        address: String,
+    },
+    /// The connection failed in another way.
+    #[error("{address} cannot be reached: {cause}")]
+    Unreachable {
+        /// Host and port.
+        address: String,
+        /// What the network said.
+        cause: String,
+    },
+    /// No answer in time.
+    #[error("{url} did not answer within {}s", .limit.as_secs_f64())]
+    Timeout {
+        /// What was asked for.
+        url: String,
+        /// The limit that was exceeded.
+        limit: Duration,
+    },
+    /// The certificate's issuer is not trusted.
+    #[error("the certificate of {host} is signed by an unknown authority: put the authority's certificate in caBundle")]
+    UnknownAuthority {
+        /// The server.
+        host: String,
+    },
+    /// The certificate is not valid at this time.
+    #[error("the certificate of {host} has expired or is not valid yet: renew it on the server")]
+    ExpiredCertificate {
+        /// The server.
+        host: String,
+    },
+    /// The certificate is for another name.
+    #[error("the certificate of {host} is for another name: use a name from the certificate in url")]
+    WrongName {
+        /// The server.
+        host: String,
+    },
+    /// TLS failed in another way.
+    #[error("TLS with {host} failed: {cause}")]
+    Tls {
+        /// The server.
+        host: String,
+        /// What the TLS library said.
+        cause: String,
+    },
+    /// 401.
+    #[error("{url} answered 401: {}", if *.with_credentials { "the credentials are wrong: check the Secret" } else { "it asks for credentials: name a Secret with username and password in secret" })]
+    Unauthorized {
+        /// What was asked for.
+        url: String,
+        /// Whether credentials were sent.
+        with_credentials: bool,
+    },
+    /// 403.
+    #[error("{url} answered 403: these credentials may not read it")]
+    Forbidden {
+        /// What was asked for.
+        url: String,
+    },
+    /// 404 or 410.
+    #[error("{url} answered 404: check the path of url")]
+    NotFound {
+        /// What was asked for.
+        url: String,
+    },
+    /// 429.
+    #[error("{url} answered 429: too many requests, it is asked again later")]
+    RateLimited {
+        /// What was asked for.
+        url: String,
+        /// When the server wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// 5xx.
+    #[error("{url} answered {status}: the server failed, it is asked again later")]
+    Server {
+        /// What was asked for.
+        url: String,
+        /// The status.
+        status: u16,
+    },
+    /// Any other status.
+    #[error("{url} answered {status}, which is no answer to this request")]
+    Status {
+        /// What was asked for.
+        url: String,
+        /// The status.
+        status: u16,
+    },
+    /// More redirects than anyone needs.
+    #[error("{url} redirects more than {limit} times")]
+    Redirects {
+        /// What was asked for.
+        url: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// A redirect from HTTPS to HTTP.
+    #[error("{url} redirects from https to http, which is not followed: correct the redirect on the server")]
+    Downgrade {
+        /// What was asked for.
+        url: String,
+    },
+    /// The answer is not an index.
+    #[error("{url} is not a chart index: {reason}")]
+    NotAnIndex {
+        /// What was asked for.
+        url: String,
+        /// What it is instead.
+        reason: String,
+    },
+    /// The answer ended early.
+    #[error("{url} broke off after {received} bytes")]
+    Truncated {
+        /// What was asked for.
+        url: String,
+        /// How much came.
+        received: u64,
+    },
+    /// The answer is larger than allowed.
+    #[error("{url} is larger than {} MiB", .limit >> 20)]
+    TooLarge {
+        /// What was asked for.
+        url: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The archive is not the one that the index names.
+    #[error("{url} has digest {actual}, but the index names {expected}: the archive or the index was replaced")]
+    DigestMismatch {
+        /// What was asked for.
+        url: String,
+        /// What the index says.
+        expected: String,
+        /// What was downloaded.
+        actual: String,
+    },
+    /// The archive is not a chart.
+    #[error("{url}: {reason}")]
+    Chart {
+        /// The archive.
+        url: String,
+        /// What is wrong with it, in Helm's words.
+        reason: String,
+        /// Whether a limit of size, entries or depth was exceeded.
+        too_large: bool,
+    },
+    /// The operator stopped while it worked.
+    #[error("reading {url} was interrupted")]
+    Interrupted {
+        /// What was being read.
+        url: String,
+    },
+}
+
+impl SourceError {
+    /// The archive at a URL cannot be loaded.
+    pub(super) fn chart(url: &str, error: &LoadError) -> Self {
+        let too_large = matches!(
+            error,
+            LoadError::TooLarge(_)
+                | LoadError::FileTooLarge { .. }
+                | LoadError::TooManyEntries(_)
+                | LoadError::TooDeep(_)
+        );
+        Self::Chart { url: url.to_owned(), reason: error.to_string(), too_large }
+    }
+}
