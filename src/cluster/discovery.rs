@@ -12,13 +12,14 @@ use http::Request;
 use kube::Client;
 use kube::core::ApiResource;
 use kube::core::discovery::v2::{
-    ACCEPT_AGGREGATED_DISCOVERY_V2, APIGroupDiscovery, APIGroupDiscoveryList, APIVersionDiscovery,
+    ACCEPT_AGGREGATED_DISCOVERY_V2, APIGroupDiscovery, APIGroupDiscoveryList, APIResourceDiscovery, APIVersionDiscovery,
 };
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::error::ApiError;
+use crate::render::{Capabilities, KubeVersion};
 
 /// The shortest time between two snapshots that unknown kinds ask for.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -37,25 +38,28 @@ pub struct Kind {
 }
 
 /// The version of the API server, as `/version` gives it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ServerVersion {
-    /// For example `v1.37.1`.
-    pub git_version: String,
-    /// For example `1`.
-    pub major: String,
-    /// For example `37`; some vendors add a plus sign.
-    pub minor: String,
+struct ServerVersion {
+    git_version: String,
+    major: String,
+    minor: String,
+}
+
+impl From<ServerVersion> for KubeVersion {
+    fn from(server: ServerVersion) -> Self {
+        let ServerVersion { git_version, major, minor } = server;
+        Self { version: git_version, normalized: String::new(), major, minor }
+    }
 }
 
 /// One picture of what is served.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Snapshot {
     /// By group, then kind: the versions in the server's order of preference.
     kinds: HashMap<(String, String), Vec<Kind>>,
-    /// `group/version` and `group/version/Kind`, sorted.
-    versions: Vec<String>,
-    server: ServerVersion,
+    /// What templates see: the server's version, and `group/version` and `group/version/Kind`, sorted.
+    capabilities: Arc<Capabilities>,
     /// Groups whose server did not answer.
     stale: Vec<String>,
 }
@@ -71,14 +75,9 @@ impl Snapshot {
         self.versions_of(group, kind).first()
     }
 
-    /// Every `group/version` and `group/version/Kind`, as Helm's `GetVersionSet` gives them, sorted.
-    pub fn versions(&self) -> &[String] {
-        &self.versions
-    }
-
-    /// The version of the API server.
-    pub fn server(&self) -> &ServerVersion {
-        &self.server
+    /// What templates see as `.Capabilities`: the API versions are those of Helm's `GetVersionSet`, sorted.
+    pub fn capabilities(&self) -> Arc<Capabilities> {
+        Arc::clone(&self.capabilities)
     }
 
     /// The groups whose server did not answer.
@@ -127,9 +126,9 @@ impl Discovery {
         self.no_older_than(Duration::MAX).await
     }
 
-    /// What is served, for `.Capabilities`: at most some minutes old.
-    pub async fn current(&self) -> Result<Arc<Snapshot>, ApiError> {
-        self.no_older_than(CAPABILITIES_AGE).await
+    /// What templates see as `.Capabilities`; at most some minutes old.
+    pub async fn capabilities(&self) -> Result<Arc<Capabilities>, ApiError> {
+        Ok(self.no_older_than(CAPABILITIES_AGE).await?.capabilities())
     }
 
     /// Asks the server now: after custom resource definitions were created.
@@ -202,56 +201,115 @@ fn build(
     server: ServerVersion,
     previous: Option<&Snapshot>,
 ) -> Snapshot {
-    let mut snapshot = Snapshot { server, ..Snapshot::default() };
-    let mut versions = BTreeSet::new();
+    let mut reading = Reading::default();
     for group in groups {
         let name = group.metadata.and_then(|metadata| metadata.name).unwrap_or_default();
         for version in group.versions {
-            add_version(&mut snapshot, &mut versions, &name, version);
+            reading.add(&name, version);
         }
     }
     if let Some(previous) = previous {
-        keep_stale(&mut snapshot, &mut versions, previous);
+        reading.keep_stale(previous);
     }
-    snapshot.versions = versions.into_iter().collect();
-    snapshot
+    let Reading { kinds, versions, stale } = reading;
+    let api_versions = versions.into_iter().collect();
+    let capabilities = Capabilities { kube_version: server.into(), api_versions, ..Capabilities::default() };
+    Snapshot { kinds, stale, capabilities: Arc::new(capabilities) }
 }
 
-fn add_version(snapshot: &mut Snapshot, versions: &mut BTreeSet<String>, group: &str, discovered: APIVersionDiscovery) {
-    let version = discovered.version.unwrap_or_default();
-    let api_version = if group.is_empty() { version.clone() } else { format!("{group}/{version}") };
-    versions.insert(api_version.clone());
-    if discovered.freshness.as_deref() == Some("Stale") && !snapshot.stale.iter().any(|stale| stale == group) {
-        snapshot.stale.push(group.to_owned());
-    }
-    for resource in discovered.resources {
-        let subresources = resource.subresources.into_iter().map(|subresource| subresource.response_kind);
-        for served in subresources.chain([resource.response_kind.clone()]).flatten().filter_map(|gvk| gvk.kind) {
-            versions.insert(format!("{api_version}/{served}"));
+/// A snapshot in the making.
+#[derive(Default)]
+struct Reading {
+    kinds: HashMap<(String, String), Vec<Kind>>,
+    versions: BTreeSet<String>,
+    stale: Vec<String>,
+}
+
+impl Reading {
+    fn add(&mut self, group: &str, discovered: APIVersionDiscovery) {
+        let version = discovered.version.unwrap_or_default();
+        let api_version = if group.is_empty() { version.clone() } else { format!("{group}/{version}") };
+        self.versions.insert(api_version.clone());
+        if discovered.freshness.as_deref() == Some("Stale") && !self.stale.iter().any(|stale| stale == group) {
+            self.stale.push(group.to_owned());
         }
-        let Some(kind) = resource.response_kind.and_then(|gvk| gvk.kind) else { continue };
+        for resource in discovered.resources {
+            self.add_resource(group, &version, &api_version, resource);
+        }
+    }
+
+    fn add_resource(&mut self, group: &str, version: &str, api_version: &str, resource: APIResourceDiscovery) {
+        let subresources = resource.subresources.into_iter().map(|subresource| subresource.response_kind);
+        for served in subresources.chain([resource.response_kind.clone()]).flatten().filter_map(|named| named.kind) {
+            self.versions.insert(format!("{api_version}/{served}"));
+        }
+        let Some(kind) = resource.response_kind.and_then(|named| named.kind) else { return };
         let api_resource = ApiResource {
             group: group.to_owned(),
-            version: version.clone(),
-            api_version: api_version.clone(),
+            version: version.to_owned(),
+            api_version: api_version.to_owned(),
             kind: kind.clone(),
             plural: resource.resource.unwrap_or_default(),
         };
         let namespaced = resource.scope.as_deref() == Some("Namespaced");
-        let served = snapshot.kinds.entry((group.to_owned(), kind)).or_default();
+        let served = self.kinds.entry((group.to_owned(), kind)).or_default();
         if !served.iter().any(|known| known.resource.version == version) {
             served.push(Kind { resource: api_resource, namespaced });
         }
     }
+
+    /// Keeps what was known of groups whose server is down now.
+    fn keep_stale(&mut self, previous: &Snapshot) {
+        for group in &self.stale {
+            let of_group = previous.kinds.iter().filter(|((known, _), _)| known == group);
+            for (key, kinds) in of_group {
+                self.kinds.entry(key.clone()).or_insert_with(|| kinds.clone());
+                let name = |kind: &Kind| format!("{}/{}", kind.resource.api_version, kind.resource.kind);
+                self.versions.extend(kinds.iter().map(name));
+            }
+        }
+    }
 }
 
-/// Keeps what was known of groups whose server is down now.
-fn keep_stale(snapshot: &mut Snapshot, versions: &mut BTreeSet<String>, previous: &Snapshot) {
-    for group in &snapshot.stale {
-        let of_group = previous.kinds.iter().filter(|((known, _), _)| known == group);
-        for (key, kinds) in of_group {
-            snapshot.kinds.entry(key.clone()).or_insert_with(|| kinds.clone());
-            versions.extend(kinds.iter().map(|kind| format!("{}/{}", kind.resource.api_version, kind.resource.kind)));
-        }
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn group(name: &str, freshness: &str, resources: serde_json::Value) -> APIGroupDiscovery {
+        let version = json!({"version": "v1", "freshness": freshness, "resources": resources});
+        serde_json::from_value(json!({"metadata": {"name": name}, "versions": [version]})).expect("a group")
+    }
+
+    fn resource(plural: &str, kind: &str) -> serde_json::Value {
+        let scale = json!({"subresource": "scale", "responseKind": {"kind": "Scale"}});
+        json!({"resource": plural, "scope": "Namespaced", "responseKind": {"kind": kind}, "subresources": [scale]})
+    }
+
+    fn server() -> ServerVersion {
+        ServerVersion { git_version: "v1.37.1".into(), major: "1".into(), minor: "37".into() }
+    }
+
+    #[test]
+    fn versions_are_those_of_helm() {
+        let groups =
+            [group("", "Current", json!([])), group("apps", "Current", json!([resource("deployments", "Deployment")]))];
+        let snapshot = build(groups.into_iter(), server(), None);
+        assert_eq!(snapshot.capabilities().api_versions, ["apps/v1", "apps/v1/Deployment", "apps/v1/Scale", "v1"]);
+        assert_eq!(snapshot.capabilities().kube_version.version, "v1.37.1");
+        let kind = snapshot.kind("apps", "v1", "Deployment").expect("served");
+        assert_eq!((kind.resource.plural.as_str(), kind.namespaced), ("deployments", true));
+        assert_eq!(snapshot.kind("apps", "v1", "Scale"), None);
+    }
+
+    #[test]
+    fn a_group_whose_server_is_down_is_left_as_it_was() {
+        let widgets = || json!([resource("widgets", "Widget")]);
+        let before = build([group("example.org", "Current", widgets())].into_iter(), server(), None);
+        let down = build([group("example.org", "Stale", json!([]))].into_iter(), server(), Some(&before));
+        assert_eq!(down.stale_groups(), ["example.org"]);
+        assert!(down.kind("example.org", "v1", "Widget").is_some());
+        assert!(down.capabilities().api_versions.contains(&"example.org/v1/Widget".to_owned()));
     }
 }

@@ -3,6 +3,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod apply;
 mod chart_server;
 mod cluster;
 mod definitions;
+mod hooks;
+mod lease;
+mod storage;
