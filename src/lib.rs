@@ -7,9 +7,11 @@
 pub mod api;
 pub mod chart;
 pub mod cluster;
+pub mod controller;
 pub mod plan;
 pub mod release;
 pub mod render;
+pub mod server;
 pub mod source;
 pub mod template;
 pub mod value;

@@ -1,0 +1,4 @@
+//! The reconcilers and what they share.
+
+pub mod metrics;
+pub mod readiness;
