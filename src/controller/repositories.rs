@@ -1,0 +1,407 @@
+//! What is known of every ChartRepo, for those who need charts.
+//!
+//! The ChartRepo controller writes, the HelmRequest controller asks ([`Repositories::resolve`]) and is told when an
+//! answer may have become another one ([`Repositories::changes`]). A repository that cannot be read any more keeps
+//! answering with the index that was read last.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+
+use crate::api::Reason;
+use crate::source::SourceError;
+use crate::source::http::Repository;
+use crate::source::index::{ChoiceError, Entry, Index};
+
+/// Namespace and name of a ChartRepo.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RepositoryKey {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+/// The registry; a handle that is cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Repositories {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    operator_namespace: String,
+    registry: RwLock<Registry>,
+}
+
+#[derive(Debug, Default)]
+struct Registry {
+    /// Whether every ChartRepo of the cluster is in `known`.
+    listed: bool,
+    known: HashMap<RepositoryKey, Known>,
+    listeners: Vec<UnboundedSender<RepositoryKey>>,
+}
+
+/// A ChartRepo: why it cannot be read just now, and what was read last.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    disabled: bool,
+    failure: Option<(Reason, String)>,
+    read: Option<Read>,
+}
+
+/// What a successful read gave.
+#[derive(Clone, Debug)]
+struct Read {
+    index: Arc<Index>,
+    repository: Repository,
+}
+
+/// A chart version that can be fetched: `charts.program(&resolved.repository, &resolved.entry)`.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The ChartRepo.
+    pub key: RepositoryKey,
+    /// Version, URL and digest.
+    pub entry: Entry,
+    /// Where to fetch it from.
+    pub repository: Repository,
+}
+
+/// Why a chart cannot be resolved.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// There is no such ChartRepo.
+    #[error("no ChartRepo {name:?} is in {}: create it or correct spec.chart", .namespaces.join(" or "))]
+    RepositoryNotFound {
+        /// The name.
+        name: String,
+        /// Where it was looked for.
+        namespaces: Vec<String>,
+    },
+    /// It was not read yet; it is being read.
+    #[error("ChartRepo {name:?} is being read")]
+    NotRead {
+        /// The name.
+        name: String,
+    },
+    /// It is switched off and was never read.
+    #[error("ChartRepo {name:?} is switched off: set its spec.enabled to true")]
+    Disabled {
+        /// The name.
+        name: String,
+    },
+    /// It could never be read.
+    #[error("ChartRepo {name:?} cannot be read: {message}")]
+    Unreadable {
+        /// The name.
+        name: String,
+        /// The cause.
+        reason: Reason,
+        /// What the ChartRepo's status says.
+        message: String,
+    },
+    /// It has no such chart or version.
+    #[error("ChartRepo {name:?}: {error}{}", failure_note(.failure))]
+    Choice {
+        /// The name.
+        name: String,
+        /// What is missing, and what is there.
+        error: ChoiceError,
+        /// Why the repository cannot be read just now; the chart may be newer than what is known.
+        failure: Option<String>,
+    },
+}
+
+impl Repositories {
+    /// An empty registry. Repositories of the operator's namespace serve requests of every namespace.
+    pub fn new(operator_namespace: impl Into<String>) -> Self {
+        let shared = Shared { operator_namespace: operator_namespace.into(), registry: RwLock::default() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Finds a chart version for a request of `namespace`: the repository in that namespace, else in the operator's;
+    /// then the version as [`Index::choose`] does. No I/O.
+    ///
+    /// # Errors
+    /// [`ResolveError`], which tells whether waiting can help.
+    pub fn resolve(
+        &self,
+        namespace: &str,
+        repository: &str,
+        chart: &str,
+        version: &str,
+    ) -> Result<Resolved, ResolveError> {
+        let name = repository.to_owned();
+        let registry = self.read();
+        let candidates = self.candidates(namespace, repository);
+        let Some((key, known)) = candidates.iter().find_map(|key| Some((key, registry.known.get(key)?))) else {
+            let namespaces = candidates.into_iter().map(|key| key.namespace).collect();
+            let missing = ResolveError::RepositoryNotFound { name: name.clone(), namespaces };
+            return Err(if registry.listed { missing } else { ResolveError::NotRead { name } });
+        };
+        let Some(Read { index, repository }) = &known.read else { return Err(known.unread(name)) };
+        match index.choose(chart, version) {
+            Ok(entry) => Ok(Resolved { key: key.clone(), entry: entry.clone(), repository: repository.clone() }),
+            Err(error) => {
+                let failure = known.failure.as_ref().map(|(_, message)| message.clone());
+                Err(ResolveError::Choice { name, error, failure })
+            }
+        }
+    }
+
+    /// Tells of every repository that is read with a new index, fails for the first time, appears or goes.
+    pub fn changes(&self) -> UnboundedReceiver<RepositoryKey> {
+        let (sender, receiver) = unbounded();
+        self.write().listeners.push(sender);
+        receiver
+    }
+
+    /// Whether a request of `namespace` that names `repository` is served by the ChartRepo `key`, or would be.
+    pub fn concerns(&self, key: &RepositoryKey, namespace: &str, repository: &str) -> bool {
+        self.candidates(namespace, repository).contains(key)
+    }
+
+    /// The operator's own namespace.
+    pub fn operator_namespace(&self) -> &str {
+        &self.shared.operator_namespace
+    }
+
+    /// Notes which ChartRepos there are: others are forgotten, new ones wait to be read.
+    pub(super) fn list(&self, keys: impl IntoIterator<Item = RepositoryKey>) {
+        let mut registry = self.write();
+        let mut before = std::mem::take(&mut registry.known);
+        let mut changed = Vec::new();
+        for key in keys {
+            let known = before.remove(&key);
+            if known.is_none() {
+                changed.push(key.clone());
+            }
+            registry.known.insert(key, known.unwrap_or_default());
+        }
+        changed.extend(before.into_keys());
+        registry.listed = true;
+        changed.iter().for_each(|key| registry.tell(key));
+    }
+
+    /// Notes that there is a ChartRepo.
+    pub(super) fn add(&self, key: RepositoryKey) {
+        let mut registry = self.write();
+        if !registry.known.contains_key(&key) {
+            registry.tell(&key);
+            registry.known.insert(key, Known::default());
+        }
+    }
+
+    /// Forgets a ChartRepo.
+    pub(super) fn remove(&self, key: &RepositoryKey) {
+        let mut registry = self.write();
+        if registry.known.remove(key).is_some() {
+            registry.tell(key);
+        }
+    }
+
+    /// Notes what a read gave.
+    pub(super) fn set_read(&self, key: &RepositoryKey, index: Arc<Index>, repository: Repository) {
+        self.change(key, |known| {
+            *known = Known { disabled: false, failure: None, read: Some(Read { index, repository }) };
+            true
+        });
+    }
+
+    /// Notes that the index is still what it was.
+    pub(super) fn set_unchanged(&self, key: &RepositoryKey) {
+        self.change(key, |known| {
+            let was_failing = known.failure.take().is_some();
+            std::mem::take(&mut known.disabled) || was_failing
+        });
+    }
+
+    /// Notes that a read failed.
+    pub(super) fn set_failed(&self, key: &RepositoryKey, reason: Reason, message: &str) {
+        self.change(key, |known| {
+            let is_new = known.failure.as_ref().is_none_or(|(before, _)| *before != reason);
+            known.failure = Some((reason, message.to_owned()));
+            known.disabled = false;
+            is_new
+        });
+    }
+
+    /// Notes that the repository is switched off.
+    pub(super) fn set_disabled(&self, key: &RepositoryKey) {
+        self.change(key, |known| !std::mem::replace(&mut known.disabled, true));
+    }
+
+    fn change(&self, key: &RepositoryKey, change: impl FnOnce(&mut Known) -> bool) {
+        let mut registry = self.write();
+        if registry.known.get_mut(key).is_some_and(change) {
+            registry.tell(key);
+        }
+    }
+
+    fn candidates(&self, namespace: &str, name: &str) -> Vec<RepositoryKey> {
+        let key = |namespace: &str| RepositoryKey { namespace: namespace.to_owned(), name: name.to_owned() };
+        let operator = self.operator_namespace();
+        if namespace == operator { vec![key(namespace)] } else { vec![key(namespace), key(operator)] }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Registry> {
+        self.shared.registry.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Registry> {
+        self.shared.registry.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registry {
+    /// Listeners that are gone are forgotten.
+    fn tell(&mut self, key: &RepositoryKey) {
+        self.listeners.retain(|listener| listener.unbounded_send(key.clone()).is_ok());
+    }
+}
+
+impl Known {
+    /// Why there is no index at all.
+    fn unread(&self, name: String) -> ResolveError {
+        match &self.failure {
+            _ if self.disabled => ResolveError::Disabled { name },
+            Some((reason, message)) => ResolveError::Unreadable { name, reason: *reason, message: message.clone() },
+            None => ResolveError::NotRead { name },
+        }
+    }
+}
+
+impl ResolveError {
+    /// The reason for conditions, events and metrics.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::RepositoryNotFound { .. } => Reason::RepositoryNotFound,
+            Self::NotRead { .. } => Reason::Progressing,
+            Self::Disabled { .. } => Reason::RepositoryDisabled,
+            Self::Unreadable { reason, .. } => *reason,
+            Self::Choice { error: ChoiceError::ChartNotFound { .. }, .. } => Reason::ChartNotFound,
+            Self::Choice { error: ChoiceError::VersionNotFound { .. }, .. } => Reason::ChartVersionNotFound,
+            Self::Choice { error: ChoiceError::InvalidConstraint { .. }, .. } => Reason::InvalidRequest,
+        }
+    }
+}
+
+impl From<&SourceError> for Reason {
+    fn from(error: &SourceError) -> Self {
+        match error {
+            SourceError::InvalidUrl { .. } => Self::InvalidAddress,
+            SourceError::InvalidCertificate { .. } => Self::CredentialsMissing,
+            SourceError::Dns { .. } => Self::DNSLookupFailed,
+            SourceError::Refused { .. } | SourceError::Unreachable { .. } | SourceError::Timeout { .. } => {
+                Self::RepositoryUnreachable
+            }
+            SourceError::UnknownAuthority { .. }
+            | SourceError::ExpiredCertificate { .. }
+            | SourceError::WrongName { .. }
+            | SourceError::Tls { .. } => Self::TLSNotTrusted,
+            SourceError::Unauthorized { .. } => Self::AuthenticationRequired,
+            SourceError::Forbidden { .. } => Self::AccessDenied,
+            SourceError::NotFound { .. } => Self::NotFound,
+            SourceError::RateLimited { .. } => Self::RateLimited,
+            SourceError::Server { .. }
+            | SourceError::Status { .. }
+            | SourceError::Redirects { .. }
+            | SourceError::Downgrade { .. }
+            | SourceError::Truncated { .. } => Self::ServerError,
+            SourceError::NotAnIndex { .. } => Self::NotAnIndex,
+            SourceError::TooLarge { .. } | SourceError::Chart { too_large: true, .. } => Self::ChartTooLarge,
+            SourceError::DigestMismatch { .. } => Self::DigestMismatch,
+            SourceError::Chart { too_large: false, .. } => Self::ChartInvalid,
+            SourceError::Interrupted { .. } => Self::InternalError,
+        }
+    }
+}
+
+fn failure_note(failure: &Option<String>) -> String {
+    failure.as_ref().map(|message| format!(" (what is known may be old: {message})")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::http::Options;
+    use crate::source::index::Document;
+
+    fn key(namespace: &str, name: &str) -> RepositoryKey {
+        RepositoryKey { namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    fn index(version: &str) -> Arc<Index> {
+        let text = format!("apiVersion: v1\nentries: {{web: [{{version: {version}, urls: [web.tgz]}}]}}");
+        Arc::new(Index::from(&Document::parse(text.as_bytes()).expect("an index")))
+    }
+
+    fn repository() -> Repository {
+        let options = Options { url: "http://127.0.0.1:1".to_owned(), ..Options::default() };
+        Repository::new(options).expect("a repository")
+    }
+
+    fn outcome(repositories: &Repositories, namespace: &str, version: &str) -> Result<String, Reason> {
+        let resolved = repositories.resolve(namespace, "stable", "web", version);
+        resolved.map(|resolved| resolved.entry.version.to_string()).map_err(|error| error.reason())
+    }
+
+    #[test]
+    fn a_repository_is_missing_only_once_all_are_listed() {
+        let repositories = Repositories::new("captain");
+        assert_eq!(outcome(&repositories, "team", ""), Err(Reason::Progressing));
+        repositories.list([]);
+        assert_eq!(outcome(&repositories, "team", ""), Err(Reason::RepositoryNotFound));
+        let error = repositories.resolve("team", "stable", "web", "").expect_err("none");
+        assert_eq!(error.to_string(), "no ChartRepo \"stable\" is in team or captain: create it or correct spec.chart");
+    }
+
+    #[test]
+    fn a_repository_of_the_own_namespace_comes_before_the_operators() {
+        let repositories = Repositories::new("captain");
+        repositories.list([key("captain", "stable"), key("team", "stable")]);
+        assert_eq!(outcome(&repositories, "team", ""), Err(Reason::Progressing));
+        repositories.set_read(&key("captain", "stable"), index("1.0.0"), repository());
+        repositories.set_read(&key("team", "stable"), index("2.0.0"), repository());
+        assert_eq!(outcome(&repositories, "team", ""), Ok("2.0.0".to_owned()));
+        assert_eq!(outcome(&repositories, "other", ""), Ok("1.0.0".to_owned()));
+        repositories.remove(&key("team", "stable"));
+        assert_eq!(outcome(&repositories, "team", ""), Ok("1.0.0".to_owned()));
+    }
+
+    #[test]
+    fn what_was_read_stays_when_a_later_read_fails() {
+        let repositories = Repositories::new("captain");
+        let stable = key("captain", "stable");
+        repositories.list([stable.clone()]);
+        repositories.set_failed(&stable, Reason::DNSLookupFailed, "no such host");
+        assert_eq!(outcome(&repositories, "team", ""), Err(Reason::DNSLookupFailed));
+        repositories.set_read(&stable, index("1.0.0"), repository());
+        repositories.set_failed(&stable, Reason::ServerError, "it answered 500");
+        assert_eq!(outcome(&repositories, "team", ""), Ok("1.0.0".to_owned()));
+        let error = repositories.resolve("team", "stable", "web", "2.0.0").expect_err("none").to_string();
+        assert!(error.ends_with("(what is known may be old: it answered 500)"), "{error}");
+    }
+
+    #[test]
+    fn listeners_hear_of_changes_and_of_nothing_else() {
+        let repositories = Repositories::new("captain");
+        let stable = key("captain", "stable");
+        repositories.list([stable.clone()]);
+        let mut changes = repositories.changes();
+        let mut told = || std::iter::from_fn(|| changes.try_recv().ok()).count();
+        repositories.set_read(&stable, index("1.0.0"), repository());
+        assert_eq!(told(), 1);
+        repositories.set_unchanged(&stable);
+        assert_eq!(told(), 0);
+        repositories.set_failed(&stable, Reason::ServerError, "it answered 500");
+        repositories.set_failed(&stable, Reason::ServerError, "it answered 503");
+        assert_eq!(told(), 1);
+        repositories.set_unchanged(&stable);
+        repositories.list([]);
+        assert_eq!(told(), 2);
+        assert!(repositories.concerns(&stable, "team", "stable") && !repositories.concerns(&stable, "team", "x"));
+    }
+}
