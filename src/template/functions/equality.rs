@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{CallError, Host};
+use super::{CallError, Host, versions};
 use crate::value::{List, Map, Object, Value};
 
 /// How deep values may be nested; a value that contains itself is deeper than any.
@@ -75,6 +75,9 @@ fn equal_maps(host: &mut dyn Host, left: &Map, right: &Map, depth: usize) -> Res
 
 /// Objects show no private fields, so what they print and what their JSON holds stands for them.
 fn equal_objects(left: &Rc<dyn Object>, right: &Rc<dyn Object>) -> bool {
+    if let Some(equal) = versions::equal_versions(left, right) {
+        return equal;
+    }
     Rc::ptr_eq(left, right)
         || left.type_name() == right.type_name()
             && left.print(true) == right.print(true)

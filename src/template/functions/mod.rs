@@ -9,14 +9,24 @@ mod casing;
 mod decimal;
 mod defaults;
 mod dicts;
+mod encodings;
 mod equality;
 mod lists;
 mod merging;
 mod numbers;
 mod numerals;
+mod paths;
+mod pattern;
+mod pattern_class;
+mod random;
 mod reflection;
+mod regex;
+
 mod runes;
 mod strings;
+mod url;
+mod urls;
+mod versions;
 mod words;
 
 use std::collections::HashMap;
@@ -33,10 +43,16 @@ const FAMILIES: &[&[Function]] = &[
     casing::FUNCTIONS,
     defaults::FUNCTIONS,
     dicts::FUNCTIONS,
+    encodings::FUNCTIONS,
     lists::FUNCTIONS,
     numbers::FUNCTIONS,
+    paths::FUNCTIONS,
+    random::FUNCTIONS,
     reflection::FUNCTIONS,
+    regex::FUNCTIONS,
     strings::FUNCTIONS,
+    urls::FUNCTIONS,
+    versions::FUNCTIONS,
 ];
 
 /// The function that templates call by this name, Go's builtins not included.
