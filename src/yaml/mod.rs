@@ -8,30 +8,26 @@
 //! Input is hostile: nesting, alias expansion and output size are limited, and nothing here panics.
 
 mod binary;
-mod compose;
-mod decode;
-mod emit;
 mod encode;
 mod error;
-mod order;
-pub mod quote;
-mod resolve;
-mod scalar;
-mod timestamp;
-mod tree;
-mod write;
-
 pub mod json;
 pub mod number;
+pub mod quote;
+mod read;
+mod write;
 
 pub use encode::{Encode, EncodeError, Sink};
 pub use error::ParseError;
 
 use crate::value::Json;
+use read::decode::Duplicates;
+
+#[cfg(test)]
+mod tests;
 
 /// How deeply lists and maps may nest, in what is read and in what is written. Go allows 10,000; here every consumer
 /// of a value may recurse on an ordinary thread's stack.
-pub const MAX_DEPTH: usize = 1_000;
+pub const MAX_DEPTH: usize = 500;
 
 /// The largest text that is written, in bytes: a value that shares its parts can print exponentially larger than it
 /// is.
@@ -41,20 +37,20 @@ pub const MAX_OUTPUT: usize = 256 << 20;
 ///
 /// Of duplicate keys the last wins. The error's text is the one that Helm prints.
 pub fn parse(text: &str) -> Result<Json, ParseError> {
-    decode::document(text, decode::Duplicates::LastWins)
+    read::decode::document(text, Duplicates::LastWins)
 }
 
 /// Like [`parse`], but duplicate keys are refused (`sigs.k8s.io/yaml` UnmarshalStrict).
 pub fn parse_strict(text: &str) -> Result<Json, ParseError> {
-    decode::document(text, decode::Duplicates::Refused)
+    read::decode::document(text, Duplicates::Refused)
 }
 
 /// Writes a value in the style of go-yaml v2 as `sigs.k8s.io/yaml` Marshal does, with the final newline.
 pub fn to_string<E: Encode + ?Sized>(value: &E) -> Result<String, EncodeError> {
-    emit::compact(value)
+    write::emit::compact(value)
 }
 
 /// Writes a value in the style of go-yaml v3 with an indentation of two, with the final newline.
 pub fn to_string_pretty<E: Encode + ?Sized>(value: &E) -> Result<String, EncodeError> {
-    emit::pretty(value)
+    write::emit::pretty(value)
 }

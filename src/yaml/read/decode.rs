@@ -3,11 +3,11 @@
 
 use std::collections::HashSet;
 
+use super::super::error::ParseError;
+use super::super::{MAX_DEPTH, binary};
 use super::compose::{Document, NodeId, NodeKind, compose};
-use super::error::ParseError;
 use super::resolve::{Resolved, resolve};
 use super::tree::Tree;
-use super::{MAX_DEPTH, binary};
 use crate::value::Json;
 
 /// What becomes of a key that a map has already.
@@ -44,7 +44,7 @@ const LONG_PREFIX: &str = "tag:yaml.org,2002:";
 const MAX_ALIASED_TEXT: usize = 64 << 20;
 
 struct Decoder<'a> {
-    document: &'a Document,
+    document: &'a Document<'a>,
     duplicates: Duplicates,
     /// Duplicate keys found in strict mode.
     refused: Vec<String>,
@@ -57,7 +57,7 @@ struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    fn new(document: &'a Document, duplicates: Duplicates) -> Self {
+    fn new(document: &'a Document<'a>, duplicates: Duplicates) -> Self {
         Self {
             document,
             duplicates,
@@ -137,7 +137,7 @@ impl<'a> Decoder<'a> {
             "" => Ok(resolved(resolve(value), value)),
             STRING_TAG => Ok(text()),
             BINARY_TAG => match binary::decode(value) {
-                Some(bytes) => Ok(Tree::Text(super::encode::text(&bytes).into_owned())),
+                Some(bytes) => Ok(Tree::Text(super::super::encode::text(&bytes).into_owned())),
                 None => Err("!!binary value contains invalid base64 data".to_owned()),
             },
             _ => tagged(tag, value),

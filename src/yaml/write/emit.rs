@@ -5,11 +5,13 @@
 
 use std::borrow::Cow;
 
-use super::encode::{Encode, EncodeError, Sink, text};
-use super::number::{format_general, format_json, parse_integer};
+use super::super::encode::{Encode, EncodeError, Sink, text};
+use super::super::number::{format_general, format_json, parse_integer};
+use super::super::read::decode;
+use super::super::{MAX_DEPTH, MAX_OUTPUT, binary, json};
+use super::order;
 use super::scalar::{Analysis, Style, Tabs};
-use super::write::Writer;
-use super::{MAX_DEPTH, MAX_OUTPUT, binary, decode, json, order};
+use super::text::Writer;
 use crate::value::Json;
 
 /// go-yaml v2 by way of JSON: lines folded at 80 columns, lists not indented under their key.

@@ -1,7 +1,7 @@
 //! How a string may be written in YAML: libyaml's analysis of a scalar (`yaml/v2/emitterc.go` analyze_scalar) and
 //! go-yaml's choice of style.
 
-use super::resolve::{Resolved, is_base_60, resolve};
+use super::super::read::resolve::{Resolved, is_base_60, resolve};
 
 /// The styles that the emitter writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

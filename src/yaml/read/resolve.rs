@@ -1,6 +1,6 @@
 //! What a plain scalar means: go-yaml v2's reading of YAML 1.1 (`yaml/v2/resolve.go`).
 
-use super::number::{Integer, parse_decimal, parse_integer};
+use super::super::number::{Integer, parse_decimal, parse_integer};
 use super::timestamp::is_timestamp;
 
 /// A resolved scalar; texts (timestamps among them) keep their source text.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::encode::{Encode, Sink};
-use super::number::{format_general, format_general_32};
+use super::super::encode::{Encode, Sink};
+use super::super::number::{format_general, format_general_32};
 use crate::value::Json;
 
 /// A decoded value. A map keeps its assignments in order, so that of equal keys the last one counts.
@@ -51,9 +51,12 @@ impl Tree {
             Self::Text(text) => text,
             Self::Signed(n) => n.to_string(),
             Self::Bool(b) => b.to_string(),
-            Self::Float(f) if f.is_nan() => ".nan".to_owned(),
-            Self::Float(f) if f.is_infinite() => if f > 0.0 { ".inf" } else { "-.inf" }.to_owned(),
-            Self::Float(f) => format_general_32(f),
+            Self::Float(f) => match format_general_32(f).as_str() {
+                "NaN" => ".nan".to_owned(),
+                "+Inf" => ".inf".to_owned(),
+                "-Inf" => "-.inf".to_owned(),
+                text => text.to_owned(),
+            },
             Self::Null | Self::Unsigned(_) | Self::List(_) | Self::Map(_) => {
                 let type_name = if self == Self::Null { "%!s(<nil>)" } else { "uint64" };
                 let (key, value) = (self.go_syntax(), value.go_syntax());
@@ -76,7 +79,7 @@ impl Tree {
             Self::Signed(n) => write!(out, "{n}"),
             Self::Unsigned(n) => write!(out, "{n:#x}"),
             Self::Float(f) => write!(out, "{}", format_general(*f)),
-            Self::Text(text) => write!(out, "{}", super::quote::quote(text)),
+            Self::Text(text) => write!(out, "{}", super::super::quote::quote(text)),
             Self::List(items) => {
                 out.push_str("[]interface {}{");
                 for (index, item) in items.iter().enumerate() {

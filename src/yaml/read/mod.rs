@@ -1,0 +1,15 @@
+//! Reading YAML as go-yaml v2 does: text to tokens ([`scanner`]), tokens to nodes ([`compose`]), nodes to values
+//! ([`decode`]).
+
+mod block;
+mod compose;
+pub mod decode;
+mod failure;
+mod plain;
+mod quoted;
+pub mod resolve;
+mod scanner;
+mod tag;
+mod timestamp;
+mod token;
+mod tree;
