@@ -184,7 +184,7 @@ impl Discovery {
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
         let request = Request::get(path).header(http::header::ACCEPT, ACCEPT_AGGREGATED_DISCOVERY_V2).body(vec![]);
-        let request = request.map_err(|error| ApiError::Transport { message: error.to_string() })?;
+        let request = request.map_err(|error| ApiError::Transport { message: error.to_string(), sent: false })?;
         let reply = timeout(REQUEST, self.client.request_text(request)).await;
         let text = reply.map_err(|_| ApiError::Timeout { seconds: REQUEST.as_secs() })??;
         serde_json::from_str(&text).map_err(|error| ApiError::undecodable(&error))

@@ -38,7 +38,7 @@ impl Cluster {
 
     /// Sends a request and gives the reply's text.
     pub(super) async fn call_text(&self, request: Built) -> Result<String, ApiError> {
-        let request = request.map_err(|error| ApiError::Transport { message: error.to_string() })?;
+        let request = request.map_err(|error| ApiError::Transport { message: error.to_string(), sent: false })?;
         let deadline = Instant::now() + CALL;
         let mut pause = FIRST_PAUSE;
         loop {
@@ -94,11 +94,9 @@ pub(super) fn json_patch(collection: &Request, name: &str, patch: &Json) -> Buil
 /// Whether a request that failed this way may be sent again.
 fn may_repeat(method: &Method, error: &ApiError) -> bool {
     match error {
-        ApiError::Busy { .. } => true,
-        ApiError::Timeout { .. } | ApiError::Transport { .. } | ApiError::WebhookUnavailable { .. } => {
-            *method != Method::POST
-        }
+        ApiError::Busy { taken: false, .. } | ApiError::Transport { sent: false, .. } => true,
         ApiError::Quota { racing: true, .. } => true,
+        ApiError::Busy { .. } | ApiError::Timeout { .. } | ApiError::Transport { .. } => *method != Method::POST,
         _ => false,
     }
 }
