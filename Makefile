@@ -36,6 +36,10 @@ lint: ## Check formatting and lints; warnings are errors
 crds: ## Write crds/ anew from the types
 	cargo run --quiet --example crds
 
+.PHONY: manifests
+manifests: crds ## Write config/install.yaml and the chart's definitions anew
+	cargo run --quiet --example manifests
+
 .PHONY: image
 image: ## Build the container image coxswain:dev
 	docker build --tag coxswain:dev .

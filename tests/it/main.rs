@@ -9,4 +9,5 @@ mod cluster;
 mod definitions;
 mod hooks;
 mod lease;
+mod manifests;
 mod storage;
