@@ -1,6 +1,8 @@
-//! The errors of templates, in Go's words, and Helm's final form of them (`pkg/engine/engine.go`).
+//! The errors of templates, in Go's words.
 
 use std::fmt;
+
+use super::report;
 
 /// A file that does not parse. The name under which it is used is given when the text is asked for, so that one parsed
 /// file can stand under many names.
@@ -16,6 +18,10 @@ pub struct ParseError {
 }
 
 impl ParseError {
+    pub(crate) fn new(line: u32, message: String) -> Self {
+        Self { line, message, action: None, is_too_deep: false }
+    }
+
     /// Go's text: `template: NAME:LINE: MESSAGE`.
     pub fn text(&self, name: &str) -> String {
         let mut text = format!("template: {name}:{}: {}", self.line, self.message);
@@ -25,32 +31,62 @@ impl ParseError {
         }
         text
     }
+
+    /// The error of a render whose file of that name does not parse, with Helm's text.
+    pub fn into_template_error(self, name: &str) -> TemplateError {
+        TemplateError::Parse(report::parse_error(name, &self.text(name)))
+    }
 }
 
 /// An error of execution: a chain of Go errors, each of whose texts ends in the text of the one that it wraps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecError {
     /// What each error of the chain puts before the text of the next, innermost first.
-    pub(crate) parts: Vec<String>,
-    /// Whether the render's limits are used up, which no template can recover from.
-    pub(crate) is_limit: bool,
+    parts: Vec<String>,
+    /// Whether the render's limits are used up, which is not reported as a chain.
+    is_limit: bool,
 }
 
 impl ExecError {
     /// An error that wraps nothing.
-    pub fn new(text: String) -> Self {
+    pub(crate) fn new(text: String) -> Self {
         Self { parts: vec![text], is_limit: false }
     }
 
+    /// The end of a render that used up its limits.
+    pub(crate) fn limit(text: String) -> Self {
+        Self { parts: vec![text], is_limit: true }
+    }
+
     /// The same error, wrapped with a text before it (Go's `%w`).
-    pub fn wrap(mut self, prefix: String) -> Self {
+    pub(crate) fn wrap(mut self, prefix: String) -> Self {
         self.parts.push(prefix);
         self
+    }
+
+    /// Whether the render's limits are used up.
+    pub(crate) fn is_limit(&self) -> bool {
+        self.is_limit
+    }
+
+    /// Whether nothing has wrapped the error yet.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.parts.len() == 1
     }
 
     /// The whole text.
     pub fn text(&self) -> String {
         self.parts.iter().rev().map(String::as_str).collect()
+    }
+
+    /// Where in [`Self::text`] the text of each error of the chain begins, outermost first.
+    pub(crate) fn offsets(&self) -> impl Iterator<Item = usize> {
+        let mut offset = 0;
+        self.parts.iter().rev().map(move |part| {
+            let start = offset;
+            offset += part.len();
+            start
+        })
     }
 }
 

@@ -12,6 +12,7 @@ mod execution;
 mod limits;
 mod lookup;
 mod parse;
+mod report;
 mod set;
 pub mod strconv;
 pub mod unicode;

@@ -1,14 +1,58 @@
-//! A namespace of templates.
+//! A namespace of templates: parsed files under their names, and what they define (`text/template/template.go`).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::error::TemplateError;
-use super::parse::Parsed;
+use super::error::{ParseError, TemplateError};
+use super::parse::{NodeId, Parsed, multiple_definition};
+use crate::value::Str;
 
-/// Parsed files under their names, with everything they define: one namespace (`text/template` Template).
+/// A parsed file under a name.
+#[derive(Debug)]
+pub(crate) struct Unit {
+    /// The name that positions in error texts carry.
+    pub(crate) name: String,
+    pub(crate) parsed: Arc<Parsed>,
+}
+
+/// One template: its name, the file that it came from and its body.
+#[derive(Debug)]
+pub(crate) struct Template {
+    pub(crate) name: Str,
+    pub(crate) unit: Arc<Unit>,
+    pub(crate) root: NodeId,
+    pub(crate) is_blank: bool,
+}
+
+/// The templates of a file, its own first: of the definitions and the body under one name, a blank one gives way.
+///
+/// # Errors
+/// When the file defines its own name although it has a body.
+pub(crate) fn templates(name: &str, parsed: &Arc<Parsed>) -> Result<Vec<Arc<Template>>, ParseError> {
+    let unit = Arc::new(Unit { name: name.to_owned(), parsed: Arc::clone(parsed) });
+    let template =
+        |name: &Str, root, is_blank| Arc::new(Template { name: name.clone(), unit: Arc::clone(&unit), root, is_blank });
+    let own_name = Str::from(name);
+    let main = parsed.main();
+    let mut templates = vec![template(&own_name, main.root, main.is_blank)];
+    for (name, definition) in parsed.definitions() {
+        let defined = template(name, definition.root, definition.is_blank);
+        if *name != own_name {
+            templates.push(defined);
+        } else if !definition.is_blank && !main.is_blank {
+            return Err(ParseError::new(main.line, multiple_definition(name)));
+        } else if main.is_blank {
+            templates[0] = defined;
+        }
+    }
+    Ok(templates)
+}
+
+/// Parsed files under their names, with everything they define: one namespace. `Send + Sync`, so that a chart's set is
+/// made once.
 #[derive(Debug, Default)]
 pub struct Set {
-    files: Vec<(String, Arc<Parsed>)>,
+    templates: HashMap<Str, Arc<Template>>,
 }
 
 impl Set {
@@ -23,7 +67,18 @@ impl Set {
     /// # Errors
     /// When the file defines a template of its own name a second time.
     pub fn add(&mut self, name: &str, parsed: &Arc<Parsed>) -> Result<(), TemplateError> {
-        self.files.push((name.to_owned(), Arc::clone(parsed)));
+        let templates = templates(name, parsed).map_err(|error| error.into_template_error(name))?;
+        for template in templates {
+            if template.is_blank && self.templates.contains_key(&template.name) {
+                continue;
+            }
+            self.templates.insert(template.name.clone(), template);
+        }
         Ok(())
+    }
+
+    /// The template of that name.
+    pub(crate) fn get(&self, name: &[u8]) -> Option<&Arc<Template>> {
+        self.templates.get(name)
     }
 }

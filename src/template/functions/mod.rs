@@ -5,12 +5,16 @@
 //! of the declared types. An error it returns surfaces as `error calling NAME: TEXT`.
 
 mod arguments;
+mod builtins;
 mod casing;
+mod comparison;
 mod decimal;
 mod defaults;
 mod dicts;
 mod encodings;
+mod engine;
 mod equality;
+mod escaping;
 mod lists;
 mod merging;
 mod numbers;
@@ -33,13 +37,17 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use crate::template::error::ExecError;
-use crate::value::Value;
+use crate::value::{Str, Value};
 
 pub use crate::value::{Method, Parameter};
 
 /// Every family. A family adds its module above and its line here; a later line wins over an earlier one of the same
 /// name, as Helm's functions win over Sprig's.
 const FAMILIES: &[&[Function]] = &[
+    builtins::FUNCTIONS,
+    comparison::FUNCTIONS,
+    escaping::FUNCTIONS,
+    engine::FUNCTIONS,
     casing::FUNCTIONS,
     defaults::FUNCTIONS,
     dicts::FUNCTIONS,
@@ -55,7 +63,7 @@ const FAMILIES: &[&[Function]] = &[
     versions::FUNCTIONS,
 ];
 
-/// The function that templates call by this name, Go's builtins not included.
+/// The function that templates call by this name. `and`, `or`, `len` and `call` are the engine's own.
 pub fn find(name: &str) -> Option<&'static Function> {
     static TABLE: OnceLock<HashMap<&'static str, &'static Function>> = OnceLock::new();
     let table = TABLE.get_or_init(|| {
@@ -120,9 +128,9 @@ pub trait Host {
     /// Reads the cluster; an empty map offline.
     fn lookup(&mut self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Value, CallError>;
     /// Renders a named template, with Helm's limit of 1000 nested calls a name.
-    fn include(&mut self, name: &str, data: Value) -> Result<Value, CallError>;
+    fn include(&mut self, name: &Str, data: Value) -> Result<Value, CallError>;
     /// Renders a text as a template.
-    fn tpl(&mut self, text: &str, data: Value) -> Result<Value, CallError>;
+    fn tpl(&mut self, text: &Str, data: Value) -> Result<Value, CallError>;
     /// Whether the render only checks the chart (`helm lint`): `required` and `fail` then let everything pass.
     fn lint(&self) -> bool {
         false

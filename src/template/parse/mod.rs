@@ -11,9 +11,10 @@ mod parser;
 mod token;
 mod tree;
 
-pub(crate) use number::Number;
+pub(crate) use number::{Ideal, Number};
+pub(crate) use parser::multiple_definition;
 pub use tree::Parsed;
-pub(crate) use tree::{Branch, Callee, Definition, NodeId, NodeKind, Pipe, ROOT_VARIABLE, VariableId};
+pub(crate) use tree::{Branch, Callee, NodeId, NodeKind, Pipe, ROOT_VARIABLE, VariableId};
 
 use super::error::ParseError;
 use super::limits::on_large_stack;

@@ -15,7 +15,34 @@ pub(crate) struct Number {
     pub(crate) complex: Option<(f64, f64)>,
 }
 
+/// What a literal is where its place does not tell (`text/template/exec.go` idealConstant).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Ideal {
+    Integer(i64),
+    Float(f64),
+    Complex(f64, f64),
+    /// Only an unsigned integer, which no literal can be.
+    Overflow,
+}
+
 impl Number {
+    /// The number where no type is asked for.
+    pub(crate) fn ideal(&self) -> Ideal {
+        if let Some((real, imaginary)) = self.complex {
+            return Ideal::Complex(real, imaginary);
+        }
+        let text = self.text.as_bytes();
+        let is_rune = text.first() == Some(&b'\'');
+        let has_hexadecimal_prefix = text.len() > 2 && matches!(text, [b'0', b'x' | b'X', ..]);
+        let is_hexadecimal_integer = has_hexadecimal_prefix && !text.iter().any(|byte| b"pP".contains(byte));
+        let looks_like_float = text.iter().any(|byte| b".eEpP".contains(byte));
+        match (self.float, self.integer) {
+            (Some(float), _) if looks_like_float && !is_rune && !is_hexadecimal_integer => Ideal::Float(float),
+            (_, Some(integer)) => Ideal::Integer(integer),
+            _ => Ideal::Overflow,
+        }
+    }
+
     /// Reads a literal; the error is Go's message.
     pub(super) fn parse(text: &[u8], kind: TokenKind) -> Result<Self, String> {
         match kind {

@@ -312,7 +312,7 @@ impl<'t> Parser<'t> {
     }
 
     pub(super) fn error(&self, message: String) -> ParseError {
-        ParseError { line: self.line(), message, action: None, is_too_deep: false }
+        ParseError::new(self.line(), message)
     }
 
     pub(super) fn unexpected(&self, token: &Token, context: &str) -> ParseError {

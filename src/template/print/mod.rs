@@ -91,13 +91,19 @@ pub fn to_text(value: &Value) -> Result<Str, CallError> {
 ///
 /// # Errors
 /// As [`sprint`].
-pub(crate) fn print_action(value: &Value, out: &mut Vec<u8>) -> Result<(), CallError> {
+pub(crate) fn print_action(value: &Value, out: &mut Vec<u8>) -> Result<(), PrintError> {
     match value {
         Value::Nil => out.extend_from_slice(b"<no value>"),
         Value::Str(text) => out.extend_from_slice(text.as_bytes()),
         Value::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
         Value::Object(object) => out.extend_from_slice(object.print(true).as_bytes()),
-        _ => out.extend_from_slice(&sprint(std::slice::from_ref(value))?),
+        _ => out.extend_from_slice(&print_alone(value)?),
     }
     Ok(())
+}
+
+fn print_alone(value: &Value) -> Result<Vec<u8>, PrintError> {
+    let mut printer = Printer::new();
+    printer.print_operand(value, u32::from(b'v'));
+    printer.finish()
 }

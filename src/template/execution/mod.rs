@@ -1,0 +1,239 @@
+//! One render: templates of a set run over data, on one thread, within limits (`text/template/exec.go`).
+//!
+//! What Go keeps in a `reflect.Value` is an [`Operand`](operand::Operand) here; what it keeps in its state is in
+//! [`Execution`]. The node that error texts name is the last one that was looked at, so [`Execution::at`] is set exactly
+//! where Go sets it.
+
+mod argument;
+mod call;
+mod evaluate;
+mod field;
+mod host;
+mod operand;
+mod walk;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::error::{ExecError, TemplateError};
+use super::functions::Chance;
+use super::limits::{Limits, StackGuard};
+use super::lookup::Lookup;
+use super::parse::{NodeId, Parsed, ROOT_VARIABLE, VariableId};
+use super::report;
+use super::set::{Set, Template};
+use crate::value::{Str, Value};
+use host::{Scope, Text};
+use operand::Operand;
+
+/// What a render depends on besides templates and data.
+#[derive(Clone, Copy)]
+pub struct Environment<'a> {
+    /// Answers `lookup`.
+    pub lookup: &'a dyn Lookup,
+    /// Chance and the clock.
+    pub chance: &'a dyn Chance,
+    /// What the render may use up.
+    pub limits: Limits,
+    /// Whether `required` and `fail` let everything pass, as `helm lint` does.
+    pub lint: bool,
+}
+
+/// Go's limit of templates within templates.
+const MAX_TEMPLATE_DEPTH: usize = 100_000;
+
+/// How many steps pass between two looks at the clock.
+const STEPS_PER_CLOCK: u64 = 4096;
+
+/// An error on its way out.
+type Failure = Box<ExecError>;
+
+/// One render of a chart: its limits and Helm's counters run over all templates that it renders.
+pub struct Execution<'a> {
+    set: &'a Set,
+    environment: Environment<'a>,
+    /// What the templates of the present `tpl` texts define.
+    scope: Option<Rc<Scope>>,
+    /// The text that the present `tpl` runs, which is named `gotpl`.
+    tpl: Option<Arc<Template>>,
+    /// The parsed texts of `tpl`.
+    texts: HashMap<Str, Text>,
+    /// How deep each name is being included.
+    included: HashMap<Str, usize>,
+    /// The output of the template that runs, or of the `include` around it.
+    output: Vec<u8>,
+    /// The variables of all running templates, those of the present one from `frame_start` on.
+    variables: Vec<(VariableId, Operand)>,
+    frame_start: usize,
+    /// The node that an error would name.
+    at: NodeId,
+    /// `template` calls since the last `include`, which Go counts.
+    template_depth: usize,
+    /// All nested calls.
+    depth: usize,
+    steps_left: u64,
+    bytes_left: u64,
+    deadline: Option<Instant>,
+    stack: StackGuard,
+    spare_arguments: Vec<Vec<Value>>,
+    spare_outputs: Vec<Vec<u8>>,
+}
+
+/// The template that runs.
+#[derive(Clone, Copy)]
+struct Frame<'t> {
+    template: &'t Template,
+    parsed: &'t Parsed,
+}
+
+impl<'t> Frame<'t> {
+    fn new(template: &'t Template) -> Self {
+        Self { template, parsed: &template.unit.parsed }
+    }
+}
+
+impl<'a> Execution<'a> {
+    /// Starts a render.
+    pub fn new(set: &'a Set, environment: Environment<'a>) -> Self {
+        let limits = environment.limits;
+        Self {
+            set,
+            environment,
+            scope: None,
+            tpl: None,
+            texts: HashMap::new(),
+            included: HashMap::new(),
+            output: Vec::new(),
+            variables: Vec::new(),
+            frame_start: 0,
+            at: 0,
+            template_depth: 0,
+            depth: 0,
+            steps_left: limits.steps,
+            bytes_left: limits.bytes,
+            deadline: Instant::now().checked_add(limits.time),
+            stack: StackGuard::new(),
+            spare_arguments: Vec::new(),
+            spare_outputs: Vec::new(),
+        }
+    }
+
+    /// Runs one template and returns its output, `<no value>` removed.
+    ///
+    /// # Errors
+    /// [`TemplateError`], with Helm's text.
+    pub fn render(&mut self, name: &str, data: &Value) -> Result<Vec<u8>, TemplateError> {
+        let Some(template) = self.set.get(name.as_bytes()) else {
+            return Err(TemplateError::Execution(host::no_template(&name.into())));
+        };
+        match self.execute(template, data.clone()) {
+            Ok(output) => Ok(host::without_no_value(output)),
+            Err(error) if error.is_limit() => Err(TemplateError::Limit(error.text())),
+            Err(error) => Err(TemplateError::Execution(report::execution_error(name, &error))),
+        }
+    }
+
+    /// Runs a template as Go's `Execute` does: with variables and a depth of its own. Returns what it wrote.
+    fn execute(&mut self, template: &Template, data: Value) -> Result<Vec<u8>, Failure> {
+        let frame = Frame::new(template);
+        let data = Operand::concrete(data);
+        let outer_output = std::mem::replace(&mut self.output, self.spare_outputs.pop().unwrap_or_default());
+        let outer_depth = std::mem::take(&mut self.template_depth);
+        let result = self.run(frame, &data);
+        self.template_depth = outer_depth;
+        let output = std::mem::replace(&mut self.output, outer_output);
+        result.map(|()| output)
+    }
+
+    /// Runs a template's body with no variables but `$`.
+    fn run(&mut self, frame: Frame<'_>, dot: &Operand) -> Result<(), Failure> {
+        let outer_at = self.at;
+        let outer_start = std::mem::replace(&mut self.frame_start, self.variables.len());
+        self.variables.push((ROOT_VARIABLE, dot.clone()));
+        self.depth += 1;
+        self.at = frame.template.root;
+        let result = match self.check_depth(frame) {
+            Ok(()) => self.walk(frame, dot, frame.template.root).map(|_| ()),
+            Err(error) => Err(error),
+        };
+        self.depth -= 1;
+        self.variables.truncate(self.frame_start);
+        self.frame_start = outer_start;
+        self.at = outer_at;
+        result
+    }
+
+    fn check_depth(&self, frame: Frame<'_>) -> Result<(), Failure> {
+        if self.depth > self.environment.limits.depth || self.stack.is_exhausted() {
+            return Err(self.limit(frame, &format!("exceeded maximum template depth ({})", self.depth - 1)));
+        }
+        Ok(())
+    }
+
+    /// Accounts for one step of work.
+    fn step(&mut self, frame: Frame<'_>) -> Result<(), Failure> {
+        self.steps_left = match self.steps_left.checked_sub(1) {
+            Some(left) => left,
+            None => return Err(self.limit(frame, &self.steps_message())),
+        };
+        if self.steps_left.is_multiple_of(STEPS_PER_CLOCK) && self.is_late() {
+            return Err(self.limit(frame, &self.time_message()));
+        }
+        Ok(())
+    }
+
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() > deadline)
+    }
+
+    fn steps_message(&self) -> String {
+        format!("the render takes more than {} steps", self.environment.limits.steps)
+    }
+
+    fn time_message(&self) -> String {
+        format!("the render takes longer than {:?}", self.environment.limits.time)
+    }
+
+    fn bytes_message(&self) -> String {
+        format!("the render makes more than {} bytes of text", self.environment.limits.bytes)
+    }
+
+    /// Accounts for the output since `start`.
+    fn account(&mut self, frame: Frame<'_>, start: usize) -> Result<(), Failure> {
+        let written = (self.output.len() - start) as u64;
+        match self.bytes_left.checked_sub(written) {
+            Some(left) => {
+                self.bytes_left = left;
+                Ok(())
+            }
+            None => Err(self.limit(frame, &self.bytes_message())),
+        }
+    }
+
+    /// An error of execution at the present node (`text/template/exec.go` errorf).
+    fn error(&self, frame: Frame<'_>, message: &str) -> Failure {
+        Box::new(ExecError::new(self.place(frame) + message))
+    }
+
+    fn limit(&self, frame: Frame<'_>, message: &str) -> Failure {
+        Box::new(ExecError::limit(self.place(frame) + message))
+    }
+
+    /// Where the execution is, as error texts begin.
+    fn place(&self, frame: Frame<'_>) -> String {
+        let (line, column) = frame.parsed.location(self.at);
+        format!(
+            "template: {}:{line}:{column}: executing {} at <{}>: ",
+            frame.template.unit.name,
+            host::quoted(frame.template.name.as_bytes()),
+            self.described(frame, self.at),
+        )
+    }
+
+    /// A node as it stands in the template.
+    fn described(&self, frame: Frame<'_>, node: NodeId) -> String {
+        String::from_utf8_lossy(&frame.parsed.describe(node)).into_owned()
+    }
+}
