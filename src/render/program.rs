@@ -77,6 +77,17 @@ impl Program {
         })
     }
 
+    /// Only runs the templates (`engine.Render`): the output of each that is not a partial, by its full name.
+    ///
+    /// # Errors
+    /// [`RenderError`], with Helm's text.
+    pub fn render_files(&self, input: &Input<'_>) -> Result<BTreeMap<String, String>, RenderError> {
+        let user_values = user_values(input.values)?;
+        let chart = dependencies::process(&self.chart, &user_values).map_err(RenderError::Dependencies)?;
+        let values = values::coalesce(&chart, &user_values, values::Nulls::Delete).map_err(RenderError::Values)?;
+        self.run_templates(&chart, &values, input, &Rc::default())
+    }
+
     fn check_installable(&self) -> Result<(), RenderError> {
         if self.chart.is_library() {
             return Err(RenderError::Library);
