@@ -1,18 +1,53 @@
 //! Checking values against the charts' `values.schema.json` (`pkg/chart/common/util/jsonschema.go`).
+//!
+//! Drafts 4 to 2020-12 are known, the newest where a schema names none; formats are asserted up to draft 7. A schema
+//! may refer to itself and to the official meta-schemas, not to files or other hosts: a render reaches nothing outside
+//! its inputs. An unknown `urn:` accepts everything, as in Helm.
+
+mod message;
+mod path;
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use boon::{Compiler, SchemaIndex};
 
 use super::Chart;
 use super::dependencies::Selected;
-use crate::value::Map;
+use crate::value::{Json, Map, Value};
+use crate::yaml::{json, quote};
 
-/// The schemas of a chart and its subcharts.
+const LOCATION: &str = "file:///values.schema.json";
+
+/// The schemas of a chart and its subcharts, each compiled when first needed.
 #[derive(Debug, Default)]
-pub struct Schemas;
+pub struct Schemas(HashMap<usize, OnceLock<Result<Compiled, String>>>);
+
+struct Compiled {
+    schema: Json,
+    schemas: boon::Schemas,
+    root: SchemaIndex,
+}
+
+impl std::fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compiled").field("schemas", &self.schemas.size()).finish_non_exhaustive()
+    }
+}
 
 impl Schemas {
-    /// Reads the schemas of a chart and its subcharts.
+    /// Takes note of the schemas of a chart and its subcharts.
     pub fn new(chart: &Chart) -> Self {
-        let _ = chart;
-        Self
+        let mut schemas = Self::default();
+        schemas.add(chart);
+        schemas
+    }
+
+    fn add(&mut self, chart: &Chart) {
+        if let Some(schema) = &chart.schema {
+            self.0.insert(address(schema), OnceLock::new());
+        }
+        chart.dependencies.iter().for_each(|child| self.add(child));
     }
 
     /// Checks merged values of a chart and, under their names, of its subcharts.
@@ -20,7 +55,94 @@ impl Schemas {
     /// # Errors
     /// Helm's text: for each chart its name and its violations.
     pub fn validate(&self, chart: &Selected, values: &Map) -> Result<(), String> {
-        let _ = (chart, values);
-        Ok(())
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let mut report = String::new();
+        self.check(chart, &Value::Map(values.clone()), &mut report);
+        if report.is_empty() { Ok(()) } else { Err(report) }
     }
+
+    fn check(&self, chart: &Selected, values: &Value, report: &mut String) {
+        if let Some(schema) = &chart.chart.schema
+            && let Some(slot) = self.0.get(&address(schema))
+        {
+            let compiled = slot.get_or_init(|| compile(schema));
+            let result = match compiled {
+                Ok(compiled) => compiled.validate(&Json::from(values)),
+                Err(error) => Err(error.clone()),
+            };
+            if let Err(error) = result {
+                report.extend([chart.name(), ":\n", &error]);
+            }
+        }
+        let Value::Map(values) = values else { return };
+        for child in &chart.dependencies {
+            match values.get(child.name().as_bytes()) {
+                None | Some(Value::Nil) => {}
+                Some(table @ Value::Map(_)) => self.check(child, &table, report),
+                Some(other) => {
+                    let found = other.type_name();
+                    let name = child.name();
+                    report.push_str(&format!("{name}:\ninvalid type for values: expected object (map), got {found}\n"));
+                }
+            }
+        }
+    }
+}
+
+fn address(schema: &Arc<[u8]>) -> usize {
+    Arc::as_ptr(schema).cast::<u8>() as usize
+}
+
+fn compile(schema: &[u8]) -> Result<Compiled, String> {
+    // serde_json keeps how numbers are written, Go's reader has Helm's error texts and no limit on depth.
+    let schema = serde_json::from_slice(schema).or_else(|_| json::decode(schema).map_err(|error| error.to_string()))?;
+    let mut compiler = Compiler::new();
+    compiler.use_loader(Box::new(Loader));
+    compiler.register_format(boon::Format { name: "ipv4", func: ipv4 });
+    let mut schemas = boon::Schemas::new();
+    let root = compiler
+        .add_resource(LOCATION, schema.clone())
+        .and_then(|()| compiler.compile(LOCATION, &mut schemas))
+        .map_err(|error| message::compile_error(&schema, &error))?;
+    Ok(Compiled { schema, schemas, root })
+}
+
+impl Compiled {
+    fn validate(&self, values: &Json) -> Result<(), String> {
+        self.schemas.validate(values, self.root).map_err(|error| message::violations(&self.schema, &error))
+    }
+}
+
+/// Loads nothing; an unknown name accepts everything.
+struct Loader;
+
+impl boon::UrlLoader for Loader {
+    fn load(&self, url: &str) -> Result<Json, Box<dyn std::error::Error>> {
+        if url.starts_with("urn:") {
+            return Ok(Json::Bool(true));
+        }
+        Err("references to other files and hosts are not followed: put the definition into the schema".into())
+    }
+}
+
+/// The one common format whose words differ between the two editions of the library.
+fn ipv4(value: &Json) -> Result<(), Box<dyn std::error::Error>> {
+    let Json::String(text) = value else { return Ok(()) };
+    let groups: Vec<&str> = text.split('.').collect();
+    if groups.len() != 4 {
+        return Err("expected four decimals".into());
+    }
+    for group in groups {
+        if group.len() > 1 && group.starts_with('0') {
+            return Err("leading zeros".into());
+        }
+        let syntax = || format!("strconv.Atoi: parsing {}: invalid syntax", quote::quote(group));
+        let number: i64 = group.parse().map_err(|_| syntax())?;
+        if !(0..=255).contains(&number) {
+            return Err("decimal must be between 0 and 255".into());
+        }
+    }
+    Ok(())
 }
