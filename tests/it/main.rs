@@ -1,11 +1,14 @@
 //! Tests against a real control plane. See `tests/cluster/README.md`.
 
+#[path = "../conformance/mod.rs"]
+mod recording;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod apply;
 mod chart_server;
 mod cluster;
+mod conformance;
 mod definitions;
 mod hooks;
 mod lease;
