@@ -18,7 +18,6 @@ mod escaping;
 mod lists;
 mod merging;
 mod numbers;
-mod numerals;
 mod paths;
 mod pattern;
 mod pattern_class;

@@ -3,9 +3,9 @@
 
 use super::arguments::Arguments;
 use super::decimal::Decimal;
-use super::numerals::{IntegerError, parse_float, parse_integer};
 use super::{CallError, Function, Host};
 use crate::template::print;
+use crate::template::strconv::{parse_float, parse_int};
 use crate::value::Parameter::{Any, Float, Int, String as Text};
 use crate::value::{ElementType, List, Object, Value};
 
@@ -50,7 +50,7 @@ pub(super) fn to_int64(value: &Value) -> i64 {
         Value::Uint64(n) => n.cast_signed(),
         Value::Uint8(n) => i64::from(*n),
         Value::Float(f) => truncated(*f),
-        Value::Str(text) => parse_integer(without_zero_decimals(text.as_bytes()), 0).unwrap_or(0),
+        Value::Str(text) => parse_int(without_zero_decimals(text.as_bytes())).unwrap_or(0),
         Value::Object(object) => calendar_number(object.as_ref()),
         Value::Nil | Value::Bytes(_) | Value::List(_) | Value::Map(_) => 0,
     }
@@ -94,10 +94,41 @@ fn without_zero_decimals(text: &[u8]) -> &[u8] {
 }
 
 fn atoi(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
-    Ok(Value::Int(match parse_integer(arguments.bytes(0), 10) {
-        Ok(number) | Err(IntegerError::Range(number)) => number,
-        Err(IntegerError::Syntax) => 0,
+    Ok(Value::Int(match parse_digits(arguments.bytes(0), 10) {
+        Some((number, _)) => number,
+        None => 0,
     }))
+}
+
+/// Whether a number fits 64 bits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Range {
+    Inside,
+    Outside,
+}
+
+/// `strconv.ParseInt` in a given base: the number, or the one nearest to it that fits, whatever stands after the digit
+/// that goes beyond.
+fn parse_digits(text: &[u8], base: u32) -> Option<(i64, Range)> {
+    let (sign, digits) = match text {
+        [b'-', rest @ ..] => (-1, rest),
+        [b'+', rest @ ..] => (1, rest),
+        _ => (1, text),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let nearest = if sign < 0 { i64::MIN } else { i64::MAX };
+    let mut number: u64 = 0;
+    for &byte in digits {
+        let digit = char::from(byte).to_digit(base)?;
+        match number.checked_mul(base.into()).and_then(|number| number.checked_add(digit.into())) {
+            Some(next) => number = next,
+            None => return Some((nearest, Range::Outside)),
+        }
+    }
+    let signed = sign * i128::from(number);
+    Some(i64::try_from(signed).map_or((nearest, Range::Outside), |number| (number, Range::Inside)))
 }
 
 fn int(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
@@ -114,7 +145,10 @@ fn float64(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
 
 fn octal_to_decimal(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
     let text = print::sprint(&arguments[..1])?;
-    Ok(Value::Int64(parse_integer(&text, 8).unwrap_or(0)))
+    Ok(Value::Int64(match parse_digits(&text, 8) {
+        Some((number, Range::Inside)) => number,
+        Some((_, Range::Outside)) | None => 0,
+    }))
 }
 
 fn until(host: &mut dyn Host, arguments: &[Value]) -> Outcome {

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::template::unicode;
+
 /// The runes of a string.
 pub(super) fn runes(bytes: &[u8]) -> impl Iterator<Item = char> {
     pieces(bytes).map(|(rune, _)| rune)
@@ -35,7 +37,7 @@ pub(super) fn trim(bytes: &[u8], matches: impl Fn(char) -> bool) -> &[u8] {
 
 /// `unicode.IsSpace`.
 pub(super) fn is_space(rune: char) -> bool {
-    rune.is_whitespace()
+    unicode::is_space(u32::from(rune))
 }
 
 /// `unicode.IsUpper`: category Lu.
@@ -55,12 +57,12 @@ pub(super) fn is_title(rune: char) -> bool {
 
 /// `unicode.IsLetter`: categories L.
 pub(super) fn is_letter(rune: char) -> bool {
-    if rune.is_ascii() { rune.is_ascii_alphabetic() } else { LETTER.contains(rune) }
+    unicode::is_letter(u32::from(rune))
 }
 
 /// `unicode.IsDigit`: category Nd.
 pub(super) fn is_digit(rune: char) -> bool {
-    if rune.is_ascii() { rune.is_ascii_digit() } else { DIGIT.contains(rune) }
+    unicode::is_digit(u32::from(rune))
 }
 
 /// `unicode.IsNumber`: categories N.
@@ -124,6 +126,4 @@ impl Class {
 static UPPER: Class = Class(LazyLock::new(|| Regex::new(r"^\p{Lu}$").ok()));
 static LOWER: Class = Class(LazyLock::new(|| Regex::new(r"^\p{Ll}$").ok()));
 static TITLE: Class = Class(LazyLock::new(|| Regex::new(r"^\p{Lt}$").ok()));
-static LETTER: Class = Class(LazyLock::new(|| Regex::new(r"^\p{L}$").ok()));
-static DIGIT: Class = Class(LazyLock::new(|| Regex::new(r"^\p{Nd}$").ok()));
 static PUNCTUATION: Class = Class(LazyLock::new(|| Regex::new(r"^\p{P}$").ok()));
