@@ -13,4 +13,5 @@ mod definitions;
 mod hooks;
 mod lease;
 mod manifests;
+mod rooms;
 mod storage;
