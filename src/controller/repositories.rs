@@ -108,7 +108,7 @@ pub enum ResolveError {
         /// The name.
         name: String,
         /// What is missing, and what is there.
-        error: ChoiceError,
+        error: Box<ChoiceError>,
         /// Why the repository cannot be read just now; the chart may be newer than what is known.
         failure: Option<String>,
     },
@@ -146,7 +146,7 @@ impl Repositories {
             Ok(entry) => Ok(Resolved { key: key.clone(), entry: entry.clone(), repository: repository.clone() }),
             Err(error) => {
                 let failure = known.failure.as_ref().map(|(_, message)| message.clone());
-                Err(ResolveError::Choice { name, error, failure })
+                Err(ResolveError::Choice { name, error: Box::new(error), failure })
             }
         }
     }
@@ -281,9 +281,11 @@ impl ResolveError {
             Self::NotRead { .. } => Reason::Progressing,
             Self::Disabled { .. } => Reason::RepositoryDisabled,
             Self::Unreadable { reason, .. } => *reason,
-            Self::Choice { error: ChoiceError::ChartNotFound { .. }, .. } => Reason::ChartNotFound,
-            Self::Choice { error: ChoiceError::VersionNotFound { .. }, .. } => Reason::ChartVersionNotFound,
-            Self::Choice { error: ChoiceError::InvalidConstraint { .. }, .. } => Reason::InvalidRequest,
+            Self::Choice { error, .. } => match **error {
+                ChoiceError::ChartNotFound { .. } => Reason::ChartNotFound,
+                ChoiceError::VersionNotFound { .. } => Reason::ChartVersionNotFound,
+                ChoiceError::InvalidConstraint { .. } => Reason::InvalidRequest,
+            },
         }
     }
 }

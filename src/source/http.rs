@@ -12,7 +12,7 @@ use super::transport::{Get, Transport};
 use super::{Digest, SourceError, address};
 
 /// How a repository is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Where `index.yaml` is; may carry credentials and a query.
     pub url: String,

@@ -1,0 +1,251 @@
+//! Chart objects: one for each chart of an index, as Captain makes them, written only where something changed.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use futures::StreamExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::{Api, Client, ResourceExt};
+
+use super::MANAGER;
+use crate::api::chart::{Chart, ChartSpec};
+use crate::api::chart_repo::ChartRepo;
+use crate::api::names;
+use crate::cluster::ApiError;
+use crate::controller::metrics::Metrics;
+use crate::source::index::{Document, Listed};
+use crate::value::Json;
+
+/// Writes at the same time.
+const PARALLEL: usize = 8;
+/// Objects of one page of a list: each may be a megabyte.
+const PAGE: u32 = 50;
+/// The most bytes of versions in one object; the API server takes 1.5 MiB with everything.
+const LIMIT: usize = 1_000_000;
+
+/// What is known of the Chart objects of a repository: of each the resource version and a hash of its content.
+#[derive(Debug, Default)]
+pub(super) struct Published {
+    objects: HashMap<String, Known>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Known {
+    resource_version: String,
+    content: u64,
+}
+
+/// A Chart object as it should be.
+struct Desired {
+    name: String,
+    labels: BTreeMap<String, String>,
+    versions: Vec<Json>,
+}
+
+/// A Chart object as it is.
+struct Existing {
+    metadata: ObjectMeta,
+    content: Option<u64>,
+}
+
+/// Creates, updates and deletes Chart objects so that they are as the document says.
+pub(super) async fn publish(
+    client: &Client,
+    repository: &ChartRepo,
+    document: Document,
+    published: &mut Published,
+    metrics: &Metrics,
+) -> Result<(), ApiError> {
+    let api: Api<Chart> = Api::namespaced(client.clone(), &repository.namespace().unwrap_or_default());
+    let mut existing = list(&api, repository, published).await?;
+    let mut writes = Vec::new();
+    let mut objects = HashMap::new();
+    for desired in desired(repository, document) {
+        let found = existing.remove(&desired.name);
+        let content = hash(&desired.labels, &desired.versions);
+        match found {
+            Some(Existing { metadata, content: Some(before) }) if before == content => {
+                let resource_version = metadata.resource_version.unwrap_or_default();
+                objects.insert(desired.name, Known { resource_version, content });
+            }
+            found => writes.push((found.map(|found| found.metadata), desired, content)),
+        }
+    }
+    let (api, metrics) = (&api, &metrics);
+    let written: Vec<_> = futures::stream::iter(writes)
+        .map(|(found, desired, content)| async move {
+            let name = desired.name.clone();
+            let written = write(api, repository, found, desired, metrics).await?;
+            Ok(written.map(|resource_version| (name, Known { resource_version, content })))
+        })
+        .buffer_unordered(PARALLEL)
+        .collect()
+        .await;
+    let deleted: Vec<_> = futures::stream::iter(existing.into_keys())
+        .map(|name| async move { delete(api, &name, metrics).await })
+        .buffer_unordered(PARALLEL)
+        .collect()
+        .await;
+    let mut failure = deleted.into_iter().find_map(Result::err);
+    for written in written {
+        match written {
+            Ok(known) => objects.extend(known),
+            Err(error) => failure = Some(error),
+        }
+    }
+    published.objects = objects;
+    failure.map_or(Ok(()), Err)
+}
+
+/// The Chart objects of a repository. Their content is read only the first time; later the resource version tells
+/// whether they are as they were written.
+async fn list(
+    api: &Api<Chart>,
+    repository: &ChartRepo,
+    published: &Published,
+) -> Result<HashMap<String, Existing>, ApiError> {
+    let first = published.objects.is_empty();
+    let mut existing = HashMap::new();
+    let selector = format!("{}={}", names::REPO_LABEL, label_value(&repository.name_any()));
+    let mut params = ListParams::default().labels(&selector).limit(PAGE);
+    loop {
+        let (objects, token) = if first {
+            let page = api.list(&params).await.map_err(ApiError::from)?;
+            let read = page.items.into_iter().map(|chart| {
+                let content = hash(chart.labels(), &chart.spec.versions);
+                (chart.metadata, Some(content))
+            });
+            (read.collect::<Vec<_>>(), page.metadata.continue_)
+        } else {
+            let page = api.list_metadata(&params).await.map_err(ApiError::from)?;
+            let known = page.items.into_iter().map(|chart| {
+                let known = chart.metadata.name.as_ref().and_then(|name| published.objects.get(name));
+                let same =
+                    known.filter(|known| Some(&known.resource_version) == chart.metadata.resource_version.as_ref());
+                let content = same.map(|known| known.content);
+                (chart.metadata, content)
+            });
+            (known.collect(), page.metadata.continue_)
+        };
+        for (metadata, content) in objects.into_iter().filter(|(metadata, _)| belongs(metadata, repository)) {
+            existing.insert(metadata.name.clone().unwrap_or_default(), Existing { metadata, content });
+        }
+        match token.filter(|token| !token.is_empty()) {
+            Some(token) => params.continue_token = Some(token),
+            None => return Ok(existing),
+        }
+    }
+}
+
+/// Whether a Chart object is of a ChartRepo of this name; one of an earlier life of it counts.
+fn belongs(metadata: &ObjectMeta, repository: &ChartRepo) -> bool {
+    let owners = metadata.owner_references.iter().flatten();
+    let mut controllers = owners.filter(|owner| owner.controller == Some(true));
+    controllers.any(|owner| owner.kind == "ChartRepo" && owner.name == repository.name_any())
+}
+
+fn desired(repository: &ChartRepo, document: Document) -> impl Iterator<Item = Desired> {
+    let name_of_repository = repository.name_any();
+    let mut labels = BTreeMap::from([(names::REPO_LABEL.to_owned(), label_value(&name_of_repository).to_owned())]);
+    if let Some(project) = repository.labels().get(names::PROJECT_LABEL) {
+        labels.insert(names::PROJECT_LABEL.to_owned(), project.clone());
+    }
+    let mut taken = HashSet::new();
+    document.charts.into_iter().filter_map(move |(chart, versions)| {
+        let name = format!("{}.{name_of_repository}", chart.to_lowercase().replace('/', "."));
+        if versions.is_empty() || !is_object_name(&name) || !taken.insert(name.clone()) {
+            tracing::debug!(chart, name, "a chart has no name or version that a Chart object can have");
+            return None;
+        }
+        Some(Desired { name, labels: labels.clone(), versions: fitting(versions) })
+    })
+}
+
+/// The newest versions that fit one object.
+fn fitting(versions: Vec<Listed>) -> Vec<Json> {
+    let mut size = 0;
+    let entries = versions.into_iter().map(|version| version.entry);
+    entries
+        .take_while(|entry| {
+            size += serde_json::to_string(entry).map_or(0, |text| text.len());
+            size <= LIMIT
+        })
+        .collect()
+}
+
+/// Writes one object and returns its resource version; nothing where the name belongs to somebody else.
+async fn write(
+    api: &Api<Chart>,
+    repository: &ChartRepo,
+    found: Option<ObjectMeta>,
+    desired: Desired,
+    metrics: &Metrics,
+) -> Result<Option<String>, ApiError> {
+    let Desired { name, labels, versions } = desired;
+    let is_new = found.is_none();
+    let mut metadata = found.unwrap_or_default();
+    metadata.managed_fields = None;
+    metadata.name = Some(name.clone());
+    metadata.labels.get_or_insert_default().extend(labels);
+    metadata.owner_references = Some(vec![owner(repository)]);
+    let chart = Chart { metadata, spec: ChartSpec { versions } };
+    let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+    metrics.wrote(if is_new { "create" } else { "update" }, "chart");
+    let result = if is_new { api.create(&params, &chart).await } else { api.replace(&name, &params, &chart).await };
+    match result.map_err(ApiError::from) {
+        Ok(written) => Ok(written.metadata.resource_version),
+        Err(ApiError::AlreadyExists) => {
+            tracing::warn!(name, repository = repository.name_any(), "a Chart object belongs to another ChartRepo");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn delete(api: &Api<Chart>, name: &str, metrics: &Metrics) -> Result<(), ApiError> {
+    metrics.wrote("delete", "chart");
+    match api.delete(name, &DeleteParams::background()).await.map_err(ApiError::from) {
+        Ok(_) | Err(ApiError::NotFound) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The owner as Captain writes it: deleting the ChartRepo deletes its Charts.
+fn owner(repository: &ChartRepo) -> OwnerReference {
+    OwnerReference {
+        api_version: format!("{}/v1alpha1", names::GROUP),
+        kind: "ChartRepo".to_owned(),
+        name: repository.name_any(),
+        uid: repository.uid().unwrap_or_default(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
+}
+
+fn hash(labels: &BTreeMap<String, String>, versions: &[Json]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for label in [names::REPO_LABEL, names::PROJECT_LABEL] {
+        labels.get(label).hash(&mut hasher);
+    }
+    versions.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A label's value has at most 63 characters and ends with a letter or digit.
+fn label_value(name: &str) -> &str {
+    let end = name.len().min(63);
+    name.get(..end).unwrap_or(name).trim_end_matches(|c: char| !c.is_ascii_alphanumeric())
+}
+
+/// The rule for names of most objects (RFC 1123 subdomain).
+fn is_object_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        let bytes = label.as_bytes();
+        edge(bytes.first())
+            && edge(bytes.last())
+            && bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}

@@ -1,0 +1,206 @@
+//! The status of a ChartRepo: what each outcome says, and whether that is new.
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use serde_json::json;
+
+use crate::api::chart_repo::{ChartRepo, ChartRepoStatus, RepositoryPhase};
+use crate::api::conditions::{self, ConditionStatus, ConditionType};
+use crate::api::{Reason, names};
+use crate::value::Json;
+
+/// How a read of a repository ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// A new index was read.
+    Synced {
+        /// The number of charts.
+        charts: usize,
+        /// The number of entries that are not valid.
+        skipped: usize,
+        /// What identifies the index.
+        revision: Option<String>,
+    },
+    /// The index is what it was.
+    Unchanged,
+    /// It could not be read.
+    Failed {
+        /// Why, in a word.
+        reason: Reason,
+        /// Why, in a sentence.
+        message: String,
+    },
+    /// It is switched off.
+    Disabled,
+}
+
+impl Outcome {
+    /// The word for metrics.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Synced { .. } => "changed",
+            Self::Unchanged => "unchanged",
+            Self::Failed { .. } => "failed",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// The reason of the condition.
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Self::Synced { .. } | Self::Unchanged => Reason::Synced,
+            Self::Failed { reason, .. } => *reason,
+            Self::Disabled => Reason::RepositoryDisabled,
+        }
+    }
+
+    /// Whether it failed.
+    pub(super) fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
+}
+
+/// The merge patch that makes the object say it; nothing where it says so already. It fails where the object changed
+/// meanwhile, so that a wish for a refresh is not overwritten.
+pub(super) fn patch(object: &ChartRepo, outcome: &Outcome, now: Timestamp) -> Option<Json> {
+    let before = object.status.clone().unwrap_or_default();
+    let after = next(&before, object, outcome, now);
+    if before == after {
+        return None;
+    }
+    let mut metadata = json!({"resourceVersion": object.resource_version()});
+    if after.revision != before.revision && matches!(outcome, Outcome::Synced { .. }) {
+        metadata["annotations"] = json!({names::LAST_SYNC_AT: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()});
+    }
+    Some(json!({"metadata": metadata, "status": difference(&before, &after)}))
+}
+
+fn next(before: &ChartRepoStatus, object: &ChartRepo, outcome: &Outcome, now: Timestamp) -> ChartRepoStatus {
+    let mut after = before.clone();
+    if !matches!(outcome, Outcome::Disabled) {
+        after.last_handled_refresh = object.annotations().get(names::REFRESH).cloned();
+    }
+    let (ready, message) = match outcome {
+        Outcome::Synced { charts, skipped, revision } => {
+            after.charts = i64::try_from(*charts).ok();
+            after.revision.clone_from(revision);
+            (true, summary(*charts, *skipped))
+        }
+        Outcome::Unchanged => {
+            let ready = conditions::find(&before.conditions, ConditionType::Ready);
+            let kept = ready.filter(|ready| ready.status == ConditionStatus::True).map(|ready| ready.message.clone());
+            let charts = usize::try_from(before.charts.unwrap_or_default()).unwrap_or_default();
+            (true, kept.unwrap_or_else(|| summary(charts, 0)))
+        }
+        Outcome::Failed { message, .. } => (false, message.clone()),
+        Outcome::Disabled => (false, "spec.enabled is false: the charts that are known stay".to_owned()),
+    };
+    match outcome {
+        Outcome::Synced { .. } | Outcome::Unchanged => {
+            after.phase = Some(RepositoryPhase::Synced);
+            after.reason = None;
+        }
+        Outcome::Failed { .. } => {
+            after.phase = Some(RepositoryPhase::Failed);
+            after.reason = Some(conditions::one_line(&message));
+        }
+        Outcome::Disabled => {}
+    }
+    let reason = outcome.reason();
+    let status = if ready { ConditionStatus::True } else { ConditionStatus::False };
+    conditions::set(&mut after.conditions, ConditionType::Ready, status, reason, &message, None, now);
+    if outcome.is_failure() && reason.stalls() {
+        let stalled = (ConditionType::Stalled, ConditionStatus::True);
+        conditions::set(&mut after.conditions, stalled.0, stalled.1, reason, &message, None, now);
+    } else {
+        conditions::remove(&mut after.conditions, ConditionType::Stalled);
+    }
+    after
+}
+
+fn summary(charts: usize, skipped: usize) -> String {
+    let charts = format!("{charts} {}", if charts == 1 { "chart" } else { "charts" });
+    match skipped {
+        0 => charts,
+        1 => format!("{charts}; 1 entry of the index is not valid and was left out"),
+        skipped => format!("{charts}; {skipped} entries of the index are not valid and were left out"),
+    }
+}
+
+/// A merge patch from one status to the other: what is gone is null.
+fn difference(before: &ChartRepoStatus, after: &ChartRepoStatus) -> Json {
+    let fields = |status: &ChartRepoStatus| match serde_json::to_value(status) {
+        Ok(Json::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let mut patch = fields(after);
+    for (field, _) in fields(before) {
+        patch.entry(field).or_insert(Json::Null);
+    }
+    Json::Object(patch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(status: Json, annotations: Json) -> ChartRepo {
+        let object = json!({
+            "apiVersion": "app.alauda.io/v1beta1", "kind": "ChartRepo",
+            "metadata": {"name": "stable", "namespace": "captain", "resourceVersion": "7", "annotations": annotations},
+            "spec": {"url": "http://127.0.0.1:1"}, "status": status,
+        });
+        serde_json::from_value(object).expect("a ChartRepo")
+    }
+
+    fn synced(revision: &str) -> Outcome {
+        Outcome::Synced { charts: 2, skipped: 1, revision: Some(revision.to_owned()) }
+    }
+
+    fn written(object: &ChartRepo, outcome: &Outcome, second: i64) -> Option<Json> {
+        patch(object, outcome, Timestamp::from_second(second).expect("in range"))
+    }
+
+    #[test]
+    fn a_first_read_says_how_many_charts_there_are() {
+        let patch = written(&object(json!({"phase": "Pending"}), json!({})), &synced("sha256:1"), 100).expect("new");
+        assert_eq!(patch["metadata"]["resourceVersion"], "7");
+        assert_eq!(patch["metadata"]["annotations"]["cpaas.io/last-sync-at"], "1970-01-01T00:01:40Z");
+        assert_eq!((&patch["status"]["phase"], &patch["status"]["charts"]), (&json!("Synced"), &json!(2)));
+        let message = "2 charts; 1 entry of the index is not valid and was left out";
+        assert_eq!(patch["status"]["conditions"][0]["message"], message);
+    }
+
+    #[test]
+    fn nothing_is_written_when_nothing_is_new() {
+        let first = written(&object(json!({}), json!({})), &synced("sha256:1"), 100).expect("new");
+        let same = object(first["status"].clone(), json!({}));
+        assert_eq!(written(&same, &synced("sha256:1"), 200), None);
+        assert_eq!(written(&same, &Outcome::Unchanged, 200), None);
+        let newer = written(&same, &synced("sha256:2"), 200).expect("new");
+        assert!(newer["metadata"]["annotations"].is_object());
+    }
+
+    #[test]
+    fn a_failure_has_its_reason_and_goes_without_a_trace() {
+        let failed = Outcome::Failed { reason: Reason::TLSNotTrusted, message: "not\ntrusted".to_owned() };
+        let patch = written(&object(json!({}), json!({})), &failed, 100).expect("new");
+        assert_eq!((&patch["status"]["phase"], &patch["status"]["reason"]), (&json!("Failed"), &json!("not trusted")));
+        assert_eq!(patch["status"]["conditions"][1]["type"], "Stalled");
+        assert!(patch["metadata"]["annotations"].is_null());
+
+        let failing = object(patch["status"].clone(), json!({}));
+        assert_eq!(written(&failing, &failed, 200), None, "the same failure again");
+        let healed = written(&failing, &Outcome::Unchanged, 300).expect("new");
+        assert_eq!((&healed["status"]["phase"], &healed["status"]["reason"]), (&json!("Synced"), &Json::Null));
+        assert_eq!(healed["status"]["conditions"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn a_refresh_is_answered_with_its_token() {
+        let first = written(&object(json!({}), json!({})), &synced("sha256:1"), 100).expect("new");
+        let asked = object(first["status"].clone(), json!({"coxswain.dev/refresh": "42"}));
+        let patch = written(&asked, &Outcome::Unchanged, 200).expect("new");
+        assert_eq!(patch["status"]["lastHandledRefresh"], "42");
+    }
+}
