@@ -10,6 +10,11 @@ mod workload;
 
 use serde_json::Value;
 
+/// The members of `spec` that the rules read, for those who keep no more of an object than they must. Of `metadata`
+/// they read `generation` and `deletionTimestamp`, of `status` anything.
+pub const SPEC_FIELDS: [&str; 7] =
+    ["replicas", "paused", "progressDeadlineSeconds", "updateStrategy", "type", "externalIPs", "suspend"];
+
 /// What an object's own status says about it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {

@@ -18,6 +18,7 @@ pub mod lookup;
 pub mod migrate;
 pub mod namespace;
 pub mod object;
+pub mod observe;
 pub mod ownership;
 pub mod prune;
 mod redact;

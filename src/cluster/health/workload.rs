@@ -166,7 +166,7 @@ fn running_pod(object: &Value) -> Verdict {
         return Verdict::Current;
     }
     match waiting_container(object) {
-        Some((container, reason, _)) if reason == "CrashLoopBackOff" => {
+        Some((container, "CrashLoopBackOff", _)) => {
             let last = container.pointer("/lastState/terminated/exitCode").and_then(Value::as_i64);
             let code = last.map(|code| format!(", last exit code {code}")).unwrap_or_default();
             Verdict::Failed(format!("container {} keeps crashing{code}", text(container, "/name")))

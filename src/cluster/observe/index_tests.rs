@@ -1,0 +1,321 @@
+use super::*;
+use crate::cluster::health::Verdict;
+use crate::cluster::observe::{SourceKind, Standing};
+
+/// An index with one kind that is completely told, and one owner that expects one object.
+struct Fixture {
+    index: Index,
+    id: KindId,
+}
+
+const OURS: Option<u64> = Some(1);
+const OTHER: Option<u64> = Some(2);
+
+impl Fixture {
+    fn new() -> Self {
+        let mut index = Index::default();
+        let id = index.kind("apps", "Deployment");
+        let mut fixture = Self { index, id };
+        fixture.told(&[]);
+        fixture.index.begin_strangers(id);
+        fixture.index.end_strangers(id);
+        fixture
+    }
+
+    /// The watch tells all objects anew.
+    fn told(&mut self, objects: &[(&str, u64, Option<u64>)]) {
+        self.index.begin(self.id);
+        for (name, version, hash) in objects {
+            self.seen(name, *version, *hash);
+        }
+        self.index.end(self.id);
+    }
+
+    fn seen(&mut self, name: &str, version: u64, hash: Option<u64>) {
+        self.judged(name, version, hash, Verdict::Current);
+    }
+
+    fn judged(&mut self, name: &str, version: u64, hash: Option<u64>, verdict: Verdict) {
+        let marks = self.index.marks(Some("web".into()), Some("shop".into()));
+        let live = Live { uid: "u".into(), version, generation: 1, marks, hash, verdict };
+        self.index.apply_live(self.id, "shop", name, live);
+    }
+
+    fn gone(&mut self, name: &str, version: u64) {
+        self.index.delete(self.id, "shop", name, version);
+    }
+
+    fn wrote(&mut self, name: &str, version: u64) {
+        self.index.expect(&owner(), &key(name), Expectation::Written { hash: OURS, version });
+    }
+
+    fn triggers(&mut self) -> Vec<(String, Change)> {
+        std::iter::from_fn(|| self.index.next_trigger()).map(|t| (t.object.name, t.change)).collect()
+    }
+
+    fn deviations(&mut self) -> Vec<(String, bool)> {
+        self.index.deviations(&owner()).into_iter().map(|d| (d.object.name, d.gone)).collect()
+    }
+
+    fn settled() -> Self {
+        let mut fixture = Self::new();
+        fixture.wrote("web", 10);
+        fixture.seen("web", 10, OURS);
+        fixture.triggers();
+        fixture
+    }
+}
+
+fn owner() -> OwnerKey {
+    OwnerKey { namespace: "shop".into(), name: "web".into() }
+}
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey { group: "apps".into(), kind: "Deployment".into(), namespace: "shop".into(), name: name.into() }
+}
+
+#[test]
+fn a_change_of_our_fields_triggers_once_and_deviates_until_it_is_undone() {
+    let mut fixture = Fixture::settled();
+    fixture.seen("web", 11, OTHER);
+    fixture.seen("web", 12, OTHER);
+    assert_eq!(fixture.triggers(), [("web".into(), Change::Modified)]);
+    assert_eq!(fixture.deviations(), [("web".into(), false)]);
+    fixture.seen("web", 13, OURS);
+    assert_eq!(fixture.triggers(), [("web".into(), Change::Modified)], "the owner learns that it is as it was");
+    assert_eq!(fixture.deviations(), []);
+}
+
+#[test]
+fn a_deleted_object_triggers_and_is_missing() {
+    let mut fixture = Fixture::settled();
+    fixture.gone("web", 11);
+    assert_eq!(fixture.triggers(), [("web".into(), Change::Deleted)]);
+    assert_eq!(fixture.deviations(), [("web".into(), true)]);
+    assert_eq!(fixture.index.health(&owner()).unhealthy, [(key("web"), Standing::Missing)]);
+}
+
+#[test]
+fn what_others_add_is_no_news() {
+    let mut fixture = Fixture::settled();
+    fixture.seen("web", 11, OURS);
+    fixture.seen("web", 12, OURS);
+    assert_eq!(fixture.triggers(), []);
+}
+
+#[test]
+fn events_older_than_our_write_are_no_news() {
+    let mut fixture = Fixture::settled();
+    fixture.wrote("web", 20);
+    fixture.seen("web", 15, OTHER);
+    fixture.gone("web", 16);
+    assert_eq!((fixture.triggers(), fixture.deviations()), (vec![], vec![]));
+    assert_eq!(fixture.index.health(&owner()).unhealthy, [(key("web"), Standing::NotSeen)]);
+    fixture.seen("web", 20, OURS);
+    assert_eq!(fixture.triggers(), [("web".into(), Change::Health)], "what was written has now been seen");
+    assert_eq!(fixture.deviations(), []);
+}
+
+#[test]
+fn our_own_write_that_is_seen_before_its_reply_is_no_news_for_a_held_owner() {
+    let mut fixture = Fixture::settled();
+    fixture.index.hold(&owner());
+    fixture.seen("web", 20, OTHER);
+    fixture.index.expect(&owner(), &key("web"), Expectation::Written { hash: OTHER, version: 20 });
+    assert_eq!(fixture.deviations(), []);
+    fixture.index.release(&owner());
+    assert_eq!(fixture.triggers(), []);
+}
+
+#[test]
+fn a_change_that_comes_after_our_write_is_sent_when_the_owner_is_let_go() {
+    let mut fixture = Fixture::settled();
+    fixture.index.hold(&owner());
+    fixture.wrote("web", 20);
+    fixture.seen("web", 20, OURS);
+    assert_eq!(fixture.deviations(), []);
+    fixture.seen("web", 21, OTHER);
+    assert_eq!(fixture.triggers(), []);
+    fixture.index.release(&owner());
+    assert_eq!(fixture.triggers(), [("web".into(), Change::Modified)]);
+}
+
+#[test]
+fn news_that_no_longer_hold_are_not_sent_as_deviations() {
+    let mut fixture = Fixture::settled();
+    fixture.index.hold(&owner());
+    fixture.seen("web", 20, OTHER);
+    fixture.seen("web", 21, OURS);
+    fixture.index.release(&owner());
+    assert_eq!(fixture.triggers(), [("web".into(), Change::Health)]);
+}
+
+#[test]
+fn health_changes_trigger_and_steps_on_the_way_are_told_apart() {
+    let mut fixture = Fixture::settled();
+    fixture.judged("web", 11, OURS, Verdict::InProgress("1 of 2".into()));
+    assert_eq!(fixture.triggers(), [("web".into(), Change::Health)]);
+    fixture.judged("web", 12, OURS, Verdict::InProgress("0 of 2".into()));
+    assert_eq!(fixture.triggers(), [("web".into(), Change::Progress)]);
+    let health = fixture.index.health(&owner());
+    assert_eq!((health.total, health.ready, health.is_ready()), (1, 0, false));
+    fixture.judged("web", 13, OURS, Verdict::Failed("no".into()));
+    assert_eq!(fixture.triggers(), [("web".into(), Change::Health)]);
+    assert!(fixture.index.health(&owner()).has_failed());
+}
+
+#[test]
+fn after_a_cut_what_is_not_told_again_is_gone() {
+    let mut fixture = Fixture::settled();
+    fixture.wrote("db", 11);
+    fixture.seen("db", 11, OURS);
+    fixture.triggers();
+    fixture.told(&[("web", 10, OURS)]);
+    assert_eq!(fixture.triggers(), [("db".into(), Change::Deleted)]);
+    assert_eq!(fixture.index.lookup(&key("db")), Observed::Absent);
+    assert!(matches!(fixture.index.lookup(&key("web")), Observed::Managed(_)));
+}
+
+#[test]
+fn what_was_written_while_the_watch_was_telling_is_waited_for() {
+    let mut fixture = Fixture::new();
+    fixture.index.begin(fixture.id);
+    fixture.wrote("web", 10);
+    fixture.index.end(fixture.id);
+    assert_eq!((fixture.triggers(), fixture.deviations()), (vec![], vec![]));
+    fixture.told(&[]);
+    assert_eq!(fixture.triggers(), [("web".into(), Change::Deleted)], "the next telling would have had it");
+}
+
+#[test]
+fn an_object_that_lost_helms_label_is_changed_and_not_gone() {
+    let mut fixture = Fixture::settled();
+    fixture.gone("web", 11);
+    fixture.index.change_stranger(fixture.id, "shop", "web", 11);
+    assert_eq!(fixture.deviations(), [("web".into(), false)]);
+    assert_eq!(fixture.index.lookup(&key("web")), Observed::Foreign);
+}
+
+#[test]
+fn a_lookup_answers_only_when_everything_was_told() {
+    let mut index = Index::default();
+    assert_eq!(index.lookup(&key("web")), Observed::NotWatched);
+    let id = index.kind("apps", "Deployment");
+    index.begin(id);
+    index.end(id);
+    assert_eq!(index.lookup(&key("web")), Observed::NotWatched, "strangers were not told");
+    let fixture = Fixture::settled();
+    let Observed::Managed(state) = fixture.index.lookup(&key("web")) else { panic!("managed") };
+    assert!(state.marks.are_of("web", "shop"));
+    assert_eq!((state.hash, state.version), (OURS, 10));
+    assert_eq!(fixture.index.lookup(&key("other")), Observed::Absent);
+}
+
+#[test]
+fn strangers_are_replaced_by_the_next_telling() {
+    let mut fixture = Fixture::new();
+    fixture.index.change_stranger(fixture.id, "shop", "old", 1);
+    assert_eq!(fixture.index.lookup(&key("old")), Observed::Foreign);
+    fixture.index.begin_strangers(fixture.id);
+    assert_eq!(fixture.index.lookup(&key("old")), Observed::Foreign, "until the telling is complete");
+    fixture.index.end_strangers(fixture.id);
+    assert_eq!(fixture.index.lookup(&key("old")), Observed::Absent);
+}
+
+#[test]
+fn after_a_restart_the_digest_tells_whether_all_is_as_it_was() {
+    let mut before = Fixture::settled();
+    before.wrote("db", 11);
+    let expected = before.index.digest(&owner()).expect("a digest");
+
+    let restart = |objects: &[(&str, u64, Option<u64>)]| {
+        let mut after = Fixture::new();
+        after.told(objects);
+        after.index.track(&owner(), ["db", "web"].map(|name| (key(name), Expectation::Live)).into());
+        (after.index.digest(&owner()), after.deviations())
+    };
+    let (digest, deviations) = restart(&[("web", 90, OURS), ("db", 91, OURS)]);
+    assert_eq!((digest, deviations), (Some(expected.clone()), vec![]));
+    assert_ne!(restart(&[("web", 90, OTHER), ("db", 91, OURS)]).0, Some(expected.clone()));
+    let (digest, deviations) = restart(&[("web", 90, OURS)]);
+    assert_ne!(digest, Some(expected));
+    assert_eq!(deviations, [("db".into(), true)]);
+}
+
+#[test]
+fn what_is_no_longer_tracked_is_no_longer_told() {
+    let mut fixture = Fixture::settled();
+    fixture.index.track(&owner(), vec![(key("db"), Expectation::Live)]);
+    fixture.seen("web", 11, OTHER);
+    assert_eq!(fixture.triggers(), []);
+    fixture.index.forget(&owner());
+    assert_eq!(fixture.index.digest(&owner()), None);
+    assert_eq!(fixture.index.lookup(&key("db")), Observed::Absent);
+}
+
+#[test]
+fn an_object_that_another_owner_took_over_is_told_to_that_one() {
+    let mut fixture = Fixture::settled();
+    let other = OwnerKey { namespace: "shop".into(), name: "other".into() };
+    fixture.index.expect(&other, &key("web"), Expectation::Live);
+    fixture.index.forget(&owner());
+    fixture.gone("web", 11);
+    let trigger = fixture.index.next_trigger().expect("a trigger");
+    assert_eq!(trigger.owner, other);
+}
+
+fn read(version: u64) -> Vec<SourceRead> {
+    vec![SourceRead { kind: SourceKind::Secret, namespace: "shop".into(), name: "values".into(), version }]
+}
+
+#[test]
+fn sources_trigger_when_they_are_created_changed_and_deleted() {
+    let mut index = Index::default();
+    let id = index.kind("", "Secret");
+    index.read_sources(&owner(), read(0));
+    let next = |index: &mut Index| index.next_trigger().map(|trigger| trigger.change);
+    index.change_stranger(id, "shop", "values", 5);
+    assert_eq!(next(&mut index), Some(Change::Source), "created");
+    index.read_sources(&owner(), read(5));
+    assert_eq!(next(&mut index), None, "already read");
+    index.change_stranger(id, "shop", "values", 4);
+    assert_eq!(next(&mut index), None, "older than what was read");
+    index.change_stranger(id, "shop", "values", 6);
+    assert_eq!(next(&mut index), Some(Change::Source), "changed");
+    index.delete_stranger(id, "shop", "values", 7);
+    assert_eq!(next(&mut index), Some(Change::Source), "deleted");
+}
+
+#[test]
+fn a_source_that_is_newer_than_what_was_read_triggers_at_once() {
+    let mut index = Index::default();
+    let id = index.kind("", "Secret");
+    index.change_stranger(id, "shop", "values", 6);
+    index.read_sources(&owner(), read(5));
+    assert_eq!(index.next_trigger().map(|trigger| trigger.change), Some(Change::Source));
+    index.read_sources(&owner(), Vec::new());
+    index.change_stranger(id, "shop", "values", 8);
+    assert_eq!(index.next_trigger(), None, "it is no longer read");
+}
+
+#[test]
+fn sources_that_changed_while_the_watch_was_cut_trigger() {
+    let mut index = Index::default();
+    let id = index.kind("", "Secret");
+    index.begin(id);
+    index.end(id);
+    index.read_sources(&owner(), read(5));
+    index.begin_strangers(id);
+    index.tell_stranger(
+        id,
+        &serde_json::from_value(serde_json::json!({
+            "metadata": {"namespace": "shop", "name": "values", "resourceVersion": "9"},
+        }))
+        .expect("a stranger"),
+    );
+    index.end_strangers(id);
+    assert_eq!(index.next_trigger().map(|trigger| trigger.change), Some(Change::Source));
+    index.begin_strangers(id);
+    index.end_strangers(id);
+    assert_eq!(index.next_trigger().map(|trigger| trigger.change), Some(Change::Source), "now it is gone");
+}

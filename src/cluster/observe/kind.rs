@@ -1,0 +1,307 @@
+//! The objects of one kind: those with Helm's label in full, the others by the hash of their name.
+//!
+//! A watch tells the whole set again after it was cut (`begin`, each object, `end`); what is not told again is gone.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Change, Deviation, OwnerKey, Standing};
+use crate::cluster::ObjectKey;
+use crate::cluster::health::Verdict;
+use crate::cluster::ownership::Marks;
+
+/// A 64-bit hash of namespace and name; unique among the objects of a kind but for a chance of one in billions.
+pub(super) type Identity = u64;
+
+/// The identity of an object among those of its kind.
+pub(super) fn identity(namespace: &str, name: &str) -> Identity {
+    let mut hasher = DefaultHasher::new();
+    (namespace, name).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// An object with Helm's label as it was last seen.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Live {
+    pub(super) uid: Box<str>,
+    pub(super) version: u64,
+    pub(super) generation: i64,
+    pub(super) marks: Arc<Marks>,
+    pub(super) hash: Option<u64>,
+    pub(super) verdict: Verdict,
+}
+
+/// What an owner expects of an object.
+#[derive(Clone, Debug)]
+pub(super) struct Tracked {
+    pub(super) owner: Arc<OwnerKey>,
+    /// The hash over our entry; `None` expects only that the object is there.
+    pub(super) hash: Option<u64>,
+    /// The resource version of our last write; what is older is not news.
+    pub(super) version: u64,
+    /// Nothing as new as our last write was seen yet.
+    pub(super) awaiting: bool,
+    /// When it was last expected.
+    pub(super) since: Instant,
+}
+
+impl Tracked {
+    /// Whether this is what the object should be.
+    pub(super) fn is_met_by(&self, live: &Live) -> bool {
+        self.hash.is_none() || self.hash == live.hash
+    }
+
+    /// Whether an observation is from before our last write.
+    pub(super) fn is_after(&self, version: u64) -> bool {
+        version != 0 && version < self.version
+    }
+
+    /// What a new observation means for the owner.
+    fn observe(&mut self, before: Option<&Live>, after: &Live) -> Option<Change> {
+        if self.is_after(after.version) {
+            return None;
+        }
+        let before = before.filter(|before| !self.awaiting && !self.is_after(before.version));
+        self.awaiting = false;
+        let is_news = before.is_none_or(|before| before.hash != after.hash);
+        let differs = !self.is_met_by(after) || before.is_some_and(|before| !self.is_met_by(before));
+        if is_news && differs {
+            return Some(Change::Modified);
+        }
+        match before {
+            Some(before) if before.verdict == after.verdict => None,
+            Some(before) if before.verdict.as_str() == after.verdict.as_str() => Some(Change::Progress),
+            _ => Some(Change::Health),
+        }
+    }
+
+    /// What it means for the owner that the object is gone.
+    fn lose(&mut self, version: u64) -> Option<Change> {
+        if self.is_after(version) {
+            return None;
+        }
+        self.awaiting = false;
+        Some(Change::Deleted)
+    }
+}
+
+/// An object that is live, expected, or both.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) namespace: Box<str>,
+    pub(super) name: Box<str>,
+    pub(super) live: Option<Live>,
+    pub(super) tracked: Option<Tracked>,
+    /// The telling in which it was last seen.
+    telling: u32,
+}
+
+/// Something that an owner should know.
+#[derive(Debug, PartialEq)]
+pub(super) struct News {
+    pub(super) owner: Arc<OwnerKey>,
+    pub(super) object: ObjectKey,
+    pub(super) change: Change,
+}
+
+/// How far a watch is.
+#[derive(Debug, Default)]
+struct Telling {
+    number: u32,
+    began: Option<Instant>,
+    complete: bool,
+}
+
+/// All objects of one kind.
+#[derive(Debug)]
+pub(super) struct KindIndex {
+    group: Box<str>,
+    kind: Box<str>,
+    entries: HashMap<Identity, Entry>,
+    telling: Telling,
+    /// Objects without Helm's label: identity and resource version.
+    strangers: HashMap<Identity, u64>,
+    /// Those of the telling that goes on.
+    told_strangers: HashMap<Identity, u64>,
+    strangers_complete: bool,
+}
+
+impl KindIndex {
+    pub(super) fn new(group: &str, kind: &str) -> Self {
+        Self {
+            group: group.into(),
+            kind: kind.into(),
+            entries: HashMap::new(),
+            telling: Telling::default(),
+            strangers: HashMap::new(),
+            told_strangers: HashMap::new(),
+            strangers_complete: false,
+        }
+    }
+
+    /// Whether both watches have told everything once.
+    pub(super) fn is_complete(&self) -> bool {
+        self.telling.complete && self.strangers_complete
+    }
+
+    pub(super) fn is(&self, group: &str, kind: &str) -> bool {
+        *self.group == *group && *self.kind == *kind
+    }
+
+    pub(super) fn entry(&self, identity: Identity) -> Option<&Entry> {
+        self.entries.get(&identity)
+    }
+
+    pub(super) fn entry_mut(&mut self, namespace: &str, name: &str) -> &mut Entry {
+        self.entries.entry(identity(namespace, name)).or_insert_with(|| Entry {
+            namespace: namespace.into(),
+            name: name.into(),
+            live: None,
+            tracked: None,
+            telling: 0,
+        })
+    }
+
+    /// The resource version of an object, whoever's it is.
+    pub(super) fn version(&self, identity: Identity) -> Option<u64> {
+        let live = self.entries.get(&identity).and_then(|entry| entry.live.as_ref());
+        live.map(|live| live.version).or_else(|| self.strangers.get(&identity).copied())
+    }
+
+    pub(super) fn is_stranger(&self, identity: Identity) -> bool {
+        self.strangers.contains_key(&identity)
+    }
+
+    pub(super) fn key(&self, entry: &Entry) -> ObjectKey {
+        ObjectKey {
+            group: self.group.to_string(),
+            kind: self.kind.to_string(),
+            namespace: entry.namespace.to_string(),
+            name: entry.name.to_string(),
+        }
+    }
+
+    /// A telling of the objects with Helm's label begins.
+    pub(super) fn begin(&mut self) {
+        self.telling.number += 1;
+        self.telling.began = Some(Instant::now());
+    }
+
+    /// An object with Helm's label was told or changed.
+    pub(super) fn apply(&mut self, namespace: &str, name: &str, live: Live) -> Option<News> {
+        let telling = self.telling.number;
+        let entry = self.entry_mut(namespace, name);
+        entry.telling = telling;
+        let before = entry.live.replace(live);
+        let (tracked, after) = (entry.tracked.as_mut()?, entry.live.as_ref()?);
+        let change = tracked.observe(before.as_ref(), after)?;
+        self.news(identity(namespace, name), change)
+    }
+
+    /// An object with Helm's label is gone, or lost the label.
+    pub(super) fn delete(&mut self, namespace: &str, name: &str, version: u64) -> Option<News> {
+        self.lose(identity(namespace, name), version)
+    }
+
+    fn lose(&mut self, identity: Identity, version: u64) -> Option<News> {
+        let entry = self.entries.get_mut(&identity)?;
+        entry.live = None;
+        let Some(tracked) = entry.tracked.as_mut() else {
+            self.entries.remove(&identity);
+            return None;
+        };
+        let change = tracked.lose(version)?;
+        self.news(identity, change)
+    }
+
+    /// The telling is complete: what it left out is gone, except for what was written after it began.
+    pub(super) fn end(&mut self) -> Vec<News> {
+        self.telling.complete = true;
+        let (number, began) = (self.telling.number, self.telling.began);
+        let is_newer = |tracked: &Tracked| began.is_none_or(|began| tracked.since >= began);
+        let is_gone = |entry: &Entry| match &entry.tracked {
+            Some(tracked) => !is_newer(tracked) && (entry.live.is_some() || tracked.awaiting),
+            None => true,
+        };
+        let gone = self.entries.iter().filter(|(_, entry)| entry.telling != number && is_gone(entry));
+        let gone: Vec<Identity> = gone.map(|(identity, _)| *identity).collect();
+        gone.into_iter().filter_map(|identity| self.lose(identity, 0)).collect()
+    }
+
+    fn news(&self, identity: Identity, change: Change) -> Option<News> {
+        let entry = self.entries.get(&identity)?;
+        let owner = Arc::clone(&entry.tracked.as_ref()?.owner);
+        Some(News { owner, object: self.key(entry), change })
+    }
+
+    /// How an object differs from what is expected of it.
+    pub(super) fn deviation(&self, identity: Identity) -> Option<Deviation> {
+        let entry = self.entries.get(&identity)?;
+        let tracked = entry.tracked.as_ref().filter(|tracked| !tracked.awaiting)?;
+        let gone = match &entry.live {
+            Some(live) if tracked.is_met_by(live) => return None,
+            Some(_) => false,
+            // Without Helm's label it is another watch's, but not gone.
+            None => !self.is_stranger(identity),
+        };
+        Some(Deviation { object: self.key(entry), gone })
+    }
+
+    /// How an expected object stands.
+    pub(super) fn standing(&self, identity: Identity) -> Option<(ObjectKey, Standing)> {
+        let entry = self.entries.get(&identity)?;
+        let tracked = entry.tracked.as_ref()?;
+        let standing = match &entry.live {
+            _ if tracked.awaiting => Standing::NotSeen,
+            Some(live) => Standing::Seen(live.verdict.clone()),
+            None => Standing::Missing,
+        };
+        Some((self.key(entry), standing))
+    }
+
+    /// What is expected of an object.
+    pub(super) fn expected(&self, identity: Identity) -> Option<(ObjectKey, Option<u64>)> {
+        let entry = self.entries.get(&identity)?;
+        Some((self.key(entry), entry.tracked.as_ref()?.hash))
+    }
+
+    /// Nobody expects the object any more.
+    pub(super) fn untrack(&mut self, identity: Identity, owner: &OwnerKey) {
+        let Some(entry) = self.entries.get_mut(&identity) else { return };
+        if entry.tracked.as_ref().is_some_and(|tracked| *tracked.owner == *owner) {
+            entry.tracked = None;
+        }
+        if entry.live.is_none() && entry.tracked.is_none() {
+            self.entries.remove(&identity);
+        }
+    }
+
+    /// A telling of the objects without Helm's label begins.
+    pub(super) fn begin_strangers(&mut self) {
+        self.told_strangers = HashMap::new();
+    }
+
+    /// An object without Helm's label is told again.
+    pub(super) fn tell_stranger(&mut self, identity: Identity, version: u64) {
+        self.told_strangers.insert(identity, version);
+    }
+
+    /// An object without Helm's label appeared or changed.
+    pub(super) fn apply_stranger(&mut self, identity: Identity, version: u64) {
+        self.strangers.insert(identity, version);
+    }
+
+    /// An object without Helm's label is gone, or got the label.
+    pub(super) fn delete_stranger(&mut self, identity: Identity) {
+        self.strangers.remove(&identity);
+    }
+
+    /// The telling is complete and replaces what was known.
+    pub(super) fn end_strangers(&mut self) {
+        self.strangers = std::mem::take(&mut self.told_strangers);
+        self.strangers_complete = true;
+    }
+}

@@ -1,0 +1,434 @@
+//! Observing what was deployed: drift and health as events, not polls.
+//!
+//! One [`Observer`] serves all releases of a cluster. For each kind in use it keeps two watches over all namespaces:
+//! one of the objects with Helm's label, of which it remembers identity, owner, a hash over our entry of
+//! `managedFields` and a health verdict; and one, metadata only, of all others, of which it remembers that they are
+//! there. So an operation learns from memory which objects exist and whose they are ([`Observer::lookup`]), and in a
+//! steady state no request is sent at all.
+//!
+//! An *owner* (a HelmRequest) tells what it expects of its objects: the hash in the reply to its own apply. When an
+//! object turns out otherwise, when its health changes or when a ConfigMap or Secret that values come from changes,
+//! the owner comes out of [`Observer::triggers`] once; it then asks for [`Observer::deviations`] and
+//! [`Observer::health`]. Our own writes are no news: see [`Observer::hold`] and [`Expectation`].
+
+mod decode;
+mod index;
+mod kind;
+mod ownership;
+mod queue;
+mod sources;
+mod watch;
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::Stream;
+use tokio::sync::Notify;
+
+use self::index::Index;
+use self::watch::Watches;
+use super::client::Cluster;
+use super::discovery::Kind;
+use super::error::ApiError;
+use super::health::Verdict;
+use super::object::ObjectKey;
+use super::ownership::Marks;
+use super::request::core_kind;
+use crate::value::Json;
+
+pub use ownership::{FieldPath, Taken, Writer, cause, ownership_hash};
+
+/// Who expects something of objects: a HelmRequest.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OwnerKey {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for OwnerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What changed for an owner, the gravest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Change {
+    /// An object is still on its way, but another step further.
+    Progress,
+    /// An object's health is another than before.
+    Health,
+    /// A ConfigMap or Secret that values come from.
+    Source,
+    /// An object is no longer, or again, as expected.
+    Modified,
+    /// An object is gone.
+    Deleted,
+}
+
+impl Change {
+    const fn is_deviation(self) -> bool {
+        matches!(self, Self::Modified | Self::Deleted)
+    }
+}
+
+/// An owner has something to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// The owner.
+    pub owner: OwnerKey,
+    /// The object that changed; if several did, the one with the gravest change.
+    pub object: ObjectKey,
+    /// What changed.
+    pub change: Change,
+}
+
+/// What an owner expects of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// That it stays as it is now. An object that is not there deviates.
+    Live,
+    /// That it stays as the reply to a write shows it.
+    Written {
+        /// The hash over our entry; `None` expects only that the object is there.
+        hash: Option<u64>,
+        /// The resource version of the reply; observations of an older one are not news. 0 where it is not known.
+        version: u64,
+    },
+}
+
+impl Expectation {
+    /// What the reply to an apply lets expect.
+    pub fn from_reply(object: &Json) -> Self {
+        let version = object.pointer("/metadata/resourceVersion").and_then(Json::as_str);
+        Self::Written { hash: ownership_hash(object), version: decode::version_number(version) }
+    }
+}
+
+/// An object that is not as its owner expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deviation {
+    /// The object.
+    pub object: ObjectKey,
+    /// Whether it is gone; else fields of ours were changed.
+    pub gone: bool,
+}
+
+/// What is known of an object from memory.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Observed {
+    /// Its kind is not watched, or not everything was told yet: see [`Observer::ensure`].
+    NotWatched,
+    /// It does not exist.
+    Absent,
+    /// It exists without Helm's label.
+    Foreign,
+    /// It exists with Helm's label.
+    Managed(ObjectState),
+}
+
+/// An object with Helm's label as it was last seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectState {
+    /// Its identity among all that ever had its name.
+    pub uid: String,
+    /// Its resource version as a number; 0 where it is none.
+    pub version: u64,
+    /// How often its spec was changed.
+    pub generation: i64,
+    /// The release that it belongs to.
+    pub marks: Marks,
+    /// The hash over our entry of `managedFields`.
+    pub hash: Option<u64>,
+    /// Its health.
+    pub verdict: Verdict,
+}
+
+/// How an expected object stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is there.
+    Seen(Verdict),
+    /// It is not there.
+    Missing,
+    /// It was written a moment ago and not seen since.
+    NotSeen,
+}
+
+impl Standing {
+    /// kstatus's word for it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Seen(verdict) => verdict.as_str(),
+            Self::Missing => "NotFound",
+            Self::NotSeen => "InProgress",
+        }
+    }
+
+    /// Why it is not healthy.
+    pub fn message(&self) -> Option<&str> {
+        match self {
+            Self::Seen(verdict) => verdict.message(),
+            Self::Missing => Some("the object does not exist"),
+            Self::NotSeen => Some("the object was just written"),
+        }
+    }
+
+    /// The worst is the greatest.
+    const fn gravity(&self) -> u8 {
+        match self {
+            Self::Seen(Verdict::Failed(_)) => 5,
+            Self::Missing => 4,
+            Self::Seen(Verdict::Unknown) => 3,
+            Self::Seen(Verdict::Terminating) => 2,
+            Self::Seen(Verdict::InProgress(_)) => 1,
+            Self::NotSeen | Self::Seen(Verdict::Current) => 0,
+        }
+    }
+}
+
+/// The health of an owner's objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReleaseHealth {
+    /// How many objects there should be.
+    pub total: usize,
+    /// How many are healthy.
+    pub ready: usize,
+    /// The others, the worst first.
+    pub unhealthy: Vec<(ObjectKey, Standing)>,
+}
+
+impl ReleaseHealth {
+    fn of(standings: impl Iterator<Item = (ObjectKey, Standing)>) -> Self {
+        let mut health = Self::default();
+        for (object, standing) in standings {
+            health.total += 1;
+            if standing == Standing::Seen(Verdict::Current) {
+                health.ready += 1;
+            } else {
+                health.unhealthy.push((object, standing));
+            }
+        }
+        health.unhealthy.sort_by(|a, b| (Reverse(a.1.gravity()), &a.0).cmp(&(Reverse(b.1.gravity()), &b.0)));
+        health
+    }
+
+    /// Whether every object is healthy.
+    pub fn is_ready(&self) -> bool {
+        self.ready == self.total
+    }
+
+    /// Whether an object has failed and waiting for it is in vain.
+    pub fn has_failed(&self) -> bool {
+        self.unhealthy.iter().any(|(_, standing)| matches!(standing, Standing::Seen(Verdict::Failed(_))))
+    }
+}
+
+/// The kinds that values come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SourceKind {
+    /// A ConfigMap.
+    ConfigMap,
+    /// A Secret.
+    Secret,
+}
+
+impl SourceKind {
+    /// The kind's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ConfigMap => "ConfigMap",
+            Self::Secret => "Secret",
+        }
+    }
+
+    /// The kind, for [`Observer::ensure`].
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::ConfigMap => core_kind("ConfigMap", "configmaps", true),
+            Self::Secret => core_kind("Secret", "secrets", true),
+        }
+    }
+}
+
+/// A ConfigMap or Secret that an owner has read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceRead {
+    /// Its kind.
+    pub kind: SourceKind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The resource version that was read as a number; 0 where it did not exist.
+    pub version: u64,
+}
+
+impl SourceRead {
+    /// What reading an object gave; `None` where it did not exist.
+    pub fn new(kind: SourceKind, namespace: &str, name: &str, resource_version: Option<&str>) -> Self {
+        let version = decode::version_number(resource_version);
+        Self { kind, namespace: namespace.to_owned(), name: name.to_owned(), version }
+    }
+}
+
+/// Why a kind cannot be observed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ObserveError {
+    /// The API server refuses to list or watch it.
+    #[error("{resource} cannot be watched: {error}")]
+    Refused {
+        /// The resource, for example `deployments.apps`.
+        resource: String,
+        /// Why: a missing right names verb and resource.
+        error: ApiError,
+    },
+    /// Not everything was told in time.
+    #[error("{resource} could not be listed within {} seconds{}", .limit.as_secs(), last_failure(.last.as_ref()))]
+    Timeout {
+        /// The resource.
+        resource: String,
+        /// How long was waited.
+        limit: Duration,
+        /// The last failure, if there was one.
+        last: Option<ApiError>,
+    },
+}
+
+fn last_failure(error: Option<&ApiError>) -> String {
+    error.map(|error| format!(": {error}")).unwrap_or_default()
+}
+
+/// The observer of one cluster. Clones are cheap and share everything; with the last one its watches end.
+#[derive(Clone)]
+pub struct Observer {
+    shared: Arc<Shared>,
+    watches: Arc<Watches>,
+}
+
+/// What the watches fill and the owners ask.
+#[derive(Default)]
+struct Shared {
+    index: Mutex<Index>,
+    /// Rung when a trigger may wait.
+    bell: Notify,
+}
+
+impl Shared {
+    /// A panic of another thread leaves the index readable: it is changed in small, complete steps.
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the index and rings the bell.
+    fn change<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
+        let result = change(&mut self.index());
+        self.bell.notify_one();
+        result
+    }
+}
+
+impl Observer {
+    /// An observer that watches with this handle's rights; it watches nothing until it is asked to.
+    pub fn new(cluster: &Cluster) -> Self {
+        let shared = Arc::new(Shared::default());
+        Self { watches: Arc::new(Watches::new(cluster.client(), Arc::clone(&shared))), shared }
+    }
+
+    /// Watches these kinds from now on and waits until everything that exists was told once.
+    ///
+    /// A watch that was refused is tried again, so a right that was granted meanwhile counts.
+    ///
+    /// # Errors
+    /// The first kind that cannot be watched, or that was not told within `limit`.
+    pub async fn ensure(&self, kinds: &[Kind], limit: Duration) -> Result<(), ObserveError> {
+        self.watches.ensure(kinds, limit).await
+    }
+
+    /// What is known of an object, from memory.
+    pub fn lookup(&self, object: &ObjectKey) -> Observed {
+        self.shared.index().lookup(object)
+    }
+
+    /// Sets what an owner expects of its objects, in place of everything that it expected before.
+    pub fn track(&self, owner: &OwnerKey, objects: Vec<(ObjectKey, Expectation)>) {
+        self.shared.index().track(owner, objects);
+    }
+
+    /// Sets what an owner expects of one object, after it was written.
+    pub fn expect(&self, owner: &OwnerKey, object: &ObjectKey, expectation: Expectation) {
+        self.shared.index().expect(owner, object, expectation);
+    }
+
+    /// Sets the ConfigMaps and Secrets that an owner has read, in place of all before. Their kinds must be watched,
+    /// see [`SourceKind::kind`]. One that is already newer triggers at once.
+    pub fn read_sources(&self, owner: &OwnerKey, sources: Vec<SourceRead>) {
+        self.shared.change(|index| index.read_sources(owner, sources));
+    }
+
+    /// Forgets an owner: what it expects, what it read and its waiting trigger.
+    pub fn forget(&self, owner: &OwnerKey) {
+        self.shared.index().forget(owner);
+    }
+
+    /// Keeps news for an owner back while it works, until the hold is dropped. What [`Self::deviations`] and
+    /// [`Self::health`] tell meanwhile is not sent again.
+    #[must_use]
+    pub fn hold(&self, owner: &OwnerKey) -> Hold {
+        self.shared.index().hold(owner);
+        Hold { shared: Arc::clone(&self.shared), owner: owner.clone() }
+    }
+
+    /// The objects of an owner that are not as expected.
+    pub fn deviations(&self, owner: &OwnerKey) -> Vec<Deviation> {
+        self.shared.index().deviations(owner)
+    }
+
+    /// The health of an owner's objects.
+    pub fn health(&self, owner: &OwnerKey) -> ReleaseHealth {
+        self.shared.index().health(owner)
+    }
+
+    /// A digest over what an owner expects of its objects, or nothing for one that expects nothing. With
+    /// [`Expectation::Live`] for all of them it tells after a restart whether they are still as they were.
+    pub fn digest(&self, owner: &OwnerKey) -> Option<String> {
+        self.shared.index().digest(owner)
+    }
+
+    /// The owners that have something to look at, each once until it was taken. Meant for one reader.
+    pub fn triggers(&self) -> impl Stream<Item = Trigger> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        futures::stream::unfold(shared, |shared| async move {
+            loop {
+                let next = shared.index().next_trigger();
+                if let Some(trigger) = next {
+                    return Some((trigger, shared));
+                }
+                shared.bell.notified().await;
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer").finish_non_exhaustive()
+    }
+}
+
+/// Keeps news for an owner back until it is dropped, see [`Observer::hold`].
+#[must_use = "news are kept back only while it lives"]
+pub struct Hold {
+    shared: Arc<Shared>,
+    owner: OwnerKey,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.shared.change(|index| index.release(&self.owner));
+    }
+}

@@ -1,0 +1,243 @@
+//! The watches that fill the index: two for each kind, started on demand, kept, and repaired by themselves.
+//!
+//! Each is a task of its own over kube's `watcher`, which lists, watches, resumes after a cut and lists again when the
+//! server has forgotten where it was. A failure is waited out with growing pauses; what is known meanwhile stays.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::core::{ApiResource, DynamicResourceScope};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout_at};
+
+use super::decode::{Managed, Stranger};
+use super::index::{Index, KindId};
+use super::{ObserveError, Shared};
+use crate::cluster::discovery::Kind;
+use crate::cluster::error::ApiError;
+use crate::cluster::object::{MANAGED_BY, MANAGED_BY_LABEL};
+
+/// How long the server keeps one watch open. Shorter than the idle limits of common load balancers.
+const WATCH_SECONDS: u32 = 210;
+/// How soon a refused watch may be started again because somebody asks.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// How a watch is doing.
+#[derive(Clone, Debug, PartialEq)]
+enum Health {
+    /// Not everything was told yet; the last failure, if there was one.
+    Starting(Option<ApiError>),
+    /// Everything was told; changes come in.
+    Complete,
+    /// The server refuses it: what is known may be out of date.
+    Refused(ApiError),
+}
+
+/// A running watch; it ends when this is dropped.
+struct Task {
+    health: watch::Receiver<Health>,
+    abort: AbortHandle,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.abort.abort();
+    }
+}
+
+/// Both watches of a kind.
+struct Pair {
+    started: Instant,
+    managed: Task,
+    strangers: Task,
+}
+
+/// All watches of an observer.
+pub(super) struct Watches {
+    client: Client,
+    shared: Arc<Shared>,
+    pairs: Mutex<HashMap<(String, String), Pair>>,
+}
+
+impl Watches {
+    pub(super) fn new(client: Client, shared: Arc<Shared>) -> Self {
+        Self { client, shared, pairs: Mutex::default() }
+    }
+
+    /// Starts what is not running and waits until everything was told.
+    pub(super) async fn ensure(&self, kinds: &[Kind], limit: Duration) -> Result<(), ObserveError> {
+        let started: Vec<_> = kinds.iter().map(|kind| (kind, self.start(kind))).collect();
+        let deadline = Instant::now() + limit;
+        for (kind, watches) in started {
+            for mut health in watches {
+                complete(&mut health, deadline).await.map_err(|failure| failure.of(kind, limit))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The state of both watches of a kind, which are started if they are not running or were refused.
+    fn start(&self, kind: &Kind) -> [watch::Receiver<Health>; 2] {
+        let mut pairs = self.pairs.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (kind.resource.group.clone(), kind.resource.kind.clone());
+        if pairs.get(&key).is_some_and(Pair::should_start_again) {
+            pairs.remove(&key);
+        }
+        let pair = pairs.entry(key).or_insert_with(|| self.spawn(kind));
+        [pair.managed.health.clone(), pair.strangers.health.clone()]
+    }
+
+    fn spawn(&self, kind: &Kind) -> Pair {
+        let id = self.shared.index().kind(&kind.resource.group, &kind.resource.kind);
+        let (managed, strangers) = (selector("="), strangers_selector(kind));
+        Pair {
+            started: Instant::now(),
+            managed: self.run::<Managed>(id, &kind.resource, managed),
+            strangers: self.run::<Stranger>(id, &kind.resource, strangers),
+        }
+    }
+
+    fn run<K: Watched>(&self, id: KindId, resource: &ApiResource, config: watcher::Config) -> Task {
+        let (sender, health) = watch::channel(Health::Starting(None));
+        let api = Api::<K>::all_with(self.client.clone(), resource);
+        let shared = Arc::clone(&self.shared);
+        let resource = resource.clone();
+        let task = tokio::spawn(async move {
+            let mut events = pin!(watcher(api, config).default_backoff());
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(event) => {
+                        let complete = matches!(event, Event::InitDone);
+                        shared.change(|index| K::take(index, id, &resource, event));
+                        if complete {
+                            sender.send_replace(Health::Complete);
+                        }
+                    }
+                    Err(error) => sender.send_modify(|health| health.fail(api_error(error))),
+                }
+            }
+        });
+        Task { health, abort: task.abort_handle() }
+    }
+}
+
+impl Pair {
+    fn should_start_again(&self) -> bool {
+        let is_refused = |task: &Task| matches!(*task.health.borrow(), Health::Refused(_));
+        self.started.elapsed() >= RETRY && (is_refused(&self.managed) || is_refused(&self.strangers))
+    }
+}
+
+impl Health {
+    /// A refusal always counts: what is known grows old. Anything else passes, and the watch is resumed.
+    fn fail(&mut self, error: ApiError) {
+        match error {
+            ApiError::Forbidden { .. } | ApiError::Unauthorized | ApiError::KindNotServed | ApiError::NotFound => {
+                *self = Self::Refused(error);
+            }
+            error if *self != Self::Complete => *self = Self::Starting(Some(error)),
+            _ => {}
+        }
+    }
+}
+
+/// Why a watch is not complete.
+enum Incomplete {
+    Refused(ApiError),
+    Late(Option<ApiError>),
+}
+
+impl Incomplete {
+    fn of(self, kind: &Kind, limit: Duration) -> ObserveError {
+        let resource = resource_name(&kind.resource);
+        match self {
+            Self::Refused(error) => ObserveError::Refused { resource, error },
+            Self::Late(last) => ObserveError::Timeout { resource, limit, last },
+        }
+    }
+}
+
+/// A resource as messages name it, for example `deployments.apps`.
+fn resource_name(resource: &ApiResource) -> String {
+    let ApiResource { group, plural, .. } = resource;
+    if group.is_empty() { plural.clone() } else { format!("{plural}.{group}") }
+}
+
+async fn complete(health: &mut watch::Receiver<Health>, deadline: Instant) -> Result<(), Incomplete> {
+    let settled = timeout_at(deadline, health.wait_for(|health| !matches!(health, Health::Starting(_)))).await;
+    match settled.map(|settled| settled.map(|health| health.clone())) {
+        Ok(Ok(Health::Refused(error))) => Err(Incomplete::Refused(error)),
+        Ok(Ok(Health::Complete | Health::Starting(_))) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Incomplete::Late(match &*health.borrow() {
+            Health::Starting(last) => last.clone(),
+            Health::Complete | Health::Refused(_) => None,
+        })),
+    }
+}
+
+fn selector(operator: &str) -> watcher::Config {
+    watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}{operator}{MANAGED_BY}")).timeout(WATCH_SECONDS)
+}
+
+/// Release records are many, change with every operation, and no chart brings objects of their names.
+fn strangers_selector(kind: &Kind) -> watcher::Config {
+    let config = selector("!=");
+    let is_secret = kind.resource.group.is_empty() && kind.resource.kind == "Secret";
+    if is_secret { config.fields("type!=helm.sh/release.v1") } else { config }
+}
+
+fn api_error(error: watcher::Error) -> ApiError {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => error.into(),
+        watcher::Error::WatchError(status) => (*status).into(),
+        watcher::Error::NoResourceVersion => ApiError::KindNotServed,
+    }
+}
+
+/// Objects that a watch delivers and the index takes.
+trait Watched:
+    Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
+    + Clone
+    + DeserializeOwned
+    + Debug
+    + Send
+    + Sync
+    + 'static
+{
+    /// Takes an event into the index.
+    fn take(index: &mut Index, id: KindId, resource: &ApiResource, event: Event<Self>);
+}
+
+impl Watched for Managed {
+    fn take(index: &mut Index, id: KindId, resource: &ApiResource, event: Event<Self>) {
+        match event {
+            Event::Init => index.begin(id),
+            Event::InitApply(object) | Event::Apply(object) => index.apply(id, object, resource),
+            Event::Delete(object) => index.delete(id, &object.namespace, &object.name, object.version()),
+            Event::InitDone => index.end(id),
+        }
+    }
+}
+
+impl Watched for Stranger {
+    fn take(index: &mut Index, id: KindId, _: &ApiResource, event: Event<Self>) {
+        match event {
+            Event::Init => index.begin_strangers(id),
+            Event::InitApply(stranger) => index.tell_stranger(id, &stranger),
+            Event::Apply(stranger) => index.apply_stranger(id, &stranger),
+            Event::Delete(object) => index.delete_stranger(id, &object.namespace, &object.name, object.version()),
+            Event::InitDone => index.end_strangers(id),
+        }
+    }
+}
