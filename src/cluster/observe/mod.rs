@@ -377,7 +377,6 @@ impl Observer {
 
     /// Keeps news for an owner back while it works, until the hold is dropped. What [`Self::deviations`] and
     /// [`Self::health`] tell meanwhile is not sent again.
-    #[must_use]
     pub fn hold(&self, owner: &OwnerKey) -> Hold {
         self.shared.index().hold(owner);
         Hold { shared: Arc::clone(&self.shared), owner: owner.clone() }

@@ -77,12 +77,18 @@ impl Step {
         match self {
             Self::Field(name) => value.get(name),
             Self::Index(index) => value.get(index),
-            Self::Value(text) => value.as_array()?.iter().find(|item| item.to_string() == *text),
-            Self::Item(keys) => value.as_array()?.iter().find(|item| {
-                keys.iter().all(|(name, text)| item.get(name).is_some_and(|value| value.to_string() == *text))
-            }),
+            Self::Value(text) => value.as_array()?.iter().find(|item| reads_as(item, text)),
+            Self::Item(keys) => value
+                .as_array()?
+                .iter()
+                .find(|item| keys.iter().all(|(name, text)| item.get(name).is_some_and(|value| reads_as(value, text)))),
         }
     }
+}
+
+/// Whether a JSON text is of this value.
+fn reads_as(value: &Json, text: &str) -> bool {
+    serde_json::from_str::<Json>(text).is_ok_and(|read| read == *value)
 }
 
 impl FieldPath {
