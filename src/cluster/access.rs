@@ -61,6 +61,17 @@ pub fn rights<'a>(objects: impl IntoIterator<Item = &'a Object>, verbs: &[&str])
     objects.into_iter().flat_map(of_object).collect()
 }
 
+/// The rights that the release records of a namespace need.
+pub fn record_rights(namespace: &str) -> BTreeSet<Right> {
+    let right = |verb: &str| Right {
+        namespace: namespace.to_owned(),
+        group: String::new(),
+        resource: "secrets".to_owned(),
+        verb: verb.to_owned(),
+    };
+    ["create", "delete", "get", "list", "update"].map(right).into()
+}
+
 /// One rule of a `SelfSubjectRulesReview`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -17,13 +17,14 @@ use super::client::Cluster;
 use super::error::{ApiError, ObjectError};
 use super::migrate::{self, ClientSideManager};
 use super::object::{Object, ObjectKey, runs};
+use super::prune::Owner;
 use super::request::json_patch;
 use crate::value::Json;
 
 /// How many objects of one release are sent at the same time.
 const PARALLEL: usize = 8;
-/// How long a custom resource definition may take until it is served.
-const ESTABLISHED: Duration = Duration::from_secs(60);
+/// How often ownership is moved from client-side writers that keep writing in between.
+const TAKE_OVERS: usize = 3;
 /// How long a kind that was just established may still be unknown to the server that answers.
 const SERVED: Duration = Duration::from_secs(10);
 
@@ -82,6 +83,16 @@ pub struct ApplyOutcome {
     pub failed: Vec<ObjectError>,
 }
 
+impl ApplyOutcome {
+    /// Takes in what one object came to; nothing where it was left as it is.
+    pub(super) fn take(&mut self, result: Result<Option<Applied>, ObjectError>) {
+        match result {
+            Ok(applied) => self.applied.extend(applied),
+            Err(error) => self.failed.push(error),
+        }
+    }
+}
+
 impl Cluster {
     /// Applies one object.
     ///
@@ -100,12 +111,7 @@ impl Cluster {
             let sent = stream::iter(run).map(|object| self.apply(object, options)).buffered(PARALLEL);
             let results: Vec<_> = sent.collect().await;
             let first = outcome.applied.len();
-            for result in results {
-                match result {
-                    Ok(applied) => outcome.applied.push(applied),
-                    Err(error) => outcome.failed.push(error),
-                }
-            }
+            results.into_iter().for_each(|result| outcome.take(result.map(Some)));
             if run.iter().any(Object::is_definition) && !options.dry_run {
                 let failed = self.establish(&outcome.applied[first..], run).await;
                 outcome.failed.extend(failed);
@@ -114,12 +120,41 @@ impl Cluster {
         outcome
     }
 
-    async fn apply_and_migrate(&self, object: &Object, options: ApplyOptions) -> Result<Applied, ApiError> {
-        let applied = self.send_apply(object, options).await?;
-        if options.dry_run || !self.take_over(object, &applied).await? {
-            return Ok(applied);
+    /// Deletes an object and applies it anew, for changes that cannot be made in place. Only an object of this owner is
+    /// deleted.
+    ///
+    /// # Errors
+    /// The server's refusal, or [`ApiError::Timeout`] where the old object does not go away in time.
+    pub async fn recreate(&self, object: &Object, owner: Owner<'_>, timeout: Duration) -> Result<Applied, ObjectError> {
+        let objects = std::slice::from_ref(object);
+        let outcome = self.prune(objects, owner).await;
+        if let Some(error) = outcome.failed.into_iter().next() {
+            return Err(error);
         }
-        self.send_apply(object, options).await
+        if !self.wait_deleted(objects, &outcome.deleted, timeout).await.is_empty() {
+            return Err(ObjectError {
+                object: object.key.clone(),
+                error: ApiError::Timeout { seconds: timeout.as_secs() },
+            });
+        }
+        self.apply(object, ApplyOptions::default()).await
+    }
+
+    /// Applies the object; where a client-side writer turns out to own fields for us, moves them and applies again.
+    async fn apply_and_migrate(&self, object: &Object, options: ApplyOptions) -> Result<Applied, ApiError> {
+        let mut applied = self.send_apply(object, options).await?;
+        for _ in 0..TAKE_OVERS {
+            let migration = migrate::migration(&applied.json, &ClientSideManager::ALL, FIELD_MANAGER);
+            let Some(patch) = migration.filter(|_| !options.dry_run) else { return Ok(applied) };
+            let collection = self.collection(&object.kind, &object.key.namespace);
+            match self.call::<Json>(json_patch(&collection, &object.key.name, &patch)).await {
+                // Somebody wrote in between: the next reply has the entries as they are then.
+                Ok(_) | Err(ApiError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            applied = self.send_apply(object, options).await?;
+        }
+        Ok(applied)
     }
 
     /// Sends the apply; a kind that was established a moment ago may need some attempts.
@@ -152,58 +187,6 @@ impl Cluster {
         let json = self.call(collection.patch(&object.key.name, &parameters, &Patch::Apply(&object.json))).await?;
         Ok(Applied { key: object.key.clone(), json })
     }
-
-    /// Moves fields of client-side managers into our entry; tells whether there were any.
-    async fn take_over(&self, object: &Object, applied: &Applied) -> Result<bool, ApiError> {
-        let Some(patch) = migrate::migration(&applied.json, &ClientSideManager::ALL, FIELD_MANAGER) else {
-            return Ok(false);
-        };
-        let collection = self.collection(&object.kind, &object.key.namespace);
-        let sent = self.call::<Json>(json_patch(&collection, &object.key.name, &patch)).await;
-        match sent {
-            Ok(_) => Ok(true),
-            // Somebody wrote in between; the next apply meets the same entries again.
-            Err(ApiError::Conflict { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Waits until definitions are served and takes them into discovery.
-    async fn establish(&self, applied: &[Applied], definitions: &[Object]) -> Vec<ObjectError> {
-        let deadline = Instant::now() + ESTABLISHED;
-        let mut failed = Vec::new();
-        for definition in applied {
-            let Some(object) = definitions.iter().find(|object| object.key == definition.key) else { continue };
-            if let Err(error) = self.wait_established(object, &definition.json, deadline).await {
-                failed.push(ObjectError { object: object.key.clone(), error });
-            }
-        }
-        // A failure to refresh is met again, and told, by whoever resolves one of the kinds.
-        let _ = self.discovery().refresh().await;
-        failed
-    }
-
-    async fn wait_established(&self, object: &Object, applied: &Json, deadline: Instant) -> Result<(), ApiError> {
-        let mut pause = Duration::from_millis(50);
-        let mut live = applied.clone();
-        while !is_established(&live) {
-            if Instant::now() >= deadline {
-                return Err(ApiError::Timeout { seconds: ESTABLISHED.as_secs() });
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(1));
-            let collection = self.collection(&object.kind, "");
-            live = self.call(collection.get(&object.key.name, &kube::api::GetParams::default())).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Whether a custom resource definition says that its kind is served.
-fn is_established(definition: &Json) -> bool {
-    let conditions = definition.pointer("/status/conditions").and_then(Json::as_array);
-    let established = |condition: &Json| condition["type"] == "Established" && condition["status"] == "True";
-    conditions.is_some_and(|conditions| conditions.iter().any(established))
 }
 
 /// A missing namespace is reported as such: for a patch the server only says that something was not found.

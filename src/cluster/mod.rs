@@ -9,6 +9,7 @@
 pub mod access;
 pub mod apply;
 mod client;
+pub mod definitions;
 pub mod discovery;
 mod error;
 pub mod health;

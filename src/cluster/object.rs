@@ -362,7 +362,7 @@ async fn resolve(
 }
 
 /// The kinds that custom resource definitions bring, by API version and kind.
-fn defined_kinds<'a>(definitions: impl Iterator<Item = &'a Json>) -> HashMap<(String, String), Kind> {
+pub(super) fn defined_kinds<'a>(definitions: impl Iterator<Item = &'a Json>) -> HashMap<(String, String), Kind> {
     let mut kinds = HashMap::new();
     for definition in definitions {
         if definition.get("kind").and_then(Json::as_str) != Some("CustomResourceDefinition") {

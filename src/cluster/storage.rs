@@ -3,15 +3,17 @@
 //! A record is one Secret, written whole each time. Which revisions there are and how they stand is told by labels, so
 //! a listing is of metadata alone and only the records that are really wanted are read and decoded. A record that does
 //! not fit one Secret even without the chart's files and templates has further parts in Secrets of their own, which
-//! Helm's selectors do not see and which go when the first part goes.
+//! Helm's selectors do not see and which go when the first part goes. A part is named by its content and written before
+//! the Secret that names it, so a reader never meets parts of different states.
 
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use kube::api::{DeleteParams, GetParams, ListParams, PostParams};
+use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::FIELD_MANAGER;
 use super::client::Cluster;
@@ -22,9 +24,9 @@ use crate::release::secret::{self, Write};
 use crate::release::{DecodeError, EncodeError, Omitted, Packed, Record, Revision, last, pack, surplus, unpack};
 use crate::value::Json;
 
-/// The annotation that tells how many parts a record has, where there is more than one.
+/// The annotation that names the Secrets of a record's further parts in their order, comma-separated.
 const PARTS_ANNOTATION: &str = "coxswain.dev/parts";
-/// The label of further parts: the Secret that they continue.
+/// The label of further parts: their release.
 const PART_LABEL: &str = "coxswain.dev/part-of";
 /// The type of the Secrets of further parts.
 const PART_TYPE: &str = "coxswain.dev/release-part.v1";
@@ -118,8 +120,8 @@ impl Cluster {
             live => live?,
         };
         let mut parts = vec![part_of(&live)];
-        for number in 2..=number_of_parts(&live) {
-            parts.push(part_of(&self.get_secret(&place.part(number)).await?));
+        for secret in names_of_parts(&live) {
+            parts.push(part_of(&self.get_secret(&Place { namespace, secret }).await?));
         }
         let decoded = blocking(move || unpack(&parts)).await?;
         let mut record = decoded.map_err(|error| place.decode(error))?;
@@ -197,9 +199,14 @@ impl Cluster {
         let labels = secret::labels(record, write);
         let whole = record.clone();
         let Packed { omitted, parts } = blocking(move || pack(&whole)).await??;
+        let further: Vec<(Place<'_>, &String)> = parts[1..].iter().map(|text| (place.part(text), text)).collect();
+        for (part, text) in &further {
+            self.write_part(part, &record.name, text).await?;
+        }
         let mut annotations = annotations.clone();
-        if parts.len() > 1 {
-            annotations.insert(PARTS_ANNOTATION.to_owned(), parts.len().to_string());
+        if !further.is_empty() {
+            let names: Vec<&str> = further.iter().map(|(part, _)| part.secret.as_str()).collect();
+            annotations.insert(PARTS_ANNOTATION.to_owned(), names.join(","));
         }
         let first = json!({
             "apiVersion": "v1", "kind": "Secret", "type": secret::TYPE,
@@ -212,30 +219,32 @@ impl Cluster {
             Write::Create(_) => self.create_secret(&place, &first).await?,
             Write::Update(_) => self.replace_secret(&place, &first).await?,
         };
-        for (index, part) in parts.iter().enumerate().skip(1) {
-            self.write_part(&place, &written, index + 1, part).await?;
+        for (part, _) in &further {
+            self.tie_part(part, &place, &metadata_text(&written, "uid")).await?;
         }
         Ok(Stored { resource_version: metadata_text(&written, "resourceVersion"), omitted })
     }
 
-    async fn write_part(&self, first: &Place<'_>, owner: &Json, number: usize, text: &str) -> Result<(), StorageError> {
-        let place = first.part(number);
+    async fn write_part(&self, place: &Place<'_>, release: &str, text: &str) -> Result<(), StorageError> {
         let part = json!({
             "apiVersion": "v1", "kind": "Secret", "type": PART_TYPE,
-            "metadata": {
-                "name": place.secret, "namespace": place.namespace, "labels": {PART_LABEL: first.secret},
-                "ownerReferences": [{
-                    "apiVersion": "v1", "kind": "Secret", "name": first.secret, "uid": metadata_text(owner, "uid"),
-                }],
-            },
+            "metadata": {"name": place.secret, "namespace": place.namespace, "labels": {PART_LABEL: release}},
             "data": {secret::KEY: STANDARD.encode(text)},
         });
-        match self.replace_secret(&place, &part).await {
-            Err(StorageError::Api { error: ApiError::NotFound, .. }) => {
-                self.create_secret(&place, &part).await.map(drop)
-            }
+        match self.create_secret(place, &part).await {
+            // Its name is its content.
+            Err(StorageError::Api { error: ApiError::AlreadyExists, .. }) => Ok(()),
             written => written.map(drop),
         }
+    }
+
+    /// Lets a part go when the first one is deleted, whoever deletes it.
+    async fn tie_part(&self, part: &Place<'_>, first: &Place<'_>, uid: &str) -> Result<(), StorageError> {
+        let owner = json!({"apiVersion": "v1", "kind": "Secret", "name": first.secret, "uid": uid});
+        let patch = json!({"metadata": {"ownerReferences": [owner]}});
+        let collection = self.collection(&secrets(), part.namespace);
+        let request = collection.patch(&part.secret, &PatchParams::default(), &Patch::Merge(&patch));
+        self.call::<Json>(request).await.map(drop).map_err(|error| part.api(error))
     }
 
     async fn get_secret(&self, place: &Place<'_>) -> Result<Json, StorageError> {
@@ -262,9 +271,11 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// The Secret of a further part, counted from 2.
-    fn part(&self, number: usize) -> Self {
-        Self { namespace: self.namespace, secret: format!("{}.part{number}", self.secret) }
+    /// The Secret of a further part.
+    fn part(&self, text: &str) -> Self {
+        let digest = Sha256::digest(text);
+        let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Self { namespace: self.namespace, secret: format!("{}.{short}", self.secret) }
     }
 
     fn api(&self, error: ApiError) -> StorageError {
@@ -299,8 +310,9 @@ fn part_of(secret: &Json) -> Vec<u8> {
     text.and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default()
 }
 
-fn number_of_parts(live: &Json) -> usize {
-    texts(live, "annotations").get(PARTS_ANNOTATION).and_then(|number| number.parse().ok()).unwrap_or(1)
+fn names_of_parts(live: &Json) -> Vec<String> {
+    let names = texts(live, "annotations").remove(PARTS_ANNOTATION).unwrap_or_default();
+    names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 fn read_meta(item: &Json) -> Option<RecordMeta> {
@@ -346,7 +358,9 @@ mod tests {
     #[test]
     fn further_parts_have_names_that_helm_does_not_look_for() {
         let place = Place { namespace: "shop", secret: secret::name("web", 3) };
-        assert_eq!(place.part(2).secret, "sh.helm.release.v1.web.v3.part2");
-        assert_eq!(secret::parse_name(&place.part(2).secret), None);
+        let part = place.part("text");
+        assert_eq!(part.secret, "sh.helm.release.v1.web.v3.982d9e3eb996f559");
+        assert_eq!(secret::parse_name(&part.secret), None);
+        assert_ne!(part.secret, place.part("other").secret);
     }
 }

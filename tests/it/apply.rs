@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use coxswain::cluster::apply::ApplyOptions;
+use coxswain::cluster::definitions::Existing;
 use coxswain::cluster::object::{ManifestError, Object};
 use coxswain::cluster::ownership::conflicts;
 use coxswain::cluster::prune::{Owner, Spared, leftover};
@@ -242,5 +243,47 @@ async fn pruning_spares_what_is_no_longer_ours() -> Result<()> {
     assert_eq!(cluster.wait_deleted(&left.delete, &outcome.deleted, LIMIT).await, []);
     assert!(live(&namespace, "configmap", "goes").is_err());
     assert!(live(&namespace, "configmap", "kept").is_ok());
+    Ok(())
+}
+
+#[tokio::test]
+async fn existing_definitions_of_a_chart_stay_unless_they_are_to_be_replaced() -> Result<()> {
+    let cluster = connect().await?;
+    let definition = |note: &str| {
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "parts.kept.example.org", "annotations": {"note": note}},
+            "spec": {
+                "group": "kept.example.org", "scope": "Cluster",
+                "names": {"kind": "Part", "plural": "parts", "singular": "part", "listKind": "PartList"},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object"}}}],
+            },
+        })
+    };
+    let first = read(&cluster, "default", &[definition("first")]).await?;
+    let created = cluster.install_definitions(&first, Existing::Keep).await;
+    assert_eq!((created.applied.len(), created.failed.len()), (1, 0));
+    assert!(cluster.discovery().resolve("kept.example.org/v1", "Part").await?.is_some());
+
+    let second = read(&cluster, "default", &[definition("second")]).await?;
+    let kept = cluster.install_definitions(&second, Existing::Keep).await;
+    assert_eq!((kept.applied.len(), kept.failed.len()), (0, 0));
+    let replaced = cluster.install_definitions(&second, Existing::Replace).await;
+    assert_eq!(replaced.applied[0].json["metadata"]["annotations"]["note"], "second");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cannot_be_changed_can_be_made_anew() -> Result<()> {
+    let (cluster, namespace) = (connect().await?, shared().namespace("recreate").await?);
+    let owner = Owner::Release { name: "web", namespace: &namespace };
+    let make = async |app: &str| -> Result<Object> {
+        let mut objects = read(&cluster, &namespace, &[deployment("web", app)]).await?;
+        objects[0].stamp("web", &namespace);
+        Ok(objects.remove(0))
+    };
+    let old = cluster.apply(&make("web").await?, ApplyOptions::default()).await?;
+    let new = cluster.recreate(&make("other").await?, owner, LIMIT).await?;
+    assert_ne!(old.uid(), new.uid());
     Ok(())
 }

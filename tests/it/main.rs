@@ -12,6 +12,8 @@ mod conformance;
 mod definitions;
 mod hooks;
 mod lease;
+mod lookup;
 mod manifests;
+mod recording;
 mod rooms;
 mod storage;

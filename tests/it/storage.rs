@@ -1,6 +1,7 @@
 //! Release records: ours read by the `helm` command line, and its read by us.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use coxswain::cluster::storage::StorageError;
@@ -9,7 +10,9 @@ use coxswain::release::{Content, Omitted, Record, Revision, Status};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::support::{charts, command, shared};
+use crate::support::{charts, command, shared, wait};
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn record(namespace: &str, revision: i64) -> Record {
     let content = Content { manifest: "---\n# Source: web/templates/x.yaml\nkind: X\n".into(), ..Content::default() };
@@ -76,6 +79,16 @@ async fn a_record_larger_than_a_secret_is_stored_in_parts() -> Result<()> {
     cluster.create_record(&large, &BTreeMap::new()).await?;
     let back = cluster.record(&namespace, "web", 1).await?.context("no record")?;
     assert_eq!(back.manifest, large.manifest);
+    large.manifest.push_str("more");
+    cluster.update_record(&large, &BTreeMap::new()).await?;
+    let back = cluster.record(&namespace, "web", 1).await?.context("no record")?;
+    assert_eq!(back.manifest, large.manifest);
     assert_eq!(cluster.revisions(&namespace, "web").await?.len(), 1);
-    Ok(())
+
+    cluster.delete_record(&namespace, "web", 1).await?;
+    wait::until(LIMIT, "the parts to go", || {
+        let mut kubectl = shared().kubectl();
+        let left = command::output(kubectl.args(["get", "secrets", "--namespace", &namespace, "-o", "name"]))?;
+        Ok(left.is_empty().then_some(()))
+    })
 }
