@@ -1,13 +1,14 @@
 //! `lookup` in templates, answered by the cluster.
 //!
 //! Templates run on a thread of their own and want an answer at once, so the call blocks that thread (never a worker
-//! of the runtime) until the API server has answered. What is missing, a whole kind's object or list included, is an
-//! empty map; a kind that is not served is an error (`helm.sh/helm/v4/pkg/engine/lookup_func.go`).
+//! of the runtime) until the API server has answered. What is missing is null, which templates see
+//! as an empty map; a group and version that is not served is an error (`helm.sh/helm/v4/pkg/engine/lookup_func.go`).
 
 use kube::api::{GetParams, ListParams};
 use tokio::runtime::Handle;
 
 use super::client::Cluster;
+use super::discovery::split_api_version;
 use super::error::ApiError;
 use crate::render::{Lookup, Query};
 use crate::value::Json;
@@ -29,11 +30,12 @@ impl ClusterLookup {
 
     async fn answer(&self, query: &Query) -> Result<Json, String> {
         let Query { api_version, kind, namespace, name } = query;
-        let served = self.cluster.discovery().resolve(api_version, kind).await;
-        let served = served.map_err(|error| error.to_string())?;
-        let served = served.ok_or_else(|| {
-            format!("unable to get apiresource from unstructured: {api_version}, Kind={kind}: the server could not find the requested resource")
-        })?;
+        let discovery = self.cluster.discovery();
+        let served = discovery.resolve(api_version, kind).await.map_err(|error| error.to_string())?;
+        let Some(served) = served else {
+            let known = discovery.capabilities().await.map_err(|error| error.to_string())?;
+            return if known.api_versions.contains(api_version) { Ok(Json::Null) } else { Err(unknown(query)) };
+        };
         let collection = self.cluster.collection(&served, namespace);
         let request = match name.as_str() {
             "" => collection.list(&ListParams::default()),
@@ -44,6 +46,16 @@ impl ClusterLookup {
             answer => answer.map_err(|error| error.to_string()),
         }
     }
+}
+
+/// Helm's words for a group and version that is not served; a kind that is missing in a served one is only not found.
+fn unknown(query: &Query) -> String {
+    let (group, version) = split_api_version(&query.api_version);
+    format!(
+        "unable to get apiresource from unstructured: {group}/{version}, Kind={}: the server could not find the \
+         requested resource",
+        query.kind
+    )
 }
 
 impl Lookup for ClusterLookup {

@@ -26,17 +26,21 @@ async fn lookup_finds_objects_lists_and_nothing() -> Result<()> {
         query("v1", "ConfigMap", &namespace, ""),
         query("v1", "ConfigMap", "", "settings"),
         query("v1", "Namespace", "", &namespace),
+        query("v1", "Nothing", &namespace, "x"),
         query("example.org/v1", "Nothing", &namespace, "x"),
     ];
     let answers: Vec<_> =
         tokio::task::spawn_blocking(move || queries.iter().map(|query| lookup.lookup(query)).collect()).await?;
-    let [Ok(object), Ok(missing), Ok(list), Ok(nowhere), Ok(of_cluster), Err(unknown)] = &answers[..] else {
+    let [Ok(object), Ok(missing), Ok(list), Ok(nowhere), Ok(of_cluster), Ok(no_kind), Err(unknown)] = &answers[..] else {
         anyhow::bail!("{answers:?}");
     };
     assert_eq!((&object["data"]["color"], missing, nowhere), (&Value::from("blue"), &Value::Null, &Value::Null));
     assert!(list["items"].as_array().is_some_and(|items| items.iter().any(|item| item["data"]["color"] == "blue")));
     assert_eq!(of_cluster["metadata"]["name"], namespace.as_str());
-    assert!(unknown.contains("example.org/v1, Kind=Nothing"), "{unknown}");
+    assert_eq!(no_kind, &Value::Null);
+    let expected = "unable to get apiresource from unstructured: example.org/v1, Kind=Nothing: the server could not find \
+                    the requested resource";
+    assert_eq!(unknown, expected);
     Ok(())
 }
 
