@@ -14,6 +14,5 @@ mod hooks;
 mod lease;
 mod lookup;
 mod manifests;
-mod recording;
 mod rooms;
 mod storage;
