@@ -110,7 +110,7 @@ impl Execution<'_> {
             }
             (Parameter::List, Value::List(list)) if list.element_type() == ElementType::Any => Ok(operand.value),
             (Parameter::Named(name), Value::Object(object))
-                if object.type_name().strip_prefix('*').unwrap_or(object.type_name()) == name =>
+                if object.type_name() == name || object.type_name().strip_prefix('*') == Some(name) =>
             {
                 Ok(operand.value)
             }

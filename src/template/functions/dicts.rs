@@ -188,7 +188,10 @@ fn failed_assertion(value: &Value, wanted: &str) -> CallError {
 }
 
 fn deep_copy(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
-    copied(host, arguments.any(0), 0)
+    match arguments.any(0) {
+        Value::Nil => Err("reflect: call of reflect.Value.Type on zero Value".into()),
+        value => copied(host, value, 0),
+    }
 }
 
 /// Copies maps and lists; everything else cannot change and is shared.

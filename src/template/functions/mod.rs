@@ -4,6 +4,7 @@
 //! reflection does (`text/template/exec.go` evalCall, validateType) before it calls, so a function sees only arguments
 //! of the declared types. An error it returns surfaces as `error calling NAME: TEXT`.
 
+mod address;
 mod arguments;
 mod builtins;
 mod casing;
@@ -24,7 +25,6 @@ mod pattern_class;
 mod random;
 mod reflection;
 mod regex;
-
 mod runes;
 mod strings;
 mod url;
@@ -152,3 +152,6 @@ pub trait Chance {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,7 +79,7 @@ pub(super) fn named_escape(text: &str) -> Result<Option<(String, usize)>, Patter
         [b'\\', b'S', ..] => r"[^\t\n\x0C\r ]",
         [b'\\', b'w', ..] => "[0-9A-Za-z_]",
         [b'\\', b'W', ..] => "[^0-9A-Za-z_]",
-        [b'\\', b'p' | b'P', _, ..] => return unicode_class(text).map(Some),
+        [b'\\', b'p' | b'P', ..] => return unicode_class(text).map(Some),
         _ => return Ok(None),
     };
     Ok(Some((class.to_owned(), 2)))
@@ -87,13 +87,13 @@ pub(super) fn named_escape(text: &str) -> Result<Option<(String, usize)>, Patter
 
 fn unicode_class(text: &str) -> Result<(String, usize), PatternError> {
     let refused = |part: &str| PatternError::new("invalid character class range", part);
-    let first = text[2..].chars().next().unwrap_or('{');
-    let (name, length) = match first {
-        '{' => {
+    let (name, length) = match text[2..].chars().next() {
+        Some('{') => {
             let end = text.find('}').ok_or_else(|| refused(text))?;
             (&text[3..end], end + 1)
         }
-        _ => (&text[2..2 + first.len_utf8()], 2 + first.len_utf8()),
+        Some(letter) => (&text[2..2 + letter.len_utf8()], 2 + letter.len_utf8()),
+        None => ("", 2),
     };
     let negated = text.starts_with(r"\P") != name.starts_with('^');
     let name = name.strip_prefix('^').unwrap_or(name);

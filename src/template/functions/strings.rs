@@ -301,11 +301,7 @@ fn parts_of<'a>(text: &'a [u8], separator: &[u8], limit: i64) -> Vec<&'a [u8]> {
 
 /// Where a text is found first.
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    match wanted {
-        [] => Some(0),
-        [byte] => text.iter().position(|b| b == byte),
-        _ => text.windows(wanted.len()).position(|window| window == wanted),
-    }
+    memchr::memmem::find(text, wanted)
 }
 
 /// The arguments that are not nil.

@@ -1,7 +1,6 @@
 //! Go's `net/url`: the parts of a URL, decoded, and the way back.
 
-use std::net::Ipv6Addr;
-
+use super::address;
 use crate::template::print;
 
 /// A URL in parts. A raw form is kept where it is not the one that encoding the part would give.
@@ -233,19 +232,11 @@ fn is_optional_port(port: &[u8]) -> bool {
 
 /// Only an address of version 6 may stand in brackets.
 fn check_address(name: &[u8]) -> Result<(), String> {
-    let (address, zone) = cut(name, b'%');
-    let first = name.iter().find(|byte| matches!(byte, b'.' | b':' | b'%'));
-    let message = match first {
-        Some(b'.') => return Err("invalid IP-literal".into()),
-        Some(b'%') => "missing IPv6 address",
-        None => "unable to parse IP",
-        Some(_) if name.contains(&b'%') && zone.is_empty() => "zone must be a non-empty string",
-        Some(_) => match std::str::from_utf8(address).map(str::parse::<Ipv6Addr>) {
-            Ok(Ok(_)) => return Ok(()),
-            _ => "unexpected character, want colon",
-        },
-    };
-    Err(format!("invalid host: ParseAddr({}): {message}", quoted(name)))
+    match address::parse(name) {
+        Ok(address::Version::V6) => Ok(()),
+        Ok(address::Version::V4) => Err("invalid IP-literal".into()),
+        Err(error) => Err(format!("invalid host: {error}")),
+    }
 }
 
 fn quoted(text: &[u8]) -> String {
