@@ -406,7 +406,7 @@ mod tests {
         assert_eq!(run("a=1,b=true", Form::Text), Ok(json!({"a": "1", "b": "true"})));
         assert_eq!(run("a.b=x,y={\\", Form::Literal), Ok(json!({"a": {"b": "x,y={\\"}})));
         assert_eq!(
-            run("a={\"b\": 1}, c[1]=[true] ,d=", Form::Json),
+            run("a={\"b\": 1} ,c[1]=[true],d=", Form::Json),
             Ok(json!({"a": {"b": 1.0}, "c": [null, [true]], "d": null}))
         );
         assert_eq!(run("{\"a\": {\"b\": 1}}", Form::Json), Ok(json!({"a": {"b": 1.0}})));
