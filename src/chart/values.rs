@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::dependencies::Selected;
+use crate::template::print::sprintf;
 use crate::value::{List, Map, Str, Value};
 
 /// The key that is passed down to every subchart.
@@ -195,16 +196,6 @@ pub fn path_value(values: &Map, path: &str) -> Result<Value, String> {
 
 /// How Go prints a value with the verb for booleans, which Helm's message uses by mistake.
 fn bool_verb(value: &Value) -> String {
-    match value {
-        Value::Nil => "%!t(<nil>)".to_owned(),
-        Value::Bool(b) => b.to_string(),
-        Value::Str(text) => format!("%!t(string={})", text.to_text()),
-        Value::Int(n) | Value::Int64(n) => format!("%!t({}={n})", value.type_name()),
-        Value::Float(f) => format!("%!t(float64={})", crate::yaml::number::format_general(*f)),
-        Value::List(list) => {
-            let items: Vec<String> = list.items().iter().map(bool_verb).collect();
-            format!("[{}]", items.join(" "))
-        }
-        other => format!("%!t({})", other.type_name()),
-    }
+    let text = sprintf(b"%t", std::slice::from_ref(value)).unwrap_or_default();
+    String::from_utf8_lossy(&text).into_owned()
 }
