@@ -216,3 +216,8 @@ impl fmt::Debug for Identity {
         f.write_str("Identity(..)")
     }
 }
+
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod tests;
