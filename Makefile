@@ -40,6 +40,10 @@ crds: ## Write crds/ anew from the types
 manifests: crds ## Write config/install.yaml and the chart's definitions anew
 	cargo run --quiet --example manifests
 
+.PHONY: docs
+docs: ## Write the parts of docs/ that are made from the code anew
+	cargo run --quiet --example docs
+
 .PHONY: image
 image: ## Build the container image coxswain:dev
 	docker build --tag coxswain:dev .

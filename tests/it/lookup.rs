@@ -31,7 +31,8 @@ async fn lookup_finds_objects_lists_and_nothing() -> Result<()> {
     ];
     let answers: Vec<_> =
         tokio::task::spawn_blocking(move || queries.iter().map(|query| lookup.lookup(query)).collect()).await?;
-    let [Ok(object), Ok(missing), Ok(list), Ok(nowhere), Ok(of_cluster), Ok(no_kind), Err(unknown)] = &answers[..] else {
+    let [Ok(object), Ok(missing), Ok(list), Ok(nowhere), Ok(of_cluster), Ok(no_kind), Err(unknown)] = &answers[..]
+    else {
         anyhow::bail!("{answers:?}");
     };
     assert_eq!((&object["data"]["color"], missing, nowhere), (&Value::from("blue"), &Value::Null, &Value::Null));

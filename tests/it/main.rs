@@ -10,6 +10,7 @@ mod chart_server;
 mod cluster;
 mod conformance;
 mod definitions;
+mod documents;
 mod hooks;
 mod lease;
 mod lookup;

@@ -1,0 +1,182 @@
+//! The parts of `docs/` that are made from the code: reasons, fields, flags and metrics. `make docs` writes them, a
+//! test holds them to it.
+//!
+//! Each part stands in its page between `<!-- NAME -->` and `<!-- /NAME -->`; the rest of a page is written by hand.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use coxswain::api::Reason;
+use coxswain::api::definitions::definitions;
+use coxswain::controller::metrics::Metrics;
+use serde_json::{Map, Value};
+
+use super::manifests::project;
+
+/// Fields that the definitions accept and this version does not act on: kind, field, what happens.
+const NOT_ACTED_ON: [(&str, &str, &str); 13] = [
+    ("HelmRequest", "clusterName", "refused with `ClusterNotFound`"),
+    ("HelmRequest", "installToAllClusters", "refused with `ClusterNotFound`"),
+    ("HelmRequest", "source", "refused with `InvalidRequest`"),
+    ("HelmRequest", "dependencies", "no effect"),
+    ("HelmRequest", "onFailure", "no effect; every failure is tried again with growing pauses"),
+    ("HelmRequest", "rollbackTo", "no effect"),
+    ("HelmRequest", "drift.ignore", "no effect"),
+    ("HelmRequest", "test", "no effect"),
+    ("HelmRequest", "postRender", "no effect"),
+    ("ChartRepo", "type", "`OCI`, `Git`, `SVN` and `Local` are refused with `InvalidRequest`"),
+    ("ChartRepo", "source", "no effect, because it is only for Git and SVN"),
+    ("ChartRepo", "plainHTTP", "no effect, because it is only for OCI"),
+    ("ChartRepo", "charts", "no effect, because it is only for OCI"),
+];
+
+/// The pages with their made parts replaced: path in the project and content.
+///
+/// # Errors
+/// When a page cannot be read or lacks a part.
+pub fn files() -> Result<Vec<(String, String)>> {
+    let pages: [(&str, &[(&str, fn() -> Result<String>)]); 4] = [
+        ("docs/reasons.md", &[("reasons", || Ok(reasons()))]),
+        (
+            "docs/helmrequest.md",
+            &[
+                ("not acted on", || Ok(not_acted_on("HelmRequest"))),
+                ("spec", || fields("HelmRequest", "spec")),
+                ("status", || fields("HelmRequest", "status")),
+            ],
+        ),
+        (
+            "docs/chartrepo.md",
+            &[
+                ("not acted on", || Ok(not_acted_on("ChartRepo"))),
+                ("spec", || fields("ChartRepo", "spec")),
+                ("status", || fields("ChartRepo", "status")),
+            ],
+        ),
+        ("docs/operations.md", &[("metrics", metrics)]),
+    ];
+    let mut files = Vec::new();
+    for (path, parts) in pages {
+        let mut page = std::fs::read_to_string(project(path)).with_context(|| format!("cannot read {path}"))?;
+        for (name, part) in parts {
+            page = replace(&page, name, &part()?).with_context(|| format!("{path} has no part {name:?}"))?;
+        }
+        files.push((path.to_owned(), page));
+    }
+    Ok(files)
+}
+
+/// The page with one part replaced; nothing where the page has no such part.
+fn replace(page: &str, name: &str, part: &str) -> Option<String> {
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let (before, rest) = page.split_once(&begin)?;
+    let (_, after) = rest.split_once(&end)?;
+    Some(format!("{before}{begin}{part}{end}{after}"))
+}
+
+/// A table in Markdown.
+fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let row = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let head: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
+    let line = vec!["---".to_owned(); head.len()];
+    let rows = rows.into_iter().map(|cells| cells.iter().map(|cell| cell.replace('|', "\\|")).collect::<Vec<_>>());
+    [head, line].into_iter().chain(rows).map(|cells| row(&cells)).collect()
+}
+
+fn reasons() -> String {
+    let cure = |reason: &Reason| if reason.stalls() { "yes" } else { "" };
+    let rows = Reason::ALL
+        .iter()
+        .map(|reason| vec![format!("`{reason}`"), reason.meaning().to_owned(), cure(reason).to_owned()]);
+    table(&["Reason", "Meaning", "Stalled"], rows)
+}
+
+fn not_acted_on(kind: &str) -> String {
+    let of_kind = NOT_ACTED_ON.iter().filter(|(other, ..)| *other == kind);
+    let rows = of_kind.map(|(_, field, happens)| vec![format!("`spec.{field}`"), (*happens).to_owned()]);
+    table(&["Field", "What happens"], rows)
+}
+
+/// The fields of a kind below `spec` or `status`, from the schema of its definition.
+fn fields(kind: &str, part: &str) -> Result<String> {
+    let definition = definitions().into_iter().find(|definition| definition.spec.names.kind == kind);
+    let definition = serde_json::to_value(definition.context("no such kind")?)?;
+    let schema = definition.pointer(&format!("/spec/versions/0/schema/openAPIV3Schema/properties/{part}"));
+    let mut rows = Vec::new();
+    collect(schema.context("no schema")?, "", &mut rows);
+    let not_yet = NOT_ACTED_ON.iter().filter(|(other, ..)| *other == kind && part == "spec");
+    for (_, field, happens) in not_yet {
+        let inside = [format!("`{field}`"), format!("`{field}."), format!("`{field}[")];
+        for row in rows.iter_mut().filter(|row| inside.iter().any(|begin| row[0].starts_with(begin))) {
+            row[2] = format!("{} *Not yet: {happens}.*", row[2]);
+        }
+    }
+    Ok(table(&["Field", "Type", "Meaning"], rows))
+}
+
+fn collect(schema: &Value, path: &str, rows: &mut Vec<Vec<String>>) {
+    let none = Map::new();
+    for (name, field) in schema["properties"].as_object().unwrap_or(&none) {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let meaning = field["description"].as_str().unwrap_or_default();
+        rows.push(vec![format!("`{path}`"), type_of(field), meaning.to_owned()]);
+        let items = field.get("items");
+        collect(items.unwrap_or(field), &format!("{path}{}", if items.is_some() { "[]" } else { "" }), rows);
+    }
+}
+
+fn type_of(schema: &Value) -> String {
+    let words: Vec<_> = schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).map(|word| format!("`{word}`")).collect();
+    if !words.is_empty() {
+        return words.join(", ");
+    }
+    let name = schema["type"].as_str().unwrap_or("any");
+    match (name, schema["format"].as_str()) {
+        ("array", _) => format!("list of {}", schema["items"]["type"].as_str().unwrap_or("any")),
+        ("string", Some("date-time")) => "time".to_owned(),
+        ("object", _) if schema.get("additionalProperties").is_some() => "map".to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+/// Metrics by name, from what an operator would print that has seen everything once.
+fn metrics() -> Result<String> {
+    let metrics = Metrics::default();
+    let moment = Duration::ZERO;
+    metrics.reconciled("HelmRequest", false, "Synced", moment);
+    metrics.rendered(false, moment);
+    metrics.applied(false);
+    metrics.repaired("deleted", moment);
+    metrics.wrote("apply", "object");
+    metrics.repository_synced("changed", "Synced", moment);
+    let text = metrics.encode()?;
+    let described = |kind: &str, name: &str| {
+        let begin = format!("# {kind} {name} ");
+        text.lines().find_map(|line| line.strip_prefix(&begin)).unwrap_or_default().to_owned()
+    };
+    let names = text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next());
+    let rows = names.map(|name| {
+        let type_ = described("TYPE", name);
+        let suffix = if type_ == "counter" { "_total" } else { "" };
+        let help = described("HELP", name);
+        vec![format!("`{name}{suffix}`"), type_, labels(&text, name), help.trim_end_matches('.').to_owned()]
+    });
+    Ok(table(&["Metric", "Type", "Labels", "What"], rows.collect::<Vec<_>>()))
+}
+
+/// The names of the labels that a metric's samples have.
+fn labels(text: &str, name: &str) -> String {
+    let mut found = String::new();
+    let sample = text.lines().find(|line| line.starts_with(name) && line.contains('{'));
+    let inside = sample.and_then(|line| Some(line.split_once('{')?.1.split_once('}')?.0));
+    for label in inside.unwrap_or_default().split(',').filter_map(|label| Some(label.split_once('=')?.0)) {
+        if label != "le" {
+            let comma = if found.is_empty() { "" } else { ", " };
+            // Writing to a `String` cannot fail.
+            let _ = write!(found, "{comma}`{label}`");
+        }
+    }
+    found
+}
