@@ -1,2 +1,10 @@
 //! The `coxswain` binary.
-fn main() {}
+
+use clap::Parser;
+
+fn main() -> anyhow::Result<()> {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
+    Ok(coxswain::cli::Arguments::parse().run()?)
+}

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::FutureExt;
 use kube::api::PostParams;
 use serde::Deserialize;
 use serde_json::json;
@@ -15,11 +15,9 @@ use serde_json::json;
 use super::client::Cluster;
 use super::error::ApiError;
 use super::object::Object;
+use super::parallel::in_parallel;
 use super::request::builtin_kind;
 use crate::value::Json;
-
-/// How many reviews run at the same time.
-const PARALLEL: usize = 8;
 
 /// What applying objects needs: an apply of an object that does not exist is also a creation.
 pub const APPLY: [&str; 2] = ["create", "patch"];
@@ -105,10 +103,9 @@ impl Cluster {
             let rules = if namespace.is_empty() { Vec::new() } else { self.rules(namespace).await? };
             unclear.extend(of_namespace.filter(|right| !rules.iter().any(|rule| rule.grants(right))));
         }
-        let asked = stream::iter(unclear)
-            .map(|right| async move { self.has_right(right).await.map(|has| (!has).then(|| right.clone())) });
-        let missing: Vec<Option<Right>> = asked.buffered(PARALLEL).try_collect().await?;
-        Ok(missing.into_iter().flatten().collect())
+        let asked = in_parallel(unclear.iter().map(|right| self.has_right(right).boxed())).await;
+        let has: Vec<bool> = asked.into_iter().collect::<Result<_, _>>()?;
+        Ok(unclear.into_iter().zip(has).filter(|(_, has)| !has).map(|(right, _)| right.clone()).collect())
     }
 
     async fn rules(&self, namespace: &str) -> Result<Vec<Rule>, ApiError> {

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use futures::FutureExt;
 use kube::api::{Patch, PatchParams};
 use tokio::time::{Instant, sleep};
 
@@ -17,12 +17,11 @@ use super::client::Cluster;
 use super::error::{ApiError, ObjectError};
 use super::migrate::{self, ClientSideManager};
 use super::object::{Object, ObjectKey, runs};
+use super::parallel::in_parallel;
 use super::prune::Owner;
 use super::request::json_patch;
 use crate::value::Json;
 
-/// How many objects of one release are sent at the same time.
-const PARALLEL: usize = 8;
 /// How often ownership is moved from client-side writers that keep writing in between.
 const TAKE_OVERS: usize = 3;
 /// How long a kind that was just established may still be unknown to the server that answers.
@@ -108,8 +107,7 @@ impl Cluster {
     pub async fn apply_all(&self, objects: &[Object], options: ApplyOptions) -> ApplyOutcome {
         let mut outcome = ApplyOutcome::default();
         for run in runs(objects) {
-            let sent = stream::iter(run).map(|object| self.apply(object, options)).buffered(PARALLEL);
-            let results: Vec<_> = sent.collect().await;
+            let results = in_parallel(run.iter().map(|object| self.apply(object, options).boxed())).await;
             let first = outcome.applied.len();
             results.into_iter().for_each(|result| outcome.take(result.map(Some)));
             if run.iter().any(Object::is_definition) && !options.dry_run {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use futures::FutureExt;
 use kube::api::{GetParams, PostParams};
 use tokio::time::{Instant, sleep};
 
@@ -15,14 +15,13 @@ use super::apply::{Applied, ApplyOptions, ApplyOutcome};
 use super::client::Cluster;
 use super::error::{ApiError, ObjectError};
 use super::object::{Object, defined_kinds};
+use super::parallel::in_parallel;
 use crate::value::Json;
 
 /// How long a definition may take until it is established.
 const ESTABLISHED: Duration = Duration::from_secs(60);
 /// How long discovery may lag behind.
 const LISTED: Duration = Duration::from_secs(10);
-/// How many definitions are sent at the same time.
-const PARALLEL: usize = 4;
 
 /// What happens to definitions of a chart's `crds/` that exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,17 +36,19 @@ impl Cluster {
     /// Creates the definitions of a chart's `crds/` and waits until their kinds can be used. Helm does not mark them
     /// as parts of a release, and neither do we: they outlive it.
     pub async fn install_definitions(&self, definitions: &[Object], existing: Existing) -> ApplyOutcome {
-        let send = |object| async move {
-            match existing {
-                Existing::Keep => self.create_definition(object).await,
-                Existing::Replace => self.apply(object, ApplyOptions::default()).await.map(Some),
-            }
-        };
-        let results: Vec<_> = stream::iter(definitions).map(send).buffered(PARALLEL).collect().await;
+        let writes = definitions.iter().map(|object| self.write_definition(object, existing).boxed());
+        let results = in_parallel(writes).await;
         let mut outcome = ApplyOutcome::default();
         results.into_iter().for_each(|result| outcome.take(result));
         outcome.failed.extend(self.establish(&outcome.applied, definitions).await);
         outcome
+    }
+
+    async fn write_definition(&self, object: &Object, existing: Existing) -> Result<Option<Applied>, ObjectError> {
+        match existing {
+            Existing::Keep => self.create_definition(object).await,
+            Existing::Replace => self.apply(object, ApplyOptions::default()).await.map(Some),
+        }
     }
 
     /// Creates one definition; nothing where it exists.

@@ -9,8 +9,8 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::try_join_all;
+use futures::{FutureExt, StreamExt};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -162,7 +162,8 @@ impl Cluster {
             }
             started.push(object);
         }
-        try_join_all(started.iter().map(|object| self.follow(object, run, deadline))).await?;
+        let follows = started.iter().map(|object| self.follow(object, run, deadline).boxed());
+        try_join_all(follows.collect::<Vec<_>>()).await?;
         Ok(())
     }
 

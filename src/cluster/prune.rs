@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use futures::FutureExt;
 use kube::api::{DeleteParams, GetParams, Preconditions};
 use tokio::time::{Instant, sleep};
 
@@ -15,11 +15,10 @@ use super::client::Cluster;
 use super::error::{ApiError, ObjectError};
 use super::object::{Object, ObjectKey, runs};
 use super::ownership::Marks;
+use super::parallel::in_parallel;
 use crate::render::{Order, sort_by_kind};
 use crate::value::Json;
 
-/// How many objects of one kind are deleted at the same time.
-const PARALLEL: usize = 8;
 /// The first and the longest pause between two looks at an object that is being deleted.
 const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -92,9 +91,8 @@ impl Cluster {
     pub async fn prune(&self, objects: &[Object], owner: Owner<'_>) -> PruneOutcome {
         let mut outcome = PruneOutcome::default();
         for run in runs(objects) {
-            let sent = stream::iter(run).map(|object| async move { (object, self.delete(object, owner).await) });
-            let results: Vec<_> = sent.buffered(PARALLEL).collect().await;
-            for (object, result) in results {
+            let deletions = run.iter().map(|object| self.delete(object, owner).boxed());
+            for (object, result) in run.iter().zip(in_parallel(deletions).await) {
                 match result {
                     Ok(Ok(deleted)) => outcome.deleted.push(deleted),
                     Ok(Err(spared)) => outcome.spared.push((object.key.clone(), spared)),
@@ -110,9 +108,9 @@ impl Cluster {
         let deadline = Instant::now() + timeout;
         let waits = deleted.iter().filter_map(|gone| {
             let object = objects.iter().find(|object| object.key == gone.key)?;
-            Some(async move { (!self.wait_gone(object, &gone.uid, deadline).await).then(|| gone.key.clone()) })
+            Some(async move { (!self.wait_gone(object, &gone.uid, deadline).await).then(|| gone.key.clone()) }.boxed())
         });
-        stream::iter(waits).buffer_unordered(PARALLEL).filter_map(std::future::ready).collect().await
+        in_parallel(waits).await.into_iter().flatten().collect()
     }
 
     async fn delete(&self, object: &Object, owner: Owner<'_>) -> Result<Result<Deleted, Spared>, ApiError> {

@@ -1,7 +1,21 @@
 //! The reconcilers and what they share.
+//!
+//! [`run`] starts everything in one order: the HTTP side, the lease, the watches, and once their first lists are there
+//! the reconcilers. It ends when it is told to, or when another replica has taken the lease.
 
+mod attempts;
 mod backoff;
+mod chance;
 pub mod chartrepo;
+mod context;
+mod events;
+mod failure;
+mod following;
+pub mod helm_request;
 pub mod metrics;
+mod patch;
 pub mod readiness;
 pub mod repositories;
+mod run;
+
+pub use run::{Options, RunError, run};

@@ -8,7 +8,6 @@ use coxswain::cluster::definitions::Existing;
 use coxswain::cluster::object::{ManifestError, Object};
 use coxswain::cluster::ownership::conflicts;
 use coxswain::cluster::prune::{Owner, Spared, leftover};
-use coxswain::cluster::survey::Survey;
 use coxswain::cluster::{ApiError, Cluster};
 use serde_json::{Value, json};
 
@@ -210,10 +209,8 @@ async fn what_stands_in_the_way_is_named_at_once() -> Result<()> {
     kubectl(shared(), &["create", "configmap", "foreign", "-n", &namespace])?;
     let new = [config_map("foreign", &json!({})), config_map("free", &json!({})), deployment("web", "web")];
     let objects = read(&cluster, &namespace, &new).await?;
-    let survey = Survey::new(cluster.clone());
-    let strangers = survey.strangers(&objects).await?;
-    assert_eq!(strangers, cluster.read_marks(&objects).await?);
-    let found = conflicts("web", &namespace, strangers.iter().map(|(key, marks)| (key, marks)));
+    let existing = cluster.read_marks(&objects).await?;
+    let found = conflicts("web", &namespace, existing.iter().map(|(key, marks)| (key, marks)));
     assert_eq!(found.iter().map(|conflict| conflict.object.name.as_str()).collect::<Vec<_>>(), ["foreign"]);
     Ok(())
 }

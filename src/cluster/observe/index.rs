@@ -74,6 +74,22 @@ impl Index {
         }
     }
 
+    /// The live objects of a release, in the order of their keys.
+    pub(super) fn objects_of(&self, release: &str, namespace: &str) -> Vec<ObjectKey> {
+        let of_kind = |kind: &KindIndex| kind.live_of(release, namespace);
+        let mut objects: Vec<ObjectKey> = self.kinds.iter().flat_map(of_kind).collect();
+        objects.sort();
+        objects
+    }
+
+    /// The present version of an object that values come from: 0 where it does not exist, nothing while that is not
+    /// known.
+    pub(super) fn source_version(&self, source: &SourceRead) -> Option<u64> {
+        let kind = &self.kinds[self.find_kind("", source.kind.as_str())?];
+        let version = kind.version(identity(&source.namespace, &source.name)).unwrap_or(0);
+        kind.is_complete().then_some(version)
+    }
+
     /// A watch of the objects with Helm's label starts telling all of them.
     pub(super) fn begin(&mut self, id: KindId) {
         self.kinds[id].begin();

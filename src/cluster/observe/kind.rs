@@ -175,6 +175,12 @@ impl KindIndex {
         self.strangers.contains_key(&identity)
     }
 
+    /// The live objects that name a release as their owner.
+    pub(super) fn live_of(&self, release: &str, namespace: &str) -> Vec<ObjectKey> {
+        let is_of = |entry: &&Entry| entry.live.as_ref().is_some_and(|live| live.marks.are_of(release, namespace));
+        self.entries.values().filter(is_of).map(|entry| self.key(entry)).collect()
+    }
+
     pub(super) fn key(&self, entry: &Entry) -> ObjectKey {
         ObjectKey {
             group: self.group.to_string(),

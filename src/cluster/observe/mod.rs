@@ -370,6 +370,17 @@ impl Observer {
         self.shared.change(|index| index.read_sources(owner, sources));
     }
 
+    /// The live objects that carry the marks of a release, of the kinds that are watched.
+    pub fn objects_of(&self, release: &str, namespace: &str) -> Vec<ObjectKey> {
+        self.shared.index().objects_of(release, namespace)
+    }
+
+    /// The present version of an object that values come from, as a number: 0 where it does not exist, nothing while
+    /// that is not known.
+    pub fn source_version(&self, source: &SourceRead) -> Option<u64> {
+        self.shared.index().source_version(source)
+    }
+
     /// Forgets an owner: what it expects, what it read and its waiting trigger.
     pub fn forget(&self, owner: &OwnerKey) {
         self.shared.index().forget(owner);

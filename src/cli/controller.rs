@@ -1,0 +1,78 @@
+//! `coxswain controller`: the operator's flags.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Error, LoggingArguments};
+use crate::controller::Options;
+
+/// The flags of the operator.
+#[derive(Debug, Args)]
+pub struct ControllerArguments {
+    /// Namespace of the repositories that requests of every namespace may name; a request's own namespace comes first
+    #[arg(long, env = "COXSWAIN_CHARTREPO_NAMESPACE", default_value = "captain-system")]
+    pub chartrepo_namespace: String,
+    /// Namespace the operator runs in: its lease lives there
+    #[arg(long, env = "COXSWAIN_NAMESPACE", default_value = "captain-system")]
+    pub namespace: String,
+    /// Name of this replica in the lease; the host name unless given
+    #[arg(long, env = "COXSWAIN_IDENTITY", default_value_t = host_name())]
+    pub identity: String,
+    /// Hold a lease before working, so that one of several replicas is active
+    #[arg(long, env = "COXSWAIN_LEADER_ELECTION", default_value_t = true, action = clap::ArgAction::Set)]
+    pub leader_election: bool,
+    /// Operations worked on at the same time; one that only waits does not count
+    #[arg(long, env = "COXSWAIN_WORKERS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    pub workers: u16,
+    /// Address of /healthz, /readyz and /metrics
+    #[arg(long, env = "COXSWAIN_LISTEN", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+    /// Folder for downloaded charts; losing it costs only downloads
+    #[arg(long, env = "COXSWAIN_CACHE_DIR", default_value_os_t = std::env::temp_dir().join("coxswain-charts"))]
+    pub cache_dir: PathBuf,
+    /// Most bytes that the folder of downloaded charts may hold
+    #[arg(long, env = "COXSWAIN_CACHE_BYTES", default_value_t = 1 << 30)]
+    pub cache_bytes: u64,
+    /// How the log is written.
+    #[command(flatten)]
+    pub logging: LoggingArguments,
+}
+
+fn host_name() -> String {
+    std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| {
+        std::fs::read_to_string("/proc/sys/kernel/hostname")
+            .map_or_else(|_| "coxswain".into(), |name| name.trim().into())
+    })
+}
+
+impl ControllerArguments {
+    /// Runs the operator until it is told to stop.
+    ///
+    /// # Errors
+    /// The log level cannot be read, the cluster cannot be reached, the lease is lost.
+    pub fn run(self) -> Result<(), Error> {
+        self.logging.install()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
+        Ok(runtime.block_on(crate::controller::run(self.into()))?)
+    }
+}
+
+impl From<ControllerArguments> for Options {
+    fn from(arguments: ControllerArguments) -> Self {
+        let ControllerArguments {
+            chartrepo_namespace,
+            namespace,
+            identity,
+            leader_election,
+            workers,
+            listen,
+            cache_dir,
+            cache_bytes,
+            logging: _,
+        } = arguments;
+        let workers = usize::from(workers);
+        Self { chartrepo_namespace, namespace, identity, leader_election, workers, listen, cache_dir, cache_bytes }
+    }
+}

@@ -1,0 +1,214 @@
+//! The index of release records: which revisions every release has and how they stand, kept by one metadata watch.
+//!
+//! Helm's record Secrets carry name, status and revision as labels, and ours carry as annotations the digest of the
+//! inputs they were made from, the digest of the objects as applied and the kinds in use. So a decision about a
+//! release needs no read, after a restart neither: the watch's first list tells all. What the operator itself writes
+//! is noted at once, so that a decision never lags behind its own writes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, RwLock};
+
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::PartialObjectMeta;
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::{Api, Client, ResourceExt};
+
+use crate::plan::Digest;
+use crate::release::Status;
+
+/// Annotation of a record: the digest of the inputs it was made from.
+pub const INPUTS_ANNOTATION: &str = "coxswain.dev/inputs";
+/// Annotation of a record: the digest of the objects as the API server answered when they were applied.
+pub const OBJECTS_ANNOTATION: &str = "coxswain.dev/objects";
+/// Annotation of a record: the kinds of its objects, `version/Kind` or `group/version/Kind`, comma-separated.
+pub const KINDS_ANNOTATION: &str = "coxswain.dev/kinds";
+
+/// A release: the namespace of its records and its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReleaseKey {
+    /// The namespace that holds the records.
+    pub namespace: String,
+    /// The release name.
+    pub name: String,
+}
+
+/// What a record's metadata tells of one revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevisionMeta {
+    /// Its number.
+    pub revision: i64,
+    /// Its status.
+    pub status: Status,
+    /// The digest of its inputs; absent on records of other writers.
+    pub inputs: Option<Digest>,
+    /// The digest of its objects as applied; absent until the operation succeeded.
+    pub objects: Option<Digest>,
+    /// The kinds of its objects, `version/Kind` or `group/version/Kind`.
+    pub kinds: Vec<String>,
+    /// The Secret's resource version, as a number.
+    pub resource_version: u64,
+}
+
+type Releases = HashMap<ReleaseKey, BTreeMap<i64, RevisionMeta>>;
+
+/// The index; every clone is a handle on the same entries.
+#[derive(Clone, Default)]
+pub struct RecordIndex {
+    releases: Arc<RwLock<Releases>>,
+}
+
+impl RecordIndex {
+    /// The revisions of a release, oldest first.
+    pub fn revisions(&self, release: &ReleaseKey) -> Vec<RevisionMeta> {
+        self.read(|releases| releases.get(release).map(|revisions| revisions.values().cloned().collect()))
+            .unwrap_or_default()
+    }
+
+    /// Takes in a revision that the caller has just written.
+    pub fn note(&self, release: &ReleaseKey, meta: RevisionMeta) {
+        self.write(|releases| insert(releases, release.clone(), meta));
+    }
+
+    /// Takes in that the caller has just deleted a revision.
+    pub fn forget(&self, release: &ReleaseKey, revision: i64) {
+        self.write(|releases| remove(releases, release, revision));
+    }
+
+    /// Watches the records of the given namespaces, or of all where none is named, and yields the key of each release
+    /// whose records changed; the first list ends with one `None`.
+    pub fn watch(&self, client: Client) -> impl Stream<Item = Option<ReleaseKey>> + Send + use<> {
+        let index = self.clone();
+        let api: Api<PartialObjectMeta<Secret>> = Api::all(client);
+        let selector = watcher::Config::default().labels("owner=helm");
+        let mut listed: Releases = HashMap::new();
+        watch(api, selector).default_backoff().filter_map(move |event| {
+            let changed = event.ok().and_then(|event| index.take(event, &mut listed));
+            std::future::ready(changed)
+        })
+    }
+
+    fn take(&self, event: Event<PartialObjectMeta<Secret>>, listed: &mut Releases) -> Option<Option<ReleaseKey>> {
+        match event {
+            Event::Init => {
+                listed.clear();
+                None
+            }
+            Event::InitApply(secret) => {
+                let (release, meta) = read_metadata(&secret)?;
+                insert(listed, release, meta);
+                None
+            }
+            Event::InitDone => {
+                let listed = std::mem::take(listed);
+                self.write(|releases| replace(releases, listed));
+                Some(None)
+            }
+            Event::Apply(secret) => {
+                let (release, meta) = read_metadata(&secret)?;
+                self.write(|releases| insert(releases, release.clone(), meta)).then_some(Some(release))
+            }
+            Event::Delete(secret) => {
+                let (release, meta) = read_metadata(&secret)?;
+                self.write(|releases| remove(releases, &release, meta.revision)).then_some(Some(release))
+            }
+        }
+    }
+
+    fn read<T>(&self, with: impl FnOnce(&Releases) -> T) -> T {
+        with(&self.releases.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    fn write<T>(&self, with: impl FnOnce(&mut Releases) -> T) -> T {
+        with(&mut self.releases.write().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+/// Takes a whole list in place of what is known, save what was noted after the list was made.
+fn replace(releases: &mut Releases, listed: Releases) {
+    let listed_until = listed.values().flat_map(BTreeMap::values).map(|meta| meta.resource_version).max().unwrap_or(0);
+    let known = std::mem::replace(releases, listed);
+    for (release, revisions) in known {
+        for meta in revisions.into_values().filter(|meta| meta.resource_version > listed_until) {
+            insert(releases, release.clone(), meta);
+        }
+    }
+}
+
+/// Puts a revision in unless a newer state of it is known; tells whether it changed anything.
+fn insert(releases: &mut Releases, release: ReleaseKey, meta: RevisionMeta) -> bool {
+    let revisions = releases.entry(release).or_default();
+    match revisions.get(&meta.revision) {
+        Some(known) if known.resource_version >= meta.resource_version => false,
+        _ => revisions.insert(meta.revision, meta).is_none_or(|_| true),
+    }
+}
+
+/// Takes a revision out; tells whether it was there.
+fn remove(releases: &mut Releases, release: &ReleaseKey, revision: i64) -> bool {
+    let Some(revisions) = releases.get_mut(release) else { return false };
+    let removed = revisions.remove(&revision).is_some();
+    if revisions.is_empty() {
+        releases.remove(release);
+    }
+    removed
+}
+
+/// What the metadata of a record Secret tells, or nothing where it is not a record of Helm's form.
+fn read_metadata(secret: &PartialObjectMeta<Secret>) -> Option<(ReleaseKey, RevisionMeta)> {
+    let labels = secret.labels();
+    let annotation = |name: &str| secret.annotations().get(name).cloned();
+    let release = ReleaseKey { namespace: secret.namespace()?, name: labels.get("name")?.clone() };
+    let meta = RevisionMeta {
+        revision: labels.get("version")?.parse().ok()?,
+        status: labels.get("status").map_or(Status::Unknown, |status| Status::parse(status)),
+        inputs: annotation(INPUTS_ANNOTATION).map(Digest::stored),
+        objects: annotation(OBJECTS_ANNOTATION).map(Digest::stored),
+        kinds: annotation(KINDS_ANNOTATION)
+            .map(|kinds| kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect())
+            .unwrap_or_default(),
+        resource_version: secret.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0),
+    };
+    Some((release, meta))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> ReleaseKey {
+        ReleaseKey { namespace: "demo".into(), name: "web".into() }
+    }
+
+    fn meta(revision: i64, status: Status, resource_version: u64) -> RevisionMeta {
+        RevisionMeta { revision, status, inputs: None, objects: None, kinds: vec![], resource_version }
+    }
+
+    #[test]
+    fn a_late_event_does_not_undo_what_was_noted() {
+        let index = RecordIndex::default();
+        index.note(&key(), meta(1, Status::Deployed, 20));
+        index.note(&key(), meta(1, Status::PendingInstall, 10));
+        assert_eq!(index.revisions(&key()), [meta(1, Status::Deployed, 20)]);
+    }
+
+    #[test]
+    fn a_list_replaces_what_is_older_and_keeps_what_is_newer() {
+        let other = ReleaseKey { namespace: "demo".into(), name: "other".into() };
+        let mut releases = Releases::new();
+        insert(&mut releases, key(), meta(1, Status::Deployed, 20));
+        insert(&mut releases, key(), meta(2, Status::PendingUpgrade, 40));
+        replace(&mut releases, HashMap::from([(other.clone(), BTreeMap::from([(1, meta(1, Status::Failed, 30))]))]));
+        assert_eq!(releases[&key()].keys().collect::<Vec<_>>(), [&2]);
+        assert!(releases.contains_key(&other));
+    }
+
+    #[test]
+    fn a_forgotten_revision_is_gone() {
+        let index = RecordIndex::default();
+        index.note(&key(), meta(1, Status::Deployed, 20));
+        index.forget(&key(), 1);
+        assert!(index.revisions(&key()).is_empty());
+    }
+}

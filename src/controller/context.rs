@@ -1,0 +1,294 @@
+//! What the reconcilers share: the cluster and what is known of it, the charts, the clock of retries, and the small
+//! memory that is kept of each request.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt};
+use tokio::sync::Semaphore;
+
+use super::attempts::Attempts;
+use super::chance::OperatingSystem;
+use super::events::{Events, Note};
+use super::failure::Failure;
+use super::helm_request::{Basis, Inputs};
+use super::metrics::Metrics;
+use super::patch::difference;
+use super::repositories::Repositories;
+use super::run::Options;
+use crate::api::helm_request::HelmRequestStatus;
+use crate::api::{HelmRequest, Reason};
+use crate::cluster::lookup::ClusterLookup;
+use crate::cluster::observe::{Observer, OwnerKey};
+use crate::cluster::records::RecordIndex;
+use crate::cluster::{Cluster, Discovery, ObjectKey};
+use crate::plan::Digest;
+use crate::render::{Input, Limits, Release, Rendered};
+use crate::source::Charts;
+use crate::value::Json;
+
+/// The shared parts of the reconcilers.
+pub struct Context {
+    /// The cluster, with the operator's own rights.
+    cluster: Cluster,
+    /// What is known of live objects.
+    pub observer: Observer,
+    /// The revisions of every release.
+    pub records: RecordIndex,
+    /// The charts that there are.
+    pub repositories: Repositories,
+    /// Fetched and parsed charts.
+    pub charts: Charts,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The pauses between attempts of a request.
+    pub attempts: Attempts<ObjectRef<HelmRequest>>,
+    /// The pauses between repairs of an object that somebody else keeps changing.
+    pub repairs: Attempts<(OwnerKey, ObjectKey)>,
+    requests: Store<HelmRequest>,
+    events: Events,
+    memories: Mutex<HashMap<OwnerKey, Memory>>,
+    /// Renders take a core each; more than there are cores would only wait for one another.
+    renders: Semaphore,
+    /// Operations write to the API server; more at the same time would only queue there.
+    pub turns: Semaphore,
+}
+
+/// What is remembered of a request while the operator runs. Losing it costs a look, never a release.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// The revision whose objects are followed.
+    pub followed: Option<i64>,
+    /// The digest of its inputs, and what they were when it was computed.
+    pub gathered: Option<(Basis, Digest)>,
+    /// The status as it was last written, and the resource version that the write made.
+    written: Option<(u64, HelmRequestStatus)>,
+    /// When it was last written.
+    written_at: Option<Instant>,
+    /// When each object was last repaired, and when it may be again.
+    repairs: HashMap<ObjectKey, (Instant, Instant)>,
+}
+
+impl Memory {
+    /// When an object was last repaired.
+    pub fn repaired_at(&self, object: &ObjectKey) -> Option<Instant> {
+        self.repairs.get(object).map(|(at, _)| *at)
+    }
+
+    /// When an object may be repaired again.
+    pub fn repair_after(&self, object: &ObjectKey) -> Option<Instant> {
+        self.repairs.get(object).map(|(_, after)| *after)
+    }
+
+    /// Notes that an object is being repaired, and how long the next time is to wait.
+    pub fn repairing(&mut self, object: &ObjectKey, pause: Duration) {
+        let now = Instant::now();
+        self.repairs.insert(object.clone(), (now, now + pause));
+    }
+}
+
+impl Context {
+    /// The shared parts over their pieces.
+    #[expect(clippy::too_many_arguments, reason = "this is where the pieces come together")]
+    pub fn new(
+        cluster: Cluster,
+        observer: Observer,
+        records: RecordIndex,
+        repositories: Repositories,
+        charts: Charts,
+        metrics: Arc<Metrics>,
+        requests: Store<HelmRequest>,
+        options: &Options,
+    ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            events: Events::new(cluster.client(), options.identity.clone()),
+            cluster,
+            observer,
+            records,
+            repositories,
+            charts,
+            metrics,
+            attempts: Attempts::default(),
+            repairs: Attempts::default(),
+            requests,
+            memories: Mutex::default(),
+            renders: Semaphore::new(cores),
+            turns: Semaphore::new(options.workers),
+        }
+    }
+
+    /// The cluster with the rights that a request's writes are made with.
+    ///
+    /// # Errors
+    /// The name of its service account cannot be one.
+    pub fn cluster_of(&self, request: &HelmRequest) -> Result<Cluster, Failure> {
+        let namespace = request.metadata.namespace.as_deref().unwrap_or_default();
+        match &request.spec.service_account_name {
+            Some(account) => Ok(self.cluster.impersonate(namespace, account)?),
+            None => Ok(self.cluster.clone()),
+        }
+    }
+
+    /// What the API server serves.
+    pub fn discovery(&self) -> &Discovery {
+        self.cluster.discovery()
+    }
+
+    /// Renders a release on a thread of its own.
+    ///
+    /// # Errors
+    /// The chart cannot be had, or Helm's text on why it does not render.
+    pub async fn render(
+        &self,
+        cluster: &Cluster,
+        inputs: &Inputs,
+        values: &Json,
+        release: &Release,
+    ) -> Result<Rendered, Failure> {
+        let program = inputs.program(self).await?;
+        let capabilities = cluster.discovery().capabilities().await?;
+        let lookup = ClusterLookup::new(cluster.clone());
+        let (values, release) = (values.clone(), release.clone());
+        let _permit = self.renders.acquire().await;
+        let started = Instant::now();
+        let rendering = tokio::task::spawn_blocking(move || {
+            program.render(&Input {
+                values: &values,
+                release: &release,
+                capabilities: &capabilities,
+                lookup: &lookup,
+                chance: &OperatingSystem,
+                limits: Limits::default(),
+                validate_schema: true,
+            })
+        });
+        let rendered = rendering.await;
+        self.metrics.rendered(!matches!(rendered, Ok(Ok(_))), started.elapsed());
+        match rendered {
+            Ok(rendered) => Ok(rendered?),
+            Err(_) => Err(Failure::new(Reason::InternalError, "the render ended without a result; the log tells more")),
+        }
+    }
+
+    /// The requests for which something holds.
+    pub fn matching_requests(&self, holds: impl Fn(&HelmRequest) -> bool) -> Vec<ObjectRef<HelmRequest>> {
+        let requests = self.requests.state();
+        requests.iter().filter(|request| holds(request)).map(|request| ObjectRef::from_obj(&**request)).collect()
+    }
+
+    /// Whether the request has been changed or deleted since this state of it was read.
+    pub fn is_outdated(&self, request: &HelmRequest) -> bool {
+        let now = self.requests.get(&ObjectRef::from_obj(request));
+        now.is_none_or(|now| {
+            now.metadata.generation != request.metadata.generation
+                || now.metadata.deletion_timestamp.is_some() != request.metadata.deletion_timestamp.is_some()
+        })
+    }
+
+    /// Patches the request itself, not its status.
+    ///
+    /// # Errors
+    /// The API server refused; a request that is gone needs no patch.
+    pub async fn patch_request(&self, request: &HelmRequest, patch: &serde_json::Value) -> Result<(), Failure> {
+        use kube::api::{Api, Patch, PatchParams};
+        let api: Api<HelmRequest> = self.requests_api(request);
+        self.metrics.wrote("patch", "request");
+        match api.patch_metadata(&request.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            Err(error) => Err(unwritten("the request", &error)),
+        }
+    }
+
+    /// Writes a status where it differs from the last one.
+    ///
+    /// # Errors
+    /// The API server refused; a request that is gone needs no status.
+    pub async fn patch_status(
+        &self,
+        request: &HelmRequest,
+        previous: &HelmRequestStatus,
+        next: HelmRequestStatus,
+    ) -> Result<(), Failure> {
+        use kube::api::{Api, Patch, PatchParams};
+        let as_json = |status: &HelmRequestStatus| serde_json::to_value(status).unwrap_or_default();
+        let Some(patch) = difference(&as_json(previous), &as_json(&next)) else { return Ok(()) };
+        let patch = serde_json::json!({"status": patch});
+        let api: Api<HelmRequest> = self.requests_api(request);
+        self.metrics.wrote("patch", "status");
+        match api.patch_status(&request.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await {
+            Ok(written) => {
+                let version = version_of(&written);
+                self.with_memory(request, |memory| {
+                    memory.written = Some((version, next));
+                    memory.written_at = Some(Instant::now());
+                });
+                Ok(())
+            }
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            Err(error) => Err(unwritten("the status", &error)),
+        }
+    }
+
+    fn requests_api(&self, request: &HelmRequest) -> kube::Api<HelmRequest> {
+        kube::Api::namespaced(self.cluster.client(), request.metadata.namespace.as_deref().unwrap_or_default())
+    }
+
+    /// The status of a request, as the watch shows it or as it was written since.
+    pub fn last_status(&self, request: &HelmRequest) -> HelmRequestStatus {
+        let written = self.memory(request).written;
+        match written {
+            Some((version, status)) if version >= version_of(request) => status,
+            _ => request.status.clone().unwrap_or_default(),
+        }
+    }
+
+    /// How long ago the status was written; very long if this process never wrote it.
+    pub fn since_last_status(&self, request: &HelmRequest) -> Duration {
+        self.memory(request).written_at.map_or(Duration::MAX, |at| at.elapsed())
+    }
+
+    /// Publishes an event about a request; one that cannot be published is lost, and nothing else.
+    pub async fn publish(&self, request: &HelmRequest, note: &Note) {
+        self.metrics.wrote("create", "event");
+        if let Err(error) = self.events.publish(&request.object_ref(&()), note).await {
+            tracing::warn!(reason = note.reason, %error, "an event could not be published");
+        }
+    }
+
+    /// What is remembered of a request.
+    pub fn memory(&self, request: &HelmRequest) -> Memory {
+        self.memories().get(&owner(request)).cloned().unwrap_or_default()
+    }
+
+    /// Changes what is remembered of a request.
+    pub fn with_memory<T>(&self, request: &HelmRequest, change: impl FnOnce(&mut Memory) -> T) -> T {
+        change(self.memories().entry(owner(request)).or_default())
+    }
+
+    /// Forgets a request and stops following its objects.
+    pub fn forget(&self, request: &HelmRequest) {
+        self.memories().remove(&owner(request));
+        self.observer.forget(&owner(request));
+    }
+
+    fn memories(&self) -> MutexGuard<'_, HashMap<OwnerKey, Memory>> {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request as the owner of objects.
+pub fn owner(request: &HelmRequest) -> OwnerKey {
+    OwnerKey { namespace: request.namespace().unwrap_or_default(), name: request.name_any() }
+}
+
+fn version_of(request: &HelmRequest) -> u64 {
+    request.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
+}
+
+fn unwritten(what: &str, error: &kube::Error) -> Failure {
+    Failure::new(Reason::InternalError, format!("{what} could not be written: {error}"))
+}

@@ -1,0 +1,179 @@
+//! Why a request could not be served: one reason for programs, one sentence for people.
+
+use crate::api::Reason;
+use crate::api::conditions::one_line;
+use crate::cluster::hooks::HookError;
+use crate::cluster::object::{DocumentError, ManifestError};
+use crate::cluster::reference::ReferenceError;
+use crate::cluster::storage::StorageError;
+use crate::cluster::{ApiError, ConnectError, ObjectError};
+use crate::controller::repositories::ResolveError;
+use crate::render::RenderError;
+use crate::source::SourceError;
+
+/// A failure as conditions, events and metrics tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The stable word.
+    pub reason: Reason,
+    /// The sentence, on one line, with the object, the place and the next step and without secrets.
+    pub message: String,
+}
+
+/// The longest message; the API server refuses conditions of more than 32 KiB, and nobody reads that much.
+const LONGEST: usize = 2_000;
+
+impl Failure {
+    /// A failure with this reason; line breaks become spaces and an overlong text is cut.
+    pub fn new(reason: Reason, message: impl AsRef<str>) -> Self {
+        let mut message = one_line(message.as_ref());
+        if message.len() > LONGEST {
+            let end = (0..=LONGEST).rev().find(|&index| message.is_char_boundary(index)).unwrap_or(0);
+            message.truncate(end);
+            message.push('…');
+        }
+        Self { reason, message }
+    }
+}
+
+/// The reason of a refusal by the API server.
+pub fn reason_of(error: &ApiError) -> Reason {
+    match error {
+        ApiError::NamespaceNotFound { .. } | ApiError::NamespaceTerminating { .. } => Reason::NamespaceNotFound,
+        ApiError::KindNotServed => Reason::UnknownKind,
+        ApiError::Forbidden { .. } | ApiError::Unauthorized => Reason::PermissionDenied,
+        ApiError::Immutable { .. } => Reason::ImmutableField,
+        ApiError::FieldConflict { .. } => Reason::ObjectOwnedByOther,
+        ApiError::UnknownField { .. }
+        | ApiError::Invalid { .. }
+        | ApiError::Quota { .. }
+        | ApiError::Rejected { .. }
+        | ApiError::WebhookDenied { .. }
+        | ApiError::TooLarge { .. } => Reason::ObjectRefused,
+        ApiError::Timeout { .. }
+        | ApiError::Transport { .. }
+        | ApiError::Busy { .. }
+        | ApiError::WebhookUnavailable { .. }
+        | ApiError::Server { .. } => Reason::ClusterUnreachable,
+        ApiError::NotFound
+        | ApiError::AlreadyExists
+        | ApiError::Conflict { .. }
+        | ApiError::Expired
+        | ApiError::Undecodable { .. } => Reason::InternalError,
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::new(reason_of(&error), error.to_string())
+    }
+}
+
+impl From<ObjectError> for Failure {
+    fn from(error: ObjectError) -> Self {
+        Self::new(reason_of(&error.error), error.to_string())
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        Self::new(Reason::InvalidRequest, error.to_string())
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        let reason = match &error {
+            ManifestError::Documents(errors) => match errors.first() {
+                Some(DocumentError::UnknownKind { .. }) => Reason::UnknownKind,
+                _ => Reason::ManifestInvalid,
+            },
+            ManifestError::Discovery(error) => reason_of(error),
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        let reason = match &error {
+            StorageError::Api {
+                error: ApiError::NamespaceNotFound { .. } | ApiError::NamespaceTerminating { .. },
+                ..
+            } => Reason::NamespaceNotFound,
+            StorageError::Api { error: ApiError::Forbidden { .. }, .. } => Reason::PermissionDenied,
+            _ => Reason::RecordFailed,
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
+impl From<HookError> for Failure {
+    fn from(error: HookError) -> Self {
+        let reason = match &error {
+            HookError::Timeout { .. } | HookError::NotDeleted { .. } => Reason::Timeout,
+            HookError::Api { error, .. } => reason_of(&error.error),
+            HookError::Manifest { .. } | HookError::Failed { .. } => Reason::HookFailed,
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
+impl From<RenderError> for Failure {
+    fn from(error: RenderError) -> Self {
+        let reason = match &error {
+            RenderError::Library | RenderError::MissingDependencies(_) | RenderError::Dependencies(_) => {
+                Reason::ChartInvalid
+            }
+            RenderError::KubeVersion { .. } => Reason::IncompatibleCluster,
+            RenderError::Values(_) => Reason::ValuesInvalid,
+            RenderError::Schema(_) => Reason::SchemaViolation,
+            RenderError::Template(_) => Reason::TemplateError,
+            RenderError::Document { .. } => Reason::ManifestInvalid,
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
+impl From<ReferenceError> for Failure {
+    fn from(error: ReferenceError) -> Self {
+        let reason = match &error {
+            ReferenceError::Api { error, .. } => reason_of(error),
+            _ => Reason::ValuesSourceMissing,
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
+impl From<ResolveError> for Failure {
+    fn from(error: ResolveError) -> Self {
+        Self::new(error.reason(), error.to_string())
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        Self::new(Reason::from(&error), error.to_string())
+    }
+}
+
+/// Nothing where there are no refusals, else one failure that names them all and has the reason of the first.
+///
+/// # Errors
+/// There are refusals.
+pub fn refusals(errors: Vec<ObjectError>) -> Result<(), Failure> {
+    let Some(first) = errors.first() else { return Ok(()) };
+    let named: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    Err(Failure::new(reason_of(&first.error), named.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_of_bounded_length() {
+        assert_eq!(Failure::new(Reason::TemplateError, "a\n  b").message, "a b");
+        assert!(Failure::new(Reason::TemplateError, "é".repeat(5_000)).message.len() <= LONGEST + '…'.len_utf8());
+    }
+}

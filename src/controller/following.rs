@@ -1,0 +1,236 @@
+//! Following what was deployed: the bridge between requests and the observer.
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::{Duration, Instant};
+
+use super::context::{Context, owner};
+use super::failure::Failure;
+use crate::api::helm_request::{DriftChange, DriftMode, DriftStatus, DriftedObject, ObjectHealth, ObjectsStatus};
+use crate::api::{HelmRequest, Reason};
+use crate::cluster::apply::Applied;
+use crate::cluster::discovery::split_api_version;
+use crate::cluster::observe::{Deviation, Expectation, ObserveError, Observed, SourceRead};
+use crate::cluster::ownership::Marks;
+use crate::cluster::records::ReleaseKey;
+use crate::cluster::{ApiError, Cluster, Kind, Object, ObjectKey};
+use crate::plan::Digest;
+
+/// How long the first list of a kind may take.
+const LISTING: Duration = Duration::from_secs(60);
+/// An object that has to be repaired again within this time after a repair is being fought over.
+const QUIET: Duration = Duration::from_secs(60);
+/// How often an object is repaired at full speed before pauses grow.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+impl From<ObserveError> for Failure {
+    fn from(error: ObserveError) -> Self {
+        let reason = match &error {
+            ObserveError::Refused { error: ApiError::Forbidden { .. }, .. } => Reason::PermissionDenied,
+            _ => Reason::ClusterUnreachable,
+        };
+        Self::new(reason, error.to_string())
+    }
+}
+
+impl Context {
+    /// Watches the kinds of objects from now on.
+    ///
+    /// # Errors
+    /// A kind may not be watched, or does not answer.
+    pub async fn follow_kinds(&self, objects: &[Object]) -> Result<(), Failure> {
+        let kinds: HashSet<&Kind> = objects.iter().map(|object| &object.kind).collect();
+        let kinds: Vec<Kind> = kinds.into_iter().cloned().collect();
+        Ok(self.observer.ensure(&kinds, LISTING).await?)
+    }
+
+    /// Those of the objects that exist, with the marks of their owners. Objects of releases are known from the
+    /// watches; only of a stranger that is in the way the marks are read.
+    ///
+    /// # Errors
+    /// A kind may not be watched, or an object in the way not be read.
+    pub async fn marks(&self, cluster: &Cluster, objects: &[Object]) -> Result<Vec<(ObjectKey, Marks)>, Failure> {
+        self.follow_kinds(objects).await?;
+        let mut marks = Vec::new();
+        let mut strangers = Vec::new();
+        for object in objects {
+            match self.observer.lookup(&object.key) {
+                Observed::Managed(state) => marks.push((object.key.clone(), state.marks)),
+                Observed::Absent => {}
+                Observed::Foreign | Observed::NotWatched => strangers.push(object.clone()),
+            }
+        }
+        marks.extend(cluster.read_marks(&strangers).await?);
+        Ok(marks)
+    }
+
+    /// Expects the objects of a request to stay as they were applied.
+    pub fn track(&self, request: &HelmRequest, applied: &[Applied]) {
+        let expected = applied.iter().map(|applied| (applied.key.clone(), Expectation::from_reply(&applied.json)));
+        self.observer.track(&owner(request), expected.collect());
+    }
+
+    /// Expects one object of a request to stay as it was applied, beside the others.
+    pub fn expect(&self, request: &HelmRequest, applied: &Applied) {
+        self.observer.expect(&owner(request), &applied.key, Expectation::from_reply(&applied.json));
+    }
+
+    /// Expects the live objects of a release to stay as they are, and gives the digest over them: what a restarted
+    /// operator compares with what the record says.
+    ///
+    /// # Errors
+    /// A kind of the release may not be watched.
+    pub async fn follow_live(
+        &self,
+        request: &HelmRequest,
+        release: &ReleaseKey,
+        kinds: &[String],
+    ) -> Result<Option<Digest>, Failure> {
+        let kinds = self.served_kinds(kinds.iter()).await?;
+        self.observer.ensure(&kinds, LISTING).await?;
+        let live = self.observer.objects_of(&release.name, &release.namespace);
+        let expected = live.into_iter().map(|key| (key, Expectation::Live)).collect();
+        self.observer.track(&owner(request), expected);
+        Ok(self.objects_digest(request))
+    }
+
+    /// The digest over what is expected of the objects of a request.
+    pub fn objects_digest(&self, request: &HelmRequest) -> Option<Digest> {
+        self.observer.digest(&owner(request)).map(Digest::stored)
+    }
+
+    async fn served_kinds(&self, kinds: impl Iterator<Item = &String>) -> Result<Vec<Kind>, Failure> {
+        let mut served = Vec::new();
+        for kind in kinds {
+            let Some((api_version, kind)) = kind.rsplit_once('/') else { continue };
+            let (group, _) = split_api_version(api_version);
+            let discovery = self.discovery();
+            let found = match discovery.resolve(api_version, kind).await? {
+                Some(found) => Some(found),
+                None => discovery.resolve_any_version(group, kind).await?,
+            };
+            served.extend(found);
+        }
+        Ok(served)
+    }
+
+    /// Follows the ConfigMaps and Secrets that a request takes values from.
+    ///
+    /// # Errors
+    /// They may not be watched.
+    pub async fn follow_sources(&self, request: &HelmRequest, reads: Vec<SourceRead>) -> Result<(), Failure> {
+        let named: BTreeSet<String> = reads.iter().map(|read| format!("v1/{}", read.kind.as_str())).collect();
+        let kinds = self.served_kinds(named.iter()).await?;
+        self.observer.ensure(&kinds, LISTING).await?;
+        self.observer.read_sources(&owner(request), reads);
+        Ok(())
+    }
+
+    /// Whether sources are still as they were read.
+    pub fn are_unchanged(&self, reads: &[SourceRead]) -> bool {
+        reads.iter().all(|read| self.observer.source_version(read) == Some(read.version))
+    }
+
+    /// What of a request's objects deviates and is to be repaired.
+    pub fn deviations(&self, request: &HelmRequest) -> Vec<Deviation> {
+        match request.spec.drift_mode() {
+            DriftMode::Repair => self.observer.deviations(&owner(request)),
+            DriftMode::Report | DriftMode::Off => Vec::new(),
+        }
+    }
+
+    /// Splits deviations into those to repair now and the pause until the others: an object that has to be repaired
+    /// again and again is taken by somebody who will not give way, and each repair waits longer than the one before.
+    pub fn repairs_due(&self, request: &HelmRequest, deviations: &[Deviation]) -> (Vec<ObjectKey>, Option<Duration>) {
+        let owner = owner(request);
+        self.with_memory(request, |memory| {
+            let mut due = Vec::new();
+            let mut later: Option<Duration> = None;
+            for Deviation { object, .. } in deviations {
+                let since = memory.repaired_at(object).map(|at| at.elapsed());
+                if since.is_none_or(|since| since > QUIET) {
+                    self.repairs.succeed(&(owner.clone(), object.clone()));
+                }
+                match memory.repair_after(object) {
+                    Some(at) if at > Instant::now() => {
+                        let pause = at - Instant::now();
+                        later = Some(later.map_or(pause, |shortest| shortest.min(pause)));
+                    }
+                    _ => {
+                        let pause = self.repairs.fail((owner.clone(), object.clone()));
+                        let pause = if pause <= PATIENCE { Duration::ZERO } else { pause };
+                        memory.repairing(object, pause);
+                        due.push(object.clone());
+                    }
+                }
+            }
+            (due, later)
+        })
+    }
+
+    /// The health of a request's objects, the worst first and at most `shown` of them.
+    pub fn health(&self, request: &HelmRequest, shown: usize) -> Option<ObjectsStatus> {
+        let health = self.observer.health(&owner(request));
+        let worst = health.unhealthy.iter().take(shown).map(|(key, standing)| ObjectHealth {
+            kind: key.kind.clone(),
+            namespace: Some(key.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+            name: key.name.clone(),
+            status: standing.as_str().to_owned(),
+            message: standing.message().map(str::to_owned),
+        });
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        Some(ObjectsStatus { ready: count(health.ready), total: count(health.total), worst: worst.collect() })
+    }
+
+    /// What differs from what was deployed, unless nobody wants to know.
+    pub fn drift(&self, request: &HelmRequest, shown: usize) -> Option<DriftStatus> {
+        if request.spec.drift_mode() == DriftMode::Off {
+            return None;
+        }
+        let deviations = self.observer.deviations(&owner(request));
+        if deviations.is_empty() {
+            return None;
+        }
+        let objects = deviations.iter().take(shown).map(|deviation| DriftedObject {
+            kind: deviation.object.kind.clone(),
+            namespace: Some(deviation.object.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+            name: deviation.object.name.clone(),
+            change: Some(if deviation.gone { DriftChange::Deleted } else { DriftChange::Modified }),
+            ..DriftedObject::default()
+        });
+        let since = self.last_status(request).drift.and_then(|drift| drift.since);
+        Some(DriftStatus {
+            total: i64::try_from(deviations.len()).unwrap_or(i64::MAX),
+            since,
+            objects: objects.collect(),
+        })
+    }
+
+    /// Waits until every object of a request is healthy.
+    ///
+    /// # Errors
+    /// The deadline has passed, an object has failed for good, or the request has changed meanwhile.
+    pub async fn wait_healthy(&self, request: &HelmRequest, deadline: tokio::time::Instant) -> Result<(), Failure> {
+        loop {
+            let health = self.observer.health(&owner(request));
+            if health.is_ready() {
+                return Ok(());
+            }
+            let worst = health
+                .unhealthy
+                .first()
+                .map(|(key, standing)| format!("{key}: {}", standing.message().unwrap_or(standing.as_str())));
+            let worst = worst.unwrap_or_default();
+            if self.is_outdated(request) {
+                return Err(Failure::new(Reason::Progressing, "the request changed while its objects were waited for"));
+            }
+            if tokio::time::Instant::now() >= deadline {
+                let message = format!(
+                    "{} of {} objects were ready when the timeout was over; {worst}",
+                    health.ready, health.total
+                );
+                return Err(Failure::new(Reason::Timeout, message));
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+}

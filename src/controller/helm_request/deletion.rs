@@ -1,0 +1,182 @@
+//! Deleting a request: its release is uninstalled, then the request may go.
+//!
+//! Only our finalizer is taken away; those of others stay. A release whose namespace is gone has no records left and
+//! holds nothing up.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::hooks;
+use super::journal::Journal;
+use crate::api::names::{FINALIZER, OLD_FINALIZER};
+use crate::api::{HelmRequest, Reason};
+use crate::cluster::prune::{Owner, leftover};
+use crate::cluster::records::{ReleaseKey, RevisionMeta};
+use crate::cluster::{ApiError, Cluster, Object};
+use crate::controller::context::Context;
+use crate::controller::failure::{Failure, refusals};
+use crate::release::{Record, Status};
+use crate::render::Event;
+
+/// Whether the request waits for us to uninstall its release.
+pub fn is_ours_to_finish(request: &HelmRequest) -> bool {
+    let finalizers = request.metadata.finalizers.iter().flatten();
+    finalizers.clone().any(|finalizer| finalizer == FINALIZER || finalizer == OLD_FINALIZER)
+}
+
+/// The merge patch that adds our finalizer to those of others, or nothing where it is there.
+pub fn add_finalizer(request: &HelmRequest) -> Option<serde_json::Value> {
+    let mut finalizers = request.metadata.finalizers.clone().unwrap_or_default();
+    if finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+        return None;
+    }
+    finalizers.push(FINALIZER.to_owned());
+    Some(finalizers_patch(request, &finalizers))
+}
+
+/// The merge patch that takes our finalizers away and leaves those of others.
+pub fn remove_finalizer(request: &HelmRequest) -> serde_json::Value {
+    let others = request.metadata.finalizers.iter().flatten();
+    let others: Vec<String> =
+        others.filter(|finalizer| *finalizer != FINALIZER && *finalizer != OLD_FINALIZER).cloned().collect();
+    finalizers_patch(request, &others)
+}
+
+/// A merge patch replaces the whole list, so it names the state that it is about: a finalizer that somebody adds in
+/// between makes it a conflict instead of being lost.
+fn finalizers_patch(request: &HelmRequest, finalizers: &[String]) -> serde_json::Value {
+    json!({"metadata": {"finalizers": finalizers, "resourceVersion": request.metadata.resource_version}})
+}
+
+/// The uninstallation of a request's release.
+pub struct Uninstallation<'a> {
+    /// The operator's shared parts.
+    pub context: &'a Context,
+    /// The request.
+    pub request: &'a HelmRequest,
+    /// Its release.
+    pub release: &'a ReleaseKey,
+    /// The cluster, with the rights of the request.
+    pub cluster: &'a Cluster,
+}
+
+impl Uninstallation<'_> {
+    /// Uninstalls the release: hooks, objects, records (`pkg/action/uninstall.go`). Nothing to do where there is none.
+    ///
+    /// # Errors
+    /// What could not be deleted, or is still held by its finalizers.
+    pub async fn run(&self) -> Result<(), Failure> {
+        let known = self.context.records.revisions(self.release);
+        let Some(last) = known.last() else { return Ok(()) };
+        let deadline = Instant::now() + self.request.spec.timeout();
+        let ReleaseKey { namespace, name } = self.release;
+        if !self.namespace_lives().await? {
+            // No hook could be created there, and records and objects go with the namespace; objects elsewhere do not.
+            self.context.forget(self.request);
+            return if self.request.keeps_resources() { Ok(()) } else { self.delete_objects(&known, deadline).await };
+        }
+        if let Some(record) = self.cluster.record(namespace, name, last.revision).await? {
+            self.uninstall(record, last, &known, deadline).await?;
+        }
+        for meta in &known {
+            self.cluster.delete_record(namespace, name, meta.revision).await?;
+            self.context.records.forget(self.release, meta.revision);
+        }
+        Ok(())
+    }
+
+    async fn namespace_lives(&self) -> Result<bool, Failure> {
+        match self.cluster.namespace_exists(&self.release.namespace).await {
+            Ok(exists) => Ok(exists),
+            Err(ApiError::NamespaceTerminating { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn uninstall(
+        &self,
+        mut record: Record,
+        last: &RevisionMeta,
+        known: &[RevisionMeta],
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        if record.info.status != Status::Uninstalling {
+            record.uninstall(Timestamp::now());
+        }
+        let mut journal = Journal::new(self.cluster, &self.context.records, record, last.inputs.clone());
+        journal.kinds = last.kinds.clone();
+        journal.write().await?;
+        self.context.forget(self.request);
+        hooks::run(self.cluster, &mut journal, Event::PreDelete, deadline).await?;
+        if !self.request.keeps_resources() {
+            self.delete_objects(known, deadline).await?;
+        }
+        hooks::run(self.cluster, &mut journal, Event::PostDelete, deadline).await
+    }
+
+    /// Deletes the objects of every revision that may have left some, and waits until they are gone.
+    async fn delete_objects(&self, known: &[RevisionMeta], deadline: Instant) -> Result<(), Failure> {
+        let objects = leftover(self.recorded_objects(known).await?, &[]).delete;
+        let ReleaseKey { namespace, name } = self.release;
+        let outcome = self.cluster.prune(&objects, Owner::Release { name, namespace }).await;
+        refusals(outcome.failed)?;
+        let limit = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+        let left = self.cluster.wait_deleted(&objects, &outcome.deleted, limit).await;
+        if left.is_empty() {
+            return Ok(());
+        }
+        let named: Vec<String> = left.iter().map(ToString::to_string).collect();
+        let message = format!("still being deleted: {}; see their finalizers", named.join(", "));
+        Err(Failure::new(Reason::UninstallFailed, message))
+    }
+
+    /// The objects of the newest revision, and of those before it back to the deployed one: an upgrade that did not
+    /// succeed may have left objects of both.
+    async fn recorded_objects(&self, known: &[RevisionMeta]) -> Result<Vec<Object>, Failure> {
+        let ReleaseKey { namespace, name } = self.release;
+        let mut objects: Vec<Object> = Vec::new();
+        for meta in known.iter().rev() {
+            if let Some(record) = self.cluster.record(namespace, name, meta.revision).await? {
+                let recorded = self.cluster.read_recorded(&record.manifest, namespace).await?.objects;
+                let new = recorded.into_iter().filter(|new| objects.iter().all(|object| object.key != new.key));
+                objects.extend(new.collect::<Vec<_>>());
+            }
+            if matches!(meta.status, Status::Deployed | Status::Superseded) {
+                break;
+            }
+        }
+        Ok(objects)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(finalizers: &[&str]) -> HelmRequest {
+        serde_json::from_value(json!({
+            "apiVersion": "app.alauda.io/v1", "kind": "HelmRequest", "spec": {},
+            "metadata": {"name": "web", "namespace": "demo", "resourceVersion": "7", "finalizers": finalizers},
+        }))
+        .expect("a request")
+    }
+
+    #[test]
+    fn finalizers_of_others_stay() {
+        let added = add_finalizer(&request(&["other.example/hold"])).expect("a patch");
+        assert_eq!(added["metadata"]["finalizers"], json!(["other.example/hold", FINALIZER]));
+        assert_eq!(added["metadata"]["resourceVersion"], json!("7"));
+        let removed = remove_finalizer(&request(&[OLD_FINALIZER, "other.example/hold", FINALIZER]));
+        assert_eq!(removed["metadata"]["finalizers"], json!(["other.example/hold"]));
+    }
+
+    #[test]
+    fn a_finalizer_is_added_once() {
+        assert_eq!(add_finalizer(&request(&[FINALIZER])), None);
+        assert!(is_ours_to_finish(&request(&[OLD_FINALIZER])));
+        assert!(!is_ours_to_finish(&request(&["other.example/hold"])));
+    }
+}

@@ -1,0 +1,354 @@
+//! Deploying: from inputs to a recorded revision whose objects are applied.
+//!
+//! Everything that can go wrong without a write is looked for first ([`Deployment::prepare`]): rendering, kinds,
+//! ownership, rights. Then the pending record is written, and from there on ([`Deployment::carry_out`]) every step can
+//! be repeated: an operator that is killed in between continues from the record.
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::hooks;
+use super::inputs::Inputs;
+use super::journal::Journal;
+use super::preflight;
+use crate::api::HelmRequest;
+use crate::api::helm_request::CrdPolicy;
+use crate::cluster::apply::ApplyOptions;
+use crate::cluster::definitions::Existing;
+use crate::cluster::prune::{Owner, leftover};
+use crate::cluster::records::ReleaseKey;
+use crate::cluster::{Cluster, Object};
+use crate::controller::context::Context;
+use crate::controller::failure::{Failure, refusals};
+use crate::plan::Digest;
+use crate::release::{Content, Record, Revision, Status, current};
+use crate::render::{Event, Release, Rendered};
+use crate::value::Json;
+
+/// One operation on the release of a request.
+pub struct Deployment<'a> {
+    /// The operator's shared parts.
+    pub context: &'a Context,
+    /// The request.
+    pub request: &'a HelmRequest,
+    /// Its release.
+    pub release: &'a ReleaseKey,
+    /// The cluster, with the rights of the request.
+    pub cluster: &'a Cluster,
+    /// When the operation must have ended.
+    pub deadline: Instant,
+}
+
+/// A revision that is deployed.
+pub struct Outcome {
+    /// Its record.
+    pub record: Record,
+}
+
+/// What a render made, ready to be applied.
+struct Prepared {
+    rendered: Rendered,
+    objects: Vec<Object>,
+}
+
+impl Deployment<'_> {
+    /// Renders and deploys a new revision.
+    ///
+    /// # Errors
+    /// Why it could not be deployed. Where the record was written, it says so too.
+    pub async fn deploy(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
+        let previous = self.previous().await?;
+        let values = inputs.values(self.context, self.cluster, self.request).await?;
+        let prepared = self.prepare(inputs, &values, revision, previous.is_some()).await?;
+        let before = self.objects_before(revision).await?;
+        let content = Content::new(prepared.rendered, values);
+        let ReleaseKey { namespace, name } = self.release;
+        let now = Timestamp::now();
+        let record = match &previous {
+            Some(previous) => Record::upgrade(previous, revision, content, now),
+            None => Record::install(name, namespace, revision, content, now),
+        };
+        let mut journal = self.journal(record, Some(inputs.digest.clone()), &prepared.objects);
+        self.prune_history().await?;
+        self.create_record(&journal).await?;
+        self.finish(&mut journal, &prepared.objects, before).await
+    }
+
+    /// Continues an operation from its record: an interrupted one where it stopped, a failed one from its start.
+    ///
+    /// # Errors
+    /// Why it could not be deployed.
+    pub async fn resume(&self, revision: i64, inputs: &Digest) -> Result<Outcome, Failure> {
+        let mut record = self.record(revision).await?;
+        let objects = self.objects_of(&record).await?;
+        preflight::check(self, &objects).await?;
+        let before = self.objects_before(revision).await?;
+        if record.info.status == Status::Failed {
+            self.begin_again(&mut record);
+        }
+        let mut journal = self.journal(record, Some(inputs.clone()), &objects);
+        journal.write().await?;
+        self.finish(&mut journal, &objects, before).await
+    }
+
+    /// Takes a deployed revision of another writer over where the render gives the same manifest, and deploys a new
+    /// one where it does not.
+    ///
+    /// # Errors
+    /// Why it could not be deployed.
+    pub async fn adopt(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
+        let record = self.record(revision).await?;
+        let values = inputs.values(self.context, self.cluster, self.request).await?;
+        let prepared = self.prepare(inputs, &values, revision, revision > 1).await?;
+        if !is_same_release(&record, &prepared.rendered) {
+            return self.deploy(inputs, revision + 1).await;
+        }
+        self.apply(&prepared.objects).await?;
+        let mut journal = self.journal(record, Some(inputs.digest.clone()), &prepared.objects);
+        journal.objects = self.context.objects_digest(self.request);
+        journal.write().await?;
+        Ok(Outcome { record: journal.record })
+    }
+
+    /// Applies every object of a deployed revision again.
+    ///
+    /// # Errors
+    /// Why an object could not be applied.
+    pub async fn reapply(&self, revision: i64, inputs: Option<Digest>) -> Result<Outcome, Failure> {
+        let record = self.record(revision).await?;
+        let objects = self.objects_of(&record).await?;
+        self.apply(&objects).await?;
+        let known = self.context.records.revisions(self.release);
+        let noted = known.iter().find(|meta| meta.revision == revision).and_then(|meta| meta.objects.clone());
+        let mut journal = self.journal(record, inputs, &objects);
+        journal.objects = self.context.objects_digest(self.request);
+        if journal.objects != noted {
+            journal.write().await?;
+        }
+        Ok(Outcome { record: journal.record })
+    }
+
+    /// The record of a revision.
+    ///
+    /// # Errors
+    /// It cannot be read, or is gone.
+    pub async fn record(&self, revision: i64) -> Result<Record, Failure> {
+        let ReleaseKey { namespace, name } = self.release;
+        let record = self.cluster.record(namespace, name, revision).await?;
+        record.ok_or_else(|| {
+            let message = format!("the record of revision {revision} of release {namespace}/{name} is gone");
+            Failure::new(crate::api::Reason::RevisionNotFound, message)
+        })
+    }
+
+    /// The objects of a revision, with the marks of its release.
+    ///
+    /// # Errors
+    /// The record is gone, or a kind of it is no longer served.
+    pub async fn stamped_objects(&self, revision: i64) -> Result<Vec<Object>, Failure> {
+        self.objects_of(&self.record(revision).await?).await
+    }
+
+    async fn objects_of(&self, record: &Record) -> Result<Vec<Object>, Failure> {
+        let mut objects = self.cluster.read_manifest(&record.manifest, &self.release.namespace).await?;
+        self.stamp(&mut objects);
+        Ok(objects)
+    }
+
+    /// The record that a new revision follows, where there is one: the deployed one, else the last failed one.
+    async fn previous(&self) -> Result<Option<Record>, Failure> {
+        match current(&self.revisions()) {
+            Some(revision) => self.record(revision.number).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The objects that earlier revisions may have left: those of the deployed one, and those of later attempts that
+    /// did not succeed and so may have made some of theirs.
+    async fn objects_before(&self, revision: i64) -> Result<Vec<Object>, Failure> {
+        let revisions = self.revisions();
+        let deployed = crate::release::deployed(&revisions).map_or(0, |deployed| deployed.number);
+        let mut objects = Vec::new();
+        for earlier in revisions.iter().filter(|earlier| earlier.number >= deployed && earlier.number < revision) {
+            if matches!(earlier.status, Status::Uninstalled | Status::Superseded) {
+                continue;
+            }
+            let record = self.record(earlier.number).await?;
+            objects.extend(self.cluster.read_recorded(&record.manifest, &self.release.namespace).await?.objects);
+        }
+        objects.sort_by(|left, right| left.key.cmp(&right.key));
+        objects.dedup_by(|left, right| left.key == right.key);
+        Ok(objects)
+    }
+
+    fn revisions(&self) -> Vec<Revision> {
+        let known = self.context.records.revisions(self.release);
+        known.iter().map(|meta| Revision { number: meta.revision, status: meta.status }).collect()
+    }
+
+    /// Everything that can be found out before the first write.
+    async fn prepare(
+        &self,
+        inputs: &Inputs,
+        values: &Json,
+        revision: i64,
+        is_upgrade: bool,
+    ) -> Result<Prepared, Failure> {
+        let ReleaseKey { namespace, name } = self.release.clone();
+        let release = Release { name, namespace, revision, is_upgrade };
+        let mut rendered = self.context.render(self.cluster, inputs, values, &release).await?;
+        if self.request.spec.crds() != CrdPolicy::Skip && self.apply_definitions(&rendered).await? {
+            rendered = self.context.render(self.cluster, inputs, values, &release).await?;
+        }
+        let mut objects = self.cluster.read_manifest(&rendered.manifest, &self.release.namespace).await?;
+        self.stamp(&mut objects);
+        preflight::check(self, &objects).await?;
+        Ok(Prepared { rendered, objects })
+    }
+
+    /// Applies the chart's `crds/`, those that do not exist or, by policy, all; tells whether it wrote any. Nothing of
+    /// them belongs to the release, as with Helm.
+    async fn apply_definitions(&self, rendered: &Rendered) -> Result<bool, Failure> {
+        let mut definitions = Vec::new();
+        for crd in &rendered.crds {
+            let text = format!("---\n# Source: {}\n{}", crd.path, String::from_utf8_lossy(&crd.data));
+            definitions.extend(self.cluster.read_manifest(&text, &self.release.namespace).await?);
+        }
+        if definitions.is_empty() {
+            return Ok(false);
+        }
+        let existing = match self.request.spec.crds() {
+            CrdPolicy::CreateReplace => Existing::Replace,
+            CrdPolicy::Create | CrdPolicy::Skip => Existing::Keep,
+        };
+        let outcome = self.cluster.install_definitions(&definitions, existing).await;
+        refusals(outcome.failed)?;
+        Ok(!outcome.applied.is_empty())
+    }
+
+    /// Runs the operation that the journal has underway to its end, and records the end.
+    async fn finish(
+        &self,
+        journal: &mut Journal<'_>,
+        objects: &[Object],
+        before: Vec<Object>,
+    ) -> Result<Outcome, Failure> {
+        match self.carry_out(journal, objects, before).await {
+            Ok(()) => {
+                self.supersede_others(journal.record.version).await?;
+                journal.record.complete();
+                journal.objects = self.context.objects_digest(self.request);
+                journal.write().await?;
+                Ok(Outcome { record: journal.record.clone() })
+            }
+            Err(failure) => {
+                journal.record.fail(&failure.message);
+                journal.write().await?;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        journal: &mut Journal<'_>,
+        objects: &[Object],
+        before: Vec<Object>,
+    ) -> Result<(), Failure> {
+        let (pre, post) = match journal.record.info.status {
+            Status::PendingInstall => (Event::PreInstall, Event::PostInstall),
+            Status::PendingRollback => (Event::PreRollback, Event::PostRollback),
+            _ => (Event::PreUpgrade, Event::PostUpgrade),
+        };
+        hooks::run(self.cluster, journal, pre, self.deadline).await?;
+        self.apply(objects).await?;
+        self.delete_leftovers(objects, before).await?;
+        if self.request.spec.wait {
+            self.context.wait_healthy(self.request, self.deadline).await?;
+        }
+        hooks::run(self.cluster, journal, post, self.deadline).await
+    }
+
+    /// Applies objects and follows them from then on.
+    async fn apply(&self, objects: &[Object]) -> Result<(), Failure> {
+        self.context.follow_kinds(objects).await?;
+        let _turn = self.context.turns.acquire().await;
+        let outcome = self.cluster.apply_all(objects, ApplyOptions::default()).await;
+        outcome.applied.iter().for_each(|_| self.context.metrics.applied(false));
+        outcome.failed.iter().for_each(|_| self.context.metrics.applied(true));
+        self.context.track(self.request, &outcome.applied);
+        refusals(outcome.failed)
+    }
+
+    async fn delete_leftovers(&self, objects: &[Object], before: Vec<Object>) -> Result<(), Failure> {
+        let leaving = leftover(before, objects).delete;
+        let ReleaseKey { namespace, name } = self.release;
+        let outcome = self.cluster.prune(&leaving, Owner::Release { name, namespace }).await;
+        refusals(outcome.failed)
+    }
+
+    /// Marks every other deployed revision as superseded, before this one becomes the deployed one.
+    async fn supersede_others(&self, revision: i64) -> Result<(), Failure> {
+        for other in self.context.records.revisions(self.release) {
+            if other.revision == revision || other.status != Status::Deployed {
+                continue;
+            }
+            let mut record = self.record(other.revision).await?;
+            record.supersede();
+            let mut journal = Journal::new(self.cluster, &self.context.records, record, other.inputs);
+            journal.kinds = other.kinds;
+            journal.objects = other.objects;
+            journal.write().await?;
+        }
+        Ok(())
+    }
+
+    async fn prune_history(&self) -> Result<(), Failure> {
+        let maximum = self.request.spec.history_max().unwrap_or(0);
+        let ReleaseKey { namespace, name } = self.release;
+        let gone = self.cluster.prune_history(namespace, name, &self.revisions(), maximum).await?;
+        gone.into_iter().for_each(|revision| self.context.records.forget(self.release, revision));
+        Ok(())
+    }
+
+    /// Writes the pending record, the first write of an operation; makes the namespace where the request asks for it.
+    async fn create_record(&self, journal: &Journal<'_>) -> Result<(), Failure> {
+        if self.request.spec.create_namespace && journal.record.version == 1 {
+            self.cluster.create_namespace(&self.release.namespace).await?;
+        }
+        Ok(journal.create().await?)
+    }
+
+    /// A failed operation is tried once more under the same number: one revision a change, not one a try.
+    fn begin_again(&self, record: &mut Record) {
+        let was_deployed = crate::release::deployed(&self.revisions()).is_some();
+        record.info.status = if was_deployed { Status::PendingUpgrade } else { Status::PendingInstall };
+        record.info.last_deployed = Some(Timestamp::now());
+    }
+
+    fn journal(&self, record: Record, inputs: Option<Digest>, objects: &[Object]) -> Journal<'_> {
+        let mut journal = Journal::new(self.cluster, &self.context.records, record, inputs);
+        let kinds = objects.iter().map(|object| {
+            let resource = &object.kind.resource;
+            format!("{}/{}", resource.api_version, resource.kind)
+        });
+        journal.kinds = kinds.collect();
+        journal.kinds.sort();
+        journal.kinds.dedup();
+        journal
+    }
+
+    fn stamp(&self, objects: &mut [Object]) {
+        for object in objects {
+            object.stamp(&self.release.name, &self.release.namespace);
+        }
+    }
+}
+
+/// Whether a recorded revision is what the render gives: the same manifest and the same hooks.
+fn is_same_release(record: &Record, rendered: &Rendered) -> bool {
+    let hooks = rendered.hooks.iter().map(|hook| (&hook.path, &hook.manifest));
+    record.manifest.trim() == rendered.manifest.trim()
+        && record.hooks.len() == rendered.hooks.len()
+        && record.hooks.iter().map(|hook| (&hook.path, &hook.manifest)).eq(hooks)
+}

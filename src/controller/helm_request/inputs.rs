@@ -1,0 +1,174 @@
+//! The inputs of a request: everything that decides what is deployed, and one digest over it.
+
+use std::sync::Arc;
+
+use crate::api::names::RESOLVE_VERSION_ONCE;
+use crate::api::{HelmRequest, Reason};
+use crate::cluster::Cluster;
+use crate::cluster::observe::SourceRead;
+use crate::controller::context::Context;
+use crate::controller::failure::Failure;
+use crate::controller::helm_request::values;
+use crate::controller::repositories::Resolved;
+use crate::plan::Digest;
+use crate::render::Program;
+use crate::value::Json;
+
+/// What a request is rendered from.
+pub struct Inputs {
+    /// The chosen chart.
+    pub chart: Resolved,
+    /// The chart with its templates parsed, where it had to be fetched to know its digest.
+    program: Option<Arc<Program>>,
+    /// The merged values, where they were read; they are not while it is known that nothing changed.
+    values: Option<Json>,
+    /// The digest over all of it.
+    pub digest: Digest,
+}
+
+/// What inputs depend on, without their content: as long as it is the same, so is their digest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Basis {
+    generation: Option<i64>,
+    resync: String,
+    chart: String,
+    sources: Vec<SourceRead>,
+}
+
+impl Inputs {
+    /// Finds the chart and reads the values of a request; sources that are known not to have changed are not read.
+    ///
+    /// # Errors
+    /// The repository, the chart, its version or a value source is missing or wrong.
+    pub async fn gather(context: &Context, cluster: &Cluster, request: &HelmRequest) -> Result<Self, Failure> {
+        let chart = choose_chart(context, request)?;
+        let (content, program) = match &chart.entry.digest {
+            Some(digest) => (digest.to_string(), None),
+            // An index without digests does not tell whether an archive changed, so the archive itself does.
+            None => {
+                let program = context.charts.program(&chart.repository, &chart.entry).await?;
+                (program.chart().digest.to_string(), Some(program))
+            }
+        };
+        if let Some((basis, digest)) = context.memory(request).gathered
+            && basis.generation == request.metadata.generation
+            && basis.resync == request.resync_token().unwrap_or_default()
+            && basis.chart == content
+            && context.are_unchanged(&basis.sources)
+        {
+            return Ok(Self { chart, program, values: None, digest });
+        }
+        let (values, sources) = read_values(context, cluster, request).await?;
+        let digest = digest_of(request, &content, &values);
+        let resync = request.resync_token().unwrap_or_default().to_owned();
+        let basis = Basis { generation: request.metadata.generation, resync, chart: content, sources };
+        context.with_memory(request, |memory| memory.gathered = Some((basis, digest.clone())));
+        Ok(Self { chart, program, values: Some(values), digest })
+    }
+
+    /// The merged values of the request.
+    ///
+    /// # Errors
+    /// A value source is missing or wrong.
+    pub async fn values(&self, context: &Context, cluster: &Cluster, request: &HelmRequest) -> Result<Json, Failure> {
+        match &self.values {
+            Some(values) => Ok(values.clone()),
+            None => Ok(read_values(context, cluster, request).await?.0),
+        }
+    }
+
+    /// The chart with its templates parsed; fetched at most once for all requests that use it.
+    ///
+    /// # Errors
+    /// It cannot be fetched, or is not a chart.
+    pub async fn program(&self, context: &Context) -> Result<Arc<Program>, Failure> {
+        match &self.program {
+            Some(program) => Ok(Arc::clone(program)),
+            None => Ok(context.charts.program(&self.chart.repository, &self.chart.entry).await?),
+        }
+    }
+}
+
+/// Reads the values and follows their sources from then on, those that are missing too.
+async fn read_values(
+    context: &Context,
+    cluster: &Cluster,
+    request: &HelmRequest,
+) -> Result<(Json, Vec<SourceRead>), Failure> {
+    let sources = values::read_sources(cluster, request).await;
+    context.follow_sources(request, sources.reads.clone()).await?;
+    Ok((values::merged(request, sources.values?), sources.reads))
+}
+
+fn digest_of(request: &HelmRequest, chart: &str, values: &Json) -> Digest {
+    Digest::of([
+        chart,
+        &serde_json::to_string(values).unwrap_or_default(),
+        &request.release_namespace(),
+        &request.release_name(),
+        request.resync_token().unwrap_or_default(),
+    ])
+}
+
+fn choose_chart(context: &Context, request: &HelmRequest) -> Result<Resolved, Failure> {
+    if request.spec.source.is_some() {
+        let message = "spec.source is not served by this version; name a chart of a ChartRepo in spec.chart";
+        return Err(Failure::new(Reason::InvalidRequest, message));
+    }
+    let Some((repository, chart)) = request.spec.chart_reference() else {
+        let chart = request.spec.chart.as_deref().unwrap_or_default();
+        let message = format!("spec.chart {chart:?} does not name a chart; write REPOSITORY/CHART");
+        return Err(Failure::new(Reason::InvalidRequest, message));
+    };
+    let namespace = request.metadata.namespace.as_deref().unwrap_or_default();
+    Ok(context.repositories.resolve(namespace, repository, chart, wanted_version(request))?)
+}
+
+/// The version to look for: the spec's, or without one the version that is deployed already, else the newest.
+///
+/// This is Captain's rule (`pkg/helmrequest/types.go`): a request without any annotation, or with
+/// `auto-resolve-version-once: "false"`, takes the newest version at each deploy, and a deploy needs a changed spec.
+fn wanted_version(request: &HelmRequest) -> &str {
+    if let Some(version) = &request.spec.version {
+        return version;
+    }
+    let status = request.status.as_ref();
+    let deployed = status.and_then(|status| status.version.as_deref()).unwrap_or_default();
+    let annotations = request.metadata.annotations.as_ref();
+    let follows =
+        annotations.is_none_or(|annotations| annotations.get(RESOLVE_VERSION_ONCE).is_some_and(|once| once == "false"));
+    let spec_changed = status.and_then(|status| status.observed_generation) != request.metadata.generation;
+    if follows && spec_changed { "" } else { deployed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn request(annotations: &Value, spec: &Value, generation: i64) -> HelmRequest {
+        serde_json::from_value(json!({
+            "apiVersion": "app.alauda.io/v1", "kind": "HelmRequest",
+            "metadata": {"name": "web", "namespace": "demo", "generation": generation, "annotations": annotations},
+            "spec": spec,
+            "status": {"version": "1.0.0", "observedGeneration": 1},
+        }))
+        .expect("a request")
+    }
+
+    #[test]
+    fn an_empty_version_stays_at_what_is_deployed_unless_captain_would_have_moved() {
+        let any = json!({"a": "b"});
+        let follow = json!({"auto-resolve-version-once": "false"});
+        let cases = [
+            (&any, json!({"version": "2.0.0"}), 2, "2.0.0"),
+            (&any, json!({}), 2, "1.0.0"),
+            (&follow, json!({}), 2, ""),
+            (&follow, json!({}), 1, "1.0.0"),
+            (&Value::Null, json!({}), 2, ""),
+        ];
+        for (annotations, spec, generation, expected) in cases {
+            assert_eq!(wanted_version(&request(annotations, &spec, generation)), expected, "{annotations} {spec}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Repairing drift: the objects that deviate are applied again, each alone, from the deployed revision's record.
+//!
+//! What happened is told in one event for each object: the fields, who changed them, the value found and the value
+//! restored. A writer who takes the same field again after each repair is not fought at full speed: each repair of an
+//! object that follows the last one too soon waits longer than the one before.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::deploy::Deployment;
+use crate::cluster::apply::{Applied, ApplyOptions};
+use crate::cluster::observe::{Taken, cause};
+use crate::cluster::{Object, ObjectKey};
+use crate::controller::events::{EventType, Note, Related};
+use crate::controller::failure::Failure;
+use crate::value::Json;
+
+/// The longest text of one value in an event.
+const SHOWN: usize = 80;
+
+/// Repairs what deviates from the deployed revision. Returns when to come back for what has to wait.
+///
+/// # Errors
+/// An object could not be applied; the others are repaired all the same.
+pub async fn run(deployment: &Deployment<'_>, revision: i64) -> Result<Option<Duration>, Failure> {
+    let deviating = deployment.context.deviations(deployment.request);
+    let (now, later) = deployment.context.repairs_due(deployment.request, &deviating);
+    if now.is_empty() {
+        return Ok(later);
+    }
+    let objects = deployment.stamped_objects(revision).await?;
+    let mut failed = None;
+    for object in objects.iter().filter(|object| now.contains(&object.key)) {
+        if let Err(failure) = repair(deployment, object).await {
+            failed = Some(failure);
+        }
+    }
+    failed.map_or(Ok(later), Err)
+}
+
+async fn repair(deployment: &Deployment<'_>, object: &Object) -> Result<(), Failure> {
+    let Deployment { context, request, cluster, .. } = deployment;
+    let began = Instant::now();
+    let live = cluster.live(object).await?;
+    let applied = cluster.apply(object, ApplyOptions::default()).await?;
+    context.expect(request, &applied);
+    let story = tell(object, live.as_ref(), &applied);
+    let found = if live.is_some() { "changed" } else { "deleted" };
+    context.metrics.repaired(found, began.elapsed());
+    if let Some(text) = story {
+        let note = Note {
+            event_type: EventType::Normal,
+            reason: "DriftRepaired".to_owned(),
+            action: "Repair".to_owned(),
+            text,
+            related: Some(Related {
+                api_version: object.kind.resource.api_version.clone(),
+                kind: object.key.kind.clone(),
+                namespace: object.key.namespace.clone(),
+                name: object.key.name.clone(),
+            }),
+        };
+        context.publish(request, &note).await;
+    }
+    Ok(())
+}
+
+/// What happened to an object; nothing where it already was as declared.
+fn tell(object: &Object, live: Option<&Json>, applied: &Applied) -> Option<String> {
+    let name = shown(&object.key);
+    let Some(live) = live else { return Some(format!("{name} was deleted; applied again")) };
+    let taken = cause(live, applied.owned_fields()?);
+    if taken.is_empty() {
+        return None;
+    }
+    let told: Vec<String> = taken.iter().map(|taken| tell_fields(taken, object, live, &applied.json)).collect();
+    Some(format!("{name}: {}", told.join("; ")))
+}
+
+fn tell_fields(taken: &Taken, object: &Object, live: &Json, restored: &Json) -> String {
+    let secret = object.key.kind == "Secret" && object.key.group.is_empty();
+    let values = match taken.fields.as_slice() {
+        [field] if !secret => match (field.of(live), field.of(restored)) {
+            (Some(found), Some(restored)) if found != restored => {
+                format!(" to {}, restored {}", brief(found), brief(restored))
+            }
+            (None, Some(restored)) => format!(", restored {}", brief(restored)),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    };
+    format!("{taken}{values}")
+}
+
+fn brief(value: &Json) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= SHOWN { text } else { format!("{}…", text.chars().take(SHOWN).collect::<String>()) }
+}
+
+fn shown(key: &ObjectKey) -> String {
+    if key.namespace.is_empty() {
+        format!("{} {}", key.kind, key.name)
+    } else {
+        format!("{} {}/{}", key.kind, key.namespace, key.name)
+    }
+}

@@ -1,0 +1,201 @@
+//! Telling people: the request's status, written only when it says something new, and its events.
+
+use std::hash::Hasher;
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::deploy::Outcome;
+use super::inputs::Inputs;
+use super::status::{Deployed, Facts, Standing, compose};
+use crate::api::conditions::{ConditionType, is_true};
+use crate::api::helm_request::{HelmRequestStatus, RevisionEntry, SHOWN_OBJECTS};
+use crate::api::{HelmRequest, Reason};
+use crate::cluster::records::ReleaseKey;
+use crate::controller::context::Context;
+use crate::controller::events::{EventType, Note};
+use crate::controller::failure::Failure;
+
+/// How long an operation may run before the status says that it runs: most end sooner, and a write is saved.
+const SHORT: Duration = Duration::from_secs(1);
+/// How often the progress of unready objects is written at most.
+const PROGRESS: Duration = Duration::from_secs(2);
+
+/// Writes status and events of one request.
+#[derive(Clone, Copy)]
+pub struct Report<'a> {
+    request: &'a HelmRequest,
+    context: &'a Context,
+}
+
+impl<'a> Report<'a> {
+    /// A report on a request.
+    pub fn new(request: &'a HelmRequest, context: &'a Context) -> Self {
+        Self { request, context }
+    }
+
+    /// Runs an operation; one that takes longer than a moment is told in the status while it runs.
+    ///
+    /// # Errors
+    /// The operation's.
+    pub async fn working<T>(
+        &self,
+        operation: impl Future<Output = Result<T, Failure>>,
+        what: &str,
+    ) -> Result<T, Failure> {
+        let mut operation = std::pin::pin!(operation);
+        if let Ok(outcome) = tokio::time::timeout(SHORT, &mut operation).await {
+            return outcome;
+        }
+        // A status that cannot be written must not stop the operation; the next one tells more.
+        let _ = self.write(&self.facts(Standing::Working(what.to_owned()), None)).await;
+        operation.await
+    }
+
+    /// Tells how it stands with a request for which nothing had to be deployed. Returns when to look again, where
+    /// progress was left untold because it was told a moment ago.
+    ///
+    /// # Errors
+    /// The status could not be written.
+    pub async fn standing(&self, standing: Standing, deployed: Option<Deployed>) -> Result<Option<Duration>, Failure> {
+        let facts = self.facts(standing, deployed);
+        let next = compose(&self.previous(), &facts, Timestamp::now());
+        let since = self.context.since_last_status(self.request);
+        if !is_true(&next.conditions, ConditionType::Ready) && since < PROGRESS && next != self.previous() {
+            return Ok(Some(PROGRESS - since));
+        }
+        self.write(&facts).await?;
+        Ok(None)
+    }
+
+    /// Tells that a revision was deployed.
+    ///
+    /// # Errors
+    /// The status could not be written.
+    pub async fn deployed(&self, outcome: &Outcome, inputs: &Inputs) -> Result<Option<Duration>, Failure> {
+        let record = &outcome.record;
+        let chart = &record.chart.metadata;
+        let deployed = Deployed {
+            revision: record.version,
+            version: Some(chart.version.clone()),
+            notes: Some(record.info.notes.clone()).filter(|notes| !notes.trim().is_empty()),
+        };
+        let mut facts = self.facts(Standing::Deployed, Some(deployed));
+        facts.history = Some(self.history(RevisionEntry {
+            revision: record.version,
+            chart: chart.name.clone(),
+            version: chart.version.clone(),
+            status: record.info.status.name().to_owned(),
+            digest: Some(inputs.digest.to_string()),
+            updated: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(whole_seconds())),
+            description: Some(record.info.description.clone()).filter(|text| !text.is_empty()),
+        }));
+        facts.spec_hash = Some(spec_hash(self.request));
+        facts.handled_resync = self.request.resync_token().map(str::to_owned);
+        self.write(&facts).await?;
+        let message = format!("revision {} is deployed: chart {} {}", record.version, chart.name, chart.version);
+        self.event(EventType::Normal, Reason::Synced.as_str(), "Deploy", &message).await;
+        Ok(None)
+    }
+
+    /// Tells that an attempt failed and when the next one is.
+    pub async fn failed(&self, failure: &Failure, pause: Duration) {
+        let standing = Standing::Failed { failure: failure.clone(), retry: Some(pause) };
+        let told_before = self.previous().reason.as_deref() == Some(failure.message.as_str());
+        let written = self.write(&self.facts(standing, None)).await;
+        if let Err(error) = written {
+            tracing::warn!(message = error.message, "the status could not be written");
+        }
+        if !told_before {
+            let deleting = self.request.metadata.deletion_timestamp.is_some();
+            let (reason, action) = if deleting { ("FailedDelete", "Delete") } else { ("FailedSync", "Deploy") };
+            let note = format!("{}: {}", failure.reason, failure.message);
+            self.event(EventType::Warning, reason, action, &note).await;
+        }
+    }
+
+    /// Tells that the release is uninstalled.
+    pub async fn deleted(&self) {
+        self.event(EventType::Normal, "SuccessfulDelete", "Delete", "the release is uninstalled").await;
+    }
+
+    /// Publishes an event; one that cannot be published is lost, and nothing else.
+    pub async fn event(&self, type_: EventType, reason: &str, action: &str, note: &str) {
+        let note = Note {
+            event_type: type_,
+            reason: reason.to_owned(),
+            action: action.to_owned(),
+            text: note.to_owned(),
+            related: None,
+        };
+        self.context.publish(self.request, &note).await;
+    }
+
+    fn previous(&self) -> HelmRequestStatus {
+        self.context.last_status(self.request)
+    }
+
+    fn facts(&self, standing: Standing, deployed: Option<Deployed>) -> Facts {
+        let deployed =
+            deployed.or_else(|| self.previous().revision.map(|revision| Deployed { revision, ..Deployed::default() }));
+        Facts {
+            generation: self.request.metadata.generation,
+            standing,
+            objects: deployed.as_ref().and_then(|_| self.context.health(self.request, SHOWN_OBJECTS)),
+            drift: self.context.drift(self.request, SHOWN_OBJECTS),
+            deployed,
+            history: None,
+            spec_hash: None,
+            handled_resync: None,
+        }
+    }
+
+    async fn write(&self, facts: &Facts) -> Result<(), Failure> {
+        let previous = self.previous();
+        let next = compose(&previous, facts, Timestamp::now());
+        self.context.patch_status(self.request, &previous, next).await
+    }
+
+    /// The revisions that the records know, the newest first; what a record's metadata does not tell is taken from
+    /// what was told before.
+    fn history(&self, newest: RevisionEntry) -> Vec<RevisionEntry> {
+        let release = ReleaseKey { namespace: self.request.release_namespace(), name: self.request.release_name() };
+        let before = self.previous().history;
+        let known = self.context.records.revisions(&release).into_iter().rev().take(SHOWN_OBJECTS);
+        let entries = known.map(|meta| {
+            if meta.revision == newest.revision {
+                return newest.clone();
+            }
+            let told = before.iter().find(|entry| entry.revision == meta.revision).cloned().unwrap_or_default();
+            RevisionEntry { revision: meta.revision, status: meta.status.name().to_owned(), ..told }
+        });
+        entries.collect()
+    }
+}
+
+fn whole_seconds() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// A decimal hash of the spec, in the place where Captain kept its own.
+fn spec_hash(request: &HelmRequest) -> String {
+    let text = serde_json::to_string(&request.spec).unwrap_or_default();
+    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
+    hasher.write(text.as_bytes());
+    hasher.finish().to_string()
+}
+
+/// FNV-1a, 64 bits: the same in every release of the operator, unlike the standard library's hasher.
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

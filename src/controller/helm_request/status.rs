@@ -1,0 +1,291 @@
+//! What a request's status says, computed from what was found out. Pure: the same facts give the same status, so that
+//! it is written only when it says something new.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::api::conditions::{self, ConditionStatus, ConditionType};
+use crate::api::helm_request::{DriftStatus, HelmRequestStatus, ObjectsStatus, Phase, RevisionEntry};
+use crate::api::{Condition, Reason};
+use crate::controller::failure::Failure;
+
+/// How it stands with the wanted state.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// Nothing may be written.
+    Suspended,
+    /// An operation runs; the sentence says which.
+    Working(String),
+    /// It could not be deployed.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// When it is tried again by itself.
+        retry: Option<Duration>,
+    },
+    /// It is deployed.
+    Deployed,
+}
+
+/// The deployed revision.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Deployed {
+    /// Its number.
+    pub revision: i64,
+    /// The version of its chart, where this operator knows it.
+    pub version: Option<String>,
+    /// The rendered notes, where this operator knows them.
+    pub notes: Option<String>,
+}
+
+/// What was found out about a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// The generation of the request that was looked at.
+    pub generation: Option<i64>,
+    /// How it stands with the wanted state.
+    pub standing: Standing,
+    /// The deployed revision, where there is one.
+    pub deployed: Option<Deployed>,
+    /// The revisions, the newest first; nothing where the known ones stay.
+    pub history: Option<Vec<RevisionEntry>>,
+    /// The health of the deployed objects.
+    pub objects: Option<ObjectsStatus>,
+    /// What differs from what was deployed.
+    pub drift: Option<DriftStatus>,
+    /// The digest of the spec, once it is deployed.
+    pub spec_hash: Option<String>,
+    /// The value of the resync annotation that was acted on.
+    pub handled_resync: Option<String>,
+}
+
+/// The status that tells these facts, given what it told before.
+pub fn compose(previous: &HelmRequestStatus, facts: &Facts, now: Timestamp) -> HelmRequestStatus {
+    let mut status = previous.clone();
+    status.observed_generation = facts.generation;
+    status.phase = Some(phase(&facts.standing, previous));
+    status.reason = match &facts.standing {
+        Standing::Failed { failure, .. } => Some(failure.message.clone()),
+        _ => None,
+    };
+    if let Some(deployed) = &facts.deployed {
+        status.revision = Some(deployed.revision);
+        status.version = deployed.version.clone().or(status.version);
+        status.notes = deployed.notes.clone().or(status.notes);
+    }
+    status.history = facts.history.clone().unwrap_or(status.history);
+    status.objects = facts.objects.clone();
+    status.drift = facts.drift.clone();
+    status.last_spec_hash = facts.spec_hash.clone().or(status.last_spec_hash);
+    status.last_handled_resync = facts.handled_resync.clone().or(status.last_handled_resync);
+    Conditions { list: &mut status.conditions, generation: facts.generation, now }.tell(facts);
+    status
+}
+
+fn phase(standing: &Standing, previous: &HelmRequestStatus) -> Phase {
+    match standing {
+        Standing::Suspended => previous.phase.unwrap_or(Phase::Pending),
+        Standing::Working(_) => Phase::Pending,
+        Standing::Failed { .. } => Phase::Failed,
+        Standing::Deployed => Phase::Synced,
+    }
+}
+
+/// The conditions of one status while they are being set.
+struct Conditions<'a> {
+    list: &'a mut Vec<Condition>,
+    generation: Option<i64>,
+    now: Timestamp,
+}
+
+impl Conditions<'_> {
+    fn tell(&mut self, facts: &Facts) {
+        self.drifted(facts);
+        match &facts.standing {
+            Standing::Suspended => {
+                self.remove(ConditionType::Reconciling);
+                self.remove(ConditionType::Stalled);
+                let (ready, _, message) = health(facts);
+                self.set(ConditionType::Ready, ready, Reason::Suspended, &format!("suspended; {message}"));
+            }
+            Standing::Working(what) => {
+                self.set(ConditionType::Ready, ConditionStatus::False, Reason::Progressing, what);
+                self.set(ConditionType::Reconciling, ConditionStatus::True, Reason::Progressing, what);
+                self.remove(ConditionType::Stalled);
+            }
+            Standing::Failed { failure, retry } => self.failed(failure, *retry),
+            Standing::Deployed => self.deployed(facts),
+        }
+    }
+
+    fn failed(&mut self, failure: &Failure, retry: Option<Duration>) {
+        let next = match retry {
+            Some(pause) => format!("{}; next attempt in {}", failure.message, rounded(pause)),
+            None => failure.message.clone(),
+        };
+        self.set(ConditionType::Ready, ConditionStatus::False, failure.reason, &next);
+        self.set(ConditionType::Released, ConditionStatus::False, failure.reason, &failure.message);
+        // kstatus: a request that only a change of its spec can cure is stalled, any other still reconciles.
+        if failure.reason.stalls() {
+            self.set(ConditionType::Stalled, ConditionStatus::True, failure.reason, &failure.message);
+            self.remove(ConditionType::Reconciling);
+        } else {
+            self.set(ConditionType::Reconciling, ConditionStatus::True, failure.reason, &failure.message);
+            self.remove(ConditionType::Stalled);
+        }
+    }
+
+    fn deployed(&mut self, facts: &Facts) {
+        self.remove(ConditionType::Stalled);
+        let revision = facts.deployed.as_ref().map_or(0, |deployed| deployed.revision);
+        let released = format!("revision {revision} is deployed");
+        self.set(ConditionType::Released, ConditionStatus::True, Reason::Released, &released);
+        let (ready, reason, message) = health(facts);
+        self.set(ConditionType::Ready, ready, reason, &message);
+        match ready {
+            ConditionStatus::True => self.remove(ConditionType::Reconciling),
+            _ => self.set(ConditionType::Reconciling, ConditionStatus::True, reason, &message),
+        }
+    }
+
+    fn drifted(&mut self, facts: &Facts) {
+        match &facts.drift {
+            Some(drift) => {
+                let message = drift_message(drift);
+                self.set(ConditionType::Drifted, ConditionStatus::True, Reason::Drifted, &message);
+            }
+            None if facts.deployed.is_some() => {
+                let message = "every object is as it was deployed";
+                self.set(ConditionType::Drifted, ConditionStatus::False, Reason::InSync, message);
+            }
+            None => self.remove(ConditionType::Drifted),
+        }
+    }
+
+    fn set(&mut self, type_: ConditionType, status: ConditionStatus, reason: Reason, message: &str) {
+        conditions::set(self.list, type_, status, reason, message, self.generation, self.now);
+    }
+
+    fn remove(&mut self, type_: ConditionType) {
+        conditions::remove(self.list, type_);
+    }
+}
+
+/// Whether everything is healthy and as deployed, and if not, what is not.
+fn health(facts: &Facts) -> (ConditionStatus, Reason, String) {
+    if let Some(drift) = &facts.drift {
+        return (ConditionStatus::False, Reason::Drifted, drift_message(drift));
+    }
+    let Some(objects) = &facts.objects else {
+        return (ConditionStatus::Unknown, Reason::Progressing, "nothing is known of the objects yet".to_owned());
+    };
+    if objects.ready >= objects.total {
+        let message = format!("{} of {} objects are ready", objects.ready, objects.total);
+        return (ConditionStatus::True, Reason::Ready, message);
+    }
+    let worst = objects.worst.first().map(|worst| {
+        let why = worst.message.as_deref().unwrap_or(&worst.status);
+        format!("; {} {}: {why}", worst.kind, worst.name)
+    });
+    let message = format!("{} of {} objects are ready{}", objects.ready, objects.total, worst.unwrap_or_default());
+    (ConditionStatus::False, Reason::NotReady, message)
+}
+
+fn drift_message(drift: &DriftStatus) -> String {
+    let first = drift.objects.first().map(|object| {
+        let fields = if object.fields.is_empty() { String::new() } else { format!(" {}", object.fields.join(", ")) };
+        let who = object.manager.as_ref().map(|manager| format!(" by {manager}")).unwrap_or_default();
+        let change = match object.change.unwrap_or_default() {
+            crate::api::helm_request::DriftChange::Modified => "changed",
+            crate::api::helm_request::DriftChange::Deleted => "deleted",
+        };
+        format!("; {} {}{fields} was {change}{who}", object.kind, object.name)
+    });
+    format!("{} objects differ from what was deployed{}", drift.total, first.unwrap_or_default())
+}
+
+fn rounded(pause: Duration) -> String {
+    let seconds = pause.as_secs_f64().round().max(1.0) as u64;
+    if seconds >= 120 { format!("{} minutes", seconds / 60) } else { format!("{seconds} s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::helm_request::ObjectHealth;
+
+    fn facts(standing: Standing) -> Facts {
+        Facts {
+            generation: Some(2),
+            standing,
+            deployed: Some(Deployed { revision: 3, version: Some("1.2.3".into()), notes: None }),
+            history: None,
+            objects: Some(ObjectsStatus { ready: 2, total: 2, worst: vec![] }),
+            drift: None,
+            spec_hash: None,
+            handled_resync: None,
+        }
+    }
+
+    fn told(facts: &Facts) -> HelmRequestStatus {
+        compose(&HelmRequestStatus::default(), facts, Timestamp::UNIX_EPOCH)
+    }
+
+    fn condition(status: &HelmRequestStatus, type_: ConditionType) -> Option<(ConditionStatus, String)> {
+        conditions::find(&status.conditions, type_).map(|found| (found.status, found.reason.clone()))
+    }
+
+    #[test]
+    fn a_healthy_release_is_synced_and_ready_and_nothing_else() {
+        let status = told(&facts(Standing::Deployed));
+        assert_eq!(status.phase, Some(Phase::Synced));
+        assert_eq!(condition(&status, ConditionType::Ready), Some((ConditionStatus::True, "Ready".into())));
+        assert_eq!(condition(&status, ConditionType::Reconciling), None);
+        assert_eq!(condition(&status, ConditionType::Stalled), None);
+    }
+
+    #[test]
+    fn a_deployed_release_with_an_unhealthy_object_is_synced_and_not_ready() {
+        let mut facts = facts(Standing::Deployed);
+        let worst = ObjectHealth {
+            kind: "Deployment".into(),
+            name: "web".into(),
+            status: "InProgress".into(),
+            message: Some("1 of 2 pods are available".into()),
+            ..ObjectHealth::default()
+        };
+        facts.objects = Some(ObjectsStatus { ready: 1, total: 2, worst: vec![worst] });
+        let status = told(&facts);
+        assert_eq!(status.phase, Some(Phase::Synced));
+        let ready = conditions::find(&status.conditions, ConditionType::Ready).expect("a Ready condition");
+        assert_eq!(ready.status, ConditionStatus::False);
+        assert_eq!(ready.message, "1 of 2 objects are ready; Deployment web: 1 of 2 pods are available");
+    }
+
+    #[test]
+    fn what_only_the_spec_cures_stalls_and_says_so() {
+        let failure = Failure::new(Reason::SchemaViolation, "replicas: got string, want number");
+        let status = told(&facts(Standing::Failed { failure, retry: None }));
+        assert_eq!(status.phase, Some(Phase::Failed));
+        assert_eq!(status.reason.as_deref(), Some("replicas: got string, want number"));
+        assert!(conditions::is_true(&status.conditions, ConditionType::Stalled));
+        assert_eq!(condition(&status, ConditionType::Reconciling), None);
+    }
+
+    #[test]
+    fn what_time_cures_says_when_it_is_tried_again() {
+        let failure = Failure::new(Reason::RepositoryUnreachable, "charts.example.com does not answer");
+        let status = told(&facts(Standing::Failed { failure, retry: Some(Duration::from_millis(3_800)) }));
+        let ready = conditions::find(&status.conditions, ConditionType::Ready).expect("a Ready condition");
+        assert_eq!(ready.message, "charts.example.com does not answer; next attempt in 4 s");
+        assert!(conditions::is_true(&status.conditions, ConditionType::Reconciling));
+    }
+
+    #[test]
+    fn the_same_facts_give_the_same_status() {
+        let facts = facts(Standing::Deployed);
+        let first = told(&facts);
+        assert_eq!(compose(&first, &facts, Timestamp::MAX), first);
+    }
+}

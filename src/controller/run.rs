@@ -1,0 +1,297 @@
+//! Starting and stopping the operator.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::channel::mpsc::{UnboundedSender, unbounded};
+use futures::{Stream, StreamExt};
+use kube::runtime::controller::{Action, Config};
+use kube::runtime::reflector::{ObjectRef, store};
+use kube::runtime::utils::{Predicate, PredicateConfig};
+use kube::runtime::{Controller, WatchStreamExt, predicates, watcher};
+use kube::{Api, Client};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::chartrepo::ChartRepos;
+use super::context::Context;
+use super::helm_request;
+use super::metrics::Metrics;
+use super::readiness::Readiness;
+use super::repositories::{Repositories, RepositoryKey};
+use crate::api::HelmRequest;
+use crate::chart::Limits;
+use crate::cluster::lease::{Candidacy, Claim, LeaseOptions};
+use crate::cluster::observe::{Observer, Trigger};
+use crate::cluster::records::{RecordIndex, ReleaseKey};
+use crate::cluster::{Cluster, ConnectError};
+use crate::server::{Server, ServerError};
+use crate::source::Charts;
+use crate::source::cache::Archives;
+
+/// How the operator runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The namespace of the repositories that requests of every namespace may name.
+    pub chartrepo_namespace: String,
+    /// The namespace of the lease.
+    pub namespace: String,
+    /// The name of this replica in the lease.
+    pub identity: String,
+    /// Whether a lease is held before work begins.
+    pub leader_election: bool,
+    /// How many operations are worked on at the same time.
+    pub workers: usize,
+    /// Where health, readiness and metrics are served.
+    pub listen: SocketAddr,
+    /// The folder of downloaded charts.
+    pub cache_dir: PathBuf,
+    /// Most bytes that the folder may hold.
+    pub cache_bytes: u64,
+}
+
+/// Why the operator ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// There is no kubeconfig and this is no pod.
+    #[error("no cluster is configured: set KUBECONFIG, or run inside a cluster")]
+    Configuration(#[source] kube::config::InferConfigError),
+    /// No client could be made.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The HTTP side cannot serve.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The folder of downloaded charts cannot be used.
+    #[error("--cache-dir {folder:?} cannot be used: {source}")]
+    Cache {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Signals cannot be waited for.
+    #[error("signals cannot be waited for")]
+    Signals(#[source] std::io::Error),
+    /// Another replica has the lease.
+    #[error("the lease was lost; another replica goes on")]
+    LeaseLost,
+}
+
+/// The memory that parsed charts may take, in bytes of their files.
+const PARSED_CHARTS: u64 = 64 << 20;
+
+/// Runs the operator until SIGTERM or SIGINT, or until the lease is lost.
+///
+/// # Errors
+/// Why it could not start, or that the lease was lost.
+pub async fn run(options: Options) -> Result<(), RunError> {
+    let config = kube::Config::infer().await.map_err(RunError::Configuration)?;
+    let cluster = Cluster::connect(config)?;
+    let metrics = Arc::new(Metrics::default());
+    let readiness = Readiness::default();
+    let stop = stop_signal()?;
+    let server = Server::bind(options.listen, Arc::clone(&metrics), readiness.clone()).await?;
+    let serving = tokio::spawn(server.serve(stopped(stop.clone())));
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %options.listen, "started");
+
+    let candidacy = options
+        .leader_election
+        .then(|| cluster.stand_for(LeaseOptions::new(&options.namespace, "coxswain", &options.identity)));
+    let ended = work(&options, cluster, metrics, readiness, stop, candidacy.as_ref()).await;
+    if let (Some(candidacy), Ok(())) = (candidacy, &ended) {
+        candidacy.release().await;
+    }
+    serving.abort();
+    tracing::info!("stopped");
+    ended
+}
+
+/// Waits for the lease and works as long as it is held.
+async fn work(
+    options: &Options,
+    cluster: Cluster,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+    stop: watch::Receiver<bool>,
+    candidacy: Option<&Candidacy>,
+) -> Result<(), RunError> {
+    let mut claim = candidacy.map(Candidacy::claim);
+    readiness.lease_known();
+    if let Some(claim) = &mut claim {
+        readiness.caches_synced();
+        tokio::select! {
+            () = stopped(stop.clone()) => return Ok(()),
+            held = claim.wait_for(|claim| *claim == Claim::Held) => held.map_err(|_| RunError::LeaseLost)?,
+        };
+        tracing::info!(identity = options.identity, "holding the lease");
+    }
+    metrics.set_leader(true);
+    let mut tasks = start(options, cluster, metrics, &readiness, &stop)?;
+    let lost = async {
+        match &mut claim {
+            Some(claim) => drop(claim.wait_for(|claim| *claim == Claim::Lost).await),
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = lost => return Err(RunError::LeaseLost),
+        () = stopped(stop.clone()) => {}
+    }
+    // The reconcilers end when the work at hand is done; what they wait for is continued by the next start.
+    let _ =
+        tokio::time::timeout(std::time::Duration::from_secs(20), async { while tasks.join_next().await.is_some() {} })
+            .await;
+    Ok(())
+}
+
+/// Starts the watches and the reconcilers.
+fn start(
+    options: &Options,
+    cluster: Cluster,
+    metrics: Arc<Metrics>,
+    readiness: &Readiness,
+    stop: &watch::Receiver<bool>,
+) -> Result<JoinSet<()>, RunError> {
+    let client = cluster.client();
+    let archives = Archives::open(&options.cache_dir, options.cache_bytes)
+        .map_err(|source| RunError::Cache { folder: options.cache_dir.clone(), source })?;
+    let charts = Charts::new(Some(archives), PARSED_CHARTS, Limits::default());
+    let observer = Observer::new(&cluster);
+    let drift = observer.triggers();
+    let records = RecordIndex::default();
+    let repositories = Repositories::new(options.chartrepo_namespace.clone());
+    let (requests, writer) = store::<HelmRequest>();
+    let context = Arc::new(Context::new(
+        cluster,
+        observer,
+        records.clone(),
+        repositories.clone(),
+        charts,
+        Arc::clone(&metrics),
+        requests.clone(),
+        options,
+    ));
+    let (triggers, triggered) = unbounded();
+    let mut tasks = JoinSet::new();
+    let (listed, records_listed) = watch::channel(false);
+    tasks.spawn(until(
+        stop.clone(),
+        follow_records(records, client.clone(), Arc::clone(&context), triggers.clone(), listed),
+    ));
+    tasks.spawn(until(stop.clone(), follow_objects(drift, triggers.clone())));
+    tasks.spawn(until(stop.clone(), follow_repositories(repositories.clone(), Arc::clone(&context), triggers)));
+    tasks.spawn(ChartRepos::new(client.clone(), repositories, metrics).run(stopped(stop.clone())));
+
+    let watched = watcher(Api::<HelmRequest>::all(client), watcher::Config::default())
+        .default_backoff()
+        .modify(|request| request.metadata.managed_fields = None)
+        .reflect(writer)
+        .applied_objects()
+        .predicate_filter(
+            predicates::generation.combine(predicates::annotations).combine(predicates::finalizers),
+            PredicateConfig::default(),
+        );
+    let controller = Controller::for_stream(watched, requests)
+        .with_config(Config::default().concurrency(0))
+        .reconcile_on(triggered)
+        .graceful_shutdown_on(stopped(stop.clone()));
+    let readiness = readiness.clone();
+    tasks.spawn(async move {
+        // Before the first lists are there, every release would look as if it were missing.
+        let mut records_listed = records_listed;
+        let _ = records_listed.wait_for(|listed| *listed).await;
+        readiness.caches_synced();
+        controller
+            .run(helm_request::reconcile, |_, _, _| Action::await_change(), context)
+            .for_each(|_| std::future::ready(()))
+            .await;
+    });
+    Ok(tasks)
+}
+
+/// Keeps the index of records, and wakes the requests whose records somebody else has changed.
+async fn follow_records(
+    records: RecordIndex,
+    client: Client,
+    context: Arc<Context>,
+    triggers: UnboundedSender<ObjectRef<HelmRequest>>,
+    listed: watch::Sender<bool>,
+) {
+    let mut changes = std::pin::pin!(records.watch(client));
+    while let Some(change) = changes.next().await {
+        match change {
+            Some(release) => {
+                for request in context.matching_requests(|request| release_of(request) == release) {
+                    let _ = triggers.unbounded_send(request);
+                }
+            }
+            None => drop(listed.send(true)),
+        }
+    }
+}
+
+fn release_of(request: &HelmRequest) -> ReleaseKey {
+    ReleaseKey { namespace: request.release_namespace(), name: request.release_name() }
+}
+
+/// Wakes the requests whose objects or value sources have changed.
+async fn follow_objects(changes: impl Stream<Item = Trigger>, triggers: UnboundedSender<ObjectRef<HelmRequest>>) {
+    let mut changes = std::pin::pin!(changes);
+    while let Some(Trigger { owner, .. }) = changes.next().await {
+        let _ = triggers.unbounded_send(ObjectRef::new(&owner.name).within(&owner.namespace));
+    }
+}
+
+/// Wakes the requests that use a repository whose index has changed.
+async fn follow_repositories(
+    repositories: Repositories,
+    context: Arc<Context>,
+    triggers: UnboundedSender<ObjectRef<HelmRequest>>,
+) {
+    let mut changes = repositories.changes();
+    while let Some(changed) = changes.next().await {
+        for request in context.matching_requests(|request| is_concerned(&repositories, &changed, request)) {
+            let _ = triggers.unbounded_send(request);
+        }
+    }
+}
+
+fn is_concerned(repositories: &Repositories, changed: &RepositoryKey, request: &HelmRequest) -> bool {
+    let namespace = request.metadata.namespace.as_deref().unwrap_or_default();
+    let reference = request.spec.chart_reference();
+    reference.is_some_and(|(repository, _)| repositories.concerns(changed, namespace, repository))
+}
+
+async fn until(stop: watch::Receiver<bool>, task: impl Future<Output = ()>) {
+    tokio::select! {
+        () = task => {}
+        () = stopped(stop) => {}
+    }
+}
+
+/// Completes once the operator is told to stop.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // A closed channel means that the process is ending anyway.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// A flag that SIGTERM and SIGINT set.
+fn stop_signal() -> Result<watch::Receiver<bool>, RunError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("asked to stop");
+        let _ = sender.send(true);
+        // Kept until the runtime ends, so that the flag is never taken for gone.
+        std::future::pending::<()>().await;
+    });
+    Ok(receiver)
+}
