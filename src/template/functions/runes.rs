@@ -67,7 +67,7 @@ pub(super) fn is_digit(rune: char) -> bool {
 
 /// `unicode.IsNumber`: categories N.
 pub(super) fn is_number(rune: char) -> bool {
-    rune.is_numeric()
+    if rune.is_ascii() { rune.is_ascii_digit() } else { NUMBER.contains(rune) }
 }
 
 /// `unicode.IsPunct`: categories P.
@@ -79,7 +79,7 @@ pub(super) fn is_punctuation(rune: char) -> bool {
 pub(super) fn to_upper(rune: char) -> char {
     let mut mapped = rune.to_uppercase();
     match (mapped.next(), mapped.next()) {
-        (Some(upper), None) => upper,
+        (Some(upper), None) => known(upper, rune),
         _ => to_upper_with_iota(rune),
     }
 }
@@ -99,7 +99,16 @@ pub(super) fn to_title(rune: char) -> char {
 
 /// `unicode.ToLower`.
 pub(super) fn to_lower(rune: char) -> char {
-    rune.to_lowercase().next().unwrap_or(rune)
+    rune.to_lowercase().next().map_or(rune, |lower| known(lower, rune))
+}
+
+/// What a rune is mapped to, unless Go's version of Unicode has no such rune.
+fn known(mapped: char, rune: char) -> char {
+    if mapped == rune || mapped.is_ascii() || ASSIGNED.contains(mapped) && ASSIGNED.contains(rune) {
+        mapped
+    } else {
+        rune
+    }
 }
 
 /// The mapping of the runes whose full upper case is several: Greek vowels with iota subscript have a capital letter of
@@ -123,7 +132,10 @@ impl Class {
     }
 }
 
-static UPPER: Class = Class(LazyLock::new(|| Regex::new(r"^\p{Lu}$").ok()));
-static LOWER: Class = Class(LazyLock::new(|| Regex::new(r"^\p{Ll}$").ok()));
-static TITLE: Class = Class(LazyLock::new(|| Regex::new(r"^\p{Lt}$").ok()));
-static PUNCTUATION: Class = Class(LazyLock::new(|| Regex::new(r"^\p{P}$").ok()));
+// Go 1.26 knows Unicode 15.0.
+static ASSIGNED: Class = Class(LazyLock::new(|| Regex::new(r"^\p{age=15.0}$").ok()));
+static NUMBER: Class = Class(LazyLock::new(|| Regex::new(r"^[\p{N}&&\p{age=15.0}]$").ok()));
+static UPPER: Class = Class(LazyLock::new(|| Regex::new(r"^[\p{Lu}&&\p{age=15.0}]$").ok()));
+static LOWER: Class = Class(LazyLock::new(|| Regex::new(r"^[\p{Ll}&&\p{age=15.0}]$").ok()));
+static TITLE: Class = Class(LazyLock::new(|| Regex::new(r"^[\p{Lt}&&\p{age=15.0}]$").ok()));
+static PUNCTUATION: Class = Class(LazyLock::new(|| Regex::new(r"^[\p{P}&&\p{age=15.0}]$").ok()));
