@@ -119,41 +119,39 @@ fn base64_digit(byte: u8) -> Option<u32> {
     })
 }
 
-/// Decodes quanta of eight digits, the last of which is padded.
+/// Decodes quanta of eight digits. Padding near the end ends the text, whatever stands after a whole quantum of it.
 fn base32_decoded(text: &[u8]) -> Result<Vec<u8>, Corrupt> {
     let mut bytes = Vec::with_capacity(text.len() / 8 * 5);
-    for (number, quantum) in text.chunks(8).enumerate() {
-        let start = number * 8;
-        let is_last = start + 8 >= text.len();
-        let mut bits = 0_u64;
-        let mut count = 0;
-        for &byte in quantum {
-            if byte == b'=' && count >= 2 && is_last {
-                break;
-            }
-            bits = bits << 5 | base32_digit(byte).ok_or(Corrupt(start + count))?;
-            count += 1;
+    let (mut bits, mut count) = (0_u64, 0);
+    for (at, &byte) in text.iter().enumerate() {
+        let left = text.len() - at - 1;
+        if byte == b'=' && count >= 2 && left < 8 {
+            check_base32_padding(text, at, count)?;
+            let whole = (bits << (40 - 5 * count)).to_be_bytes();
+            bytes.extend_from_slice(&whole[3..3 + count * 5 / 8]);
+            return Ok(bytes);
         }
-        if count < quantum.len() {
-            check_base32_padding(text, quantum, start, count)?;
-        } else if count < 8 {
-            return Err(Corrupt(text.len() - count));
+        bits = bits << 5 | base32_digit(byte).ok_or(Corrupt(at))?;
+        count += 1;
+        if count == 8 {
+            bytes.extend_from_slice(&bits.to_be_bytes()[3..]);
+            (bits, count) = (0, 0);
         }
-        let whole = (bits << (40 - 5 * count)).to_be_bytes();
-        bytes.extend_from_slice(&whole[3..3 + count * 5 / 8]);
     }
-    Ok(bytes)
+    if count == 0 { Ok(bytes) } else { Err(Corrupt(text.len() - count)) }
 }
 
-/// The padding of the last quantum, which starts after `count` digits.
-fn check_base32_padding(text: &[u8], quantum: &[u8], start: usize, count: usize) -> Result<(), Corrupt> {
-    if quantum.len() < 8 {
+/// The padding that starts at `at` after `count` digits of a quantum.
+fn check_base32_padding(text: &[u8], at: usize, count: usize) -> Result<(), Corrupt> {
+    let after = &text[at + 1..];
+    let missing = 7 - count;
+    if after.len() < missing {
         return Err(Corrupt(text.len()));
     }
-    if let Some(other) = quantum[count + 1..].iter().position(|byte| *byte != b'=') {
-        return Err(Corrupt(start + count + other));
+    if let Some(other) = after[..missing].iter().position(|byte| *byte != b'=') {
+        return Err(Corrupt(at + other));
     }
-    if matches!(count, 3 | 6) { Err(Corrupt(start + count)) } else { Ok(()) }
+    if matches!(count, 3 | 6) { Err(Corrupt(at)) } else { Ok(()) }
 }
 
 fn base32_digit(byte: u8) -> Option<u64> {

@@ -84,13 +84,13 @@ fn truncated(float: f64) -> i64 {
     if fits { float as i64 } else { i64::MIN }
 }
 
-/// `"3.00"` without what follows the number; `"3.10"` and `"3."` as they are.
+/// `"3.00"` without what follows the number: in a tail of zeros and dots, what stands from the last dot before a zero
+/// on.
 fn without_zero_decimals(text: &[u8]) -> &[u8] {
-    let digits = text.len() - text.iter().rev().take_while(|byte| **byte == b'0').count();
-    match text[..digits].strip_suffix(b".") {
-        Some(whole) if digits < text.len() => whole,
-        _ => text,
-    }
+    let tail = text.iter().rposition(|byte| !b"0.".contains(byte)).map_or(0, |last| last + 1);
+    let last_zero = text[tail..].iter().rposition(|byte| *byte == b'0').unwrap_or(0);
+    let dot = text[tail..tail + last_zero].iter().rposition(|byte| *byte == b'.');
+    dot.map_or(text, |dot| &text[..tail + dot])
 }
 
 fn atoi(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
