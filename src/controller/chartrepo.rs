@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
-use kube::core::PartialObjectMeta;
+use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -48,6 +48,8 @@ const DEBOUNCE: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub struct ChartRepos {
     client: Client,
+    /// The only namespace whose objects are handled; all where there is none.
+    namespace: Option<String>,
     repositories: Repositories,
     metrics: Arc<Metrics>,
     memories: Arc<Mutex<HashMap<RepositoryKey, Memory>>>,
@@ -91,21 +93,26 @@ struct Read {
 impl ChartRepos {
     /// A controller that fills `repositories`; nothing is sent before [`ChartRepos::run`].
     pub fn new(client: Client, repositories: Repositories, metrics: Arc<Metrics>) -> Self {
-        Self { client, repositories, metrics, memories: Arc::default() }
+        Self { client, namespace: None, repositories, metrics, memories: Arc::default() }
+    }
+
+    /// Handles only the ChartRepos of one namespace.
+    pub fn within(self, namespace: impl Into<String>) -> Self {
+        Self { namespace: Some(namespace.into()), ..self }
     }
 
     /// Runs until `shutdown` completes; reads that are underway are finished.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + Sync + 'static) {
         let (store, writer) = reflector::store::<ChartRepo>();
         let (observer, listed) = (self.clone(), store.clone());
-        let objects = watcher(Api::<ChartRepo>::all(self.client.clone()), watcher::Config::default())
+        let objects = watcher(self.api::<ChartRepo>(), watcher::Config::default())
             .default_backoff()
             .reflect(writer)
             .inspect_ok(move |event| observer.observe(event, &listed))
             .applied_objects();
         // Release records are Secrets too, and by far the most.
         let others = watcher::Config::default().fields("type!=helm.sh/release.v1");
-        let secrets = watcher(Api::<PartialObjectMeta<Secret>>::all(self.client.clone()), others).default_backoff();
+        let secrets = watcher(self.api::<PartialObjectMeta<Secret>>(), others).default_backoff();
         let users = store.clone();
         Controller::for_stream(objects, store)
             .watches_stream(secrets.touched_objects(), move |secret| users_of(&users, &secret))
@@ -118,6 +125,16 @@ impl ChartRepos {
                 }
             })
             .await;
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        }
     }
 
     /// Keeps the registry in step with the objects that exist.

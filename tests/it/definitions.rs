@@ -15,7 +15,7 @@ use crate::support::{command, shared, wait};
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Creates or replaces definitions and waits until they are served.
-async fn install(client: &Client, definitions: Vec<CustomResourceDefinition>) -> Result<()> {
+pub async fn install(client: &Client, definitions: Vec<CustomResourceDefinition>) -> Result<()> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     for definition in definitions {
         let name = definition.metadata.name.clone().context("a name")?;

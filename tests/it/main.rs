@@ -7,6 +7,7 @@ mod support;
 
 mod apply;
 mod chart_server;
+mod chartrepos;
 mod cluster;
 mod conformance;
 mod definitions;
