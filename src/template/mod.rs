@@ -15,6 +15,7 @@ mod parse;
 mod report;
 mod set;
 pub mod strconv;
+pub mod time;
 pub mod unicode;
 
 pub use error::{ParseError, TemplateError};

@@ -9,9 +9,12 @@ mod arguments;
 mod builtins;
 mod casing;
 mod comparison;
+mod dates;
 mod decimal;
 mod defaults;
 mod dicts;
+mod durations;
+mod encoding;
 mod encodings;
 mod engine;
 mod equality;
@@ -48,8 +51,11 @@ const FAMILIES: &[&[Function]] = &[
     escaping::FUNCTIONS,
     engine::FUNCTIONS,
     casing::FUNCTIONS,
+    dates::FUNCTIONS,
     defaults::FUNCTIONS,
     dicts::FUNCTIONS,
+    durations::FUNCTIONS,
+    encoding::FUNCTIONS,
     encodings::FUNCTIONS,
     lists::FUNCTIONS,
     numbers::FUNCTIONS,

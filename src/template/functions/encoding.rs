@@ -1,0 +1,194 @@
+//! YAML and JSON in templates: Helm's own functions (`pkg/engine/funcs.go`) and those of Sprig that Helm leaves alone.
+//!
+//! The plain forms swallow errors: writing gives an empty text, reading gives the message under the key `Error` or as
+//! the only element. The `must` forms fail.
+
+use super::arguments::Arguments;
+use super::{CallError, Function, Host};
+use crate::value::Parameter::{Any, String as Text};
+use crate::value::{ElementType, Json, List, Map, MapType, Value};
+use crate::yaml::{self, EncodeError, json};
+
+/// The functions of this family.
+pub const FUNCTIONS: &[Function] = &[
+    Function::new("toYaml", &[Any], to_yaml),
+    Function::new("mustToYaml", &[Any], must_to_yaml),
+    Function::new("toYamlPretty", &[Any], to_yaml_pretty),
+    Function::new("fromYaml", &[Text], from_yaml),
+    Function::new("fromYamlArray", &[Text], from_yaml_array),
+    Function::new("toJson", &[Any], to_json),
+    Function::new("mustToJson", &[Any], must_to_json),
+    Function::new("toPrettyJson", &[Any], to_pretty_json),
+    Function::new("mustToPrettyJson", &[Any], must_to_pretty_json),
+    Function::new("toRawJson", &[Any], must_to_raw_json),
+    Function::new("mustToRawJson", &[Any], must_to_raw_json),
+    Function::new("fromJson", &[Text], from_json),
+    Function::new("fromJsonArray", &[Text], from_json_array),
+    Function::new("mustFromJson", &[Text], must_from_json),
+];
+
+type Outcome = Result<Value, CallError>;
+
+/// A written text, without its final line break.
+fn written(host: &mut dyn Host, text: Result<String, EncodeError>) -> Result<Option<Value>, CallError> {
+    let Ok(mut text) = text else { return Ok(None) };
+    host.charge(text.len() as u64, text.len() as u64)?;
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    Ok(Some(text.into()))
+}
+
+/// Sprig's and Helm's plain forms: nothing is left of a value that cannot be written.
+fn lenient(host: &mut dyn Host, text: Result<String, EncodeError>) -> Outcome {
+    Ok(written(host, text)?.unwrap_or_else(|| "".into()))
+}
+
+fn strict(host: &mut dyn Host, text: Result<String, EncodeError>) -> Outcome {
+    match text {
+        Err(error) => Err(error.to_string().into()),
+        text => lenient(host, text),
+    }
+}
+
+fn to_yaml(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
+    lenient(host, yaml::to_string(arguments.any(0)))
+}
+
+fn must_to_yaml(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
+    match yaml::to_string(arguments.any(0)) {
+        Err(error @ (EncodeError::NotFinite(_) | EncodeError::Cycle)) => {
+            Err(format!("error marshaling into JSON: {error}").into())
+        }
+        text => strict(host, text),
+    }
+}
+
+fn to_yaml_pretty(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
+    lenient(host, yaml::to_string_pretty(arguments.any(0)))
+}
+
+fn to_json(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
+    lenient(host, json::encode(arguments.any(0)))
+}
+
+fn must_to_json(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
+    strict(host, json::encode(arguments.any(0)))
+}
+
+fn to_pretty_json(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
+    lenient(host, json::encode_pretty(arguments.any(0)))
+}
+
+fn must_to_pretty_json(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
+    strict(host, json::encode_pretty(arguments.any(0)))
+}
+
+/// Both raw forms fail: Sprig's plain one panics with the error.
+fn must_to_raw_json(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
+    strict(host, json::encode_raw(arguments.any(0)))
+}
+
+/// Go's name for the kind of a JSON value, in errors.
+fn kind_name(json: &Json) -> &'static str {
+    match json {
+        Json::Null => "null",
+        Json::Bool(_) => "bool",
+        Json::Number(_) => "number",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+    }
+}
+
+/// What Go says of a JSON value that does not fit its target.
+fn misfit(json: &Json, target: &str) -> String {
+    format!("json: cannot unmarshal {} into Go value of type {target}", kind_name(json))
+}
+
+const MAP_TYPE: &str = "map[string]interface {}";
+const LIST_TYPE: &str = "[]interface {}";
+
+/// What was read, or the message that takes its place.
+type Read = Result<Json, String>;
+
+fn read_yaml(
+    host: &mut dyn Host,
+    arguments: &[Value],
+    accepts: fn(&Json) -> bool,
+    target: &str,
+) -> Result<Read, CallError> {
+    let text = arguments.text(0);
+    host.charge(text.len() as u64, 8 * text.len() as u64)?;
+    let Some(utf8) = text.as_utf8() else {
+        return Ok(Err("error converting YAML to JSON: yaml: invalid leading UTF-8 octet".to_owned()));
+    };
+    Ok(match yaml::parse(utf8) {
+        Ok(json) if json.is_null() || accepts(&json) => Ok(json),
+        Ok(json) => Err(format!("error unmarshaling JSON: while decoding JSON: {}", misfit(&json, target))),
+        Err(error) => Err(error.to_string()),
+    })
+}
+
+fn read_json(
+    host: &mut dyn Host,
+    arguments: &[Value],
+    accepts: fn(&Json) -> bool,
+    target: &str,
+) -> Result<Read, CallError> {
+    let text = arguments.text(0);
+    host.charge(text.len() as u64, 8 * text.len() as u64)?;
+    Ok(match json::decode(text.as_bytes()) {
+        Ok(json) if json.is_null() || accepts(&json) => Ok(json),
+        Ok(json) => Err(misfit(&json, target)),
+        Err(error) => Err(error.to_string()),
+    })
+}
+
+fn message_map(message: String) -> Value {
+    Value::Map(Map::from_iter([("Error", message.into())]))
+}
+
+fn message_list(message: String) -> Value {
+    Value::List(List::new([message.into()]))
+}
+
+fn from_yaml(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
+    Ok(match read_yaml(host, arguments, Json::is_object, MAP_TYPE)? {
+        Ok(Json::Null) => Value::Map(Map::new()),
+        Ok(json) => Value::from(&json),
+        Err(message) => message_map(message),
+    })
+}
+
+fn from_yaml_array(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
+    Ok(match read_yaml(host, arguments, Json::is_array, LIST_TYPE)? {
+        Ok(Json::Null) => Value::List(List::new([])),
+        Ok(json) => Value::from(&json),
+        Err(message) => message_list(message),
+    })
+}
+
+/// JSON's null makes Go's map nil.
+fn from_json(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
+    Ok(match read_json(host, arguments, Json::is_object, MAP_TYPE)? {
+        Ok(Json::Null) => Value::Map(Map::nil(MapType::Any)),
+        Ok(json) => Value::from(&json),
+        Err(message) => message_map(message),
+    })
+}
+
+fn from_json_array(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
+    Ok(match read_json(host, arguments, Json::is_array, LIST_TYPE)? {
+        Ok(Json::Null) => Value::List(List::nil(ElementType::Any)),
+        Ok(json) => Value::from(&json),
+        Err(message) => message_list(message),
+    })
+}
+
+fn must_from_json(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
+    match read_json(host, arguments, |_| true, "interface {}")? {
+        Ok(json) => Ok(Value::from(&json)),
+        Err(message) => Err(message.into()),
+    }
+}

@@ -1,0 +1,265 @@
+//! Times, durations, months and weekdays as values of templates, with the methods of Go's types.
+//!
+//! Methods with several results (`Date`, `Clock`, `Zone`) are left out: a template cannot call them.
+
+use std::any::Any;
+
+use super::calendar::{date_of, days_of, weekday};
+use super::names::{MONTHS, WEEKDAYS};
+use super::{Duration, Time, Zone};
+use crate::value::{Json, Kind, Method, Object, Parameter, Value};
+
+const DURATION: Method = Method { parameters: &[Parameter::Named("time.Duration")], rest: None };
+const TIME: Method = Method { parameters: &[Parameter::Named("time.Time")], rest: None };
+const DATE: Method = Method { parameters: &[Parameter::Int, Parameter::Int, Parameter::Int], rest: None };
+
+impl From<Time> for Value {
+    fn from(time: Time) -> Self {
+        Self::object(time)
+    }
+}
+
+impl From<Duration> for Value {
+    fn from(duration: Duration) -> Self {
+        Self::object(duration)
+    }
+}
+
+impl Time {
+    /// The time that a value is.
+    pub fn of(value: &Value) -> Option<&Self> {
+        match value {
+            Value::Object(object) => object.as_any().downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl Duration {
+    /// The duration that a value is.
+    pub fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Object(object) => object.as_any().downcast_ref().copied(),
+            _ => None,
+        }
+    }
+}
+
+fn time_argument(arguments: &[Value]) -> Time {
+    arguments.first().and_then(Time::of).cloned().unwrap_or_else(Time::zero)
+}
+
+fn duration_argument(arguments: &[Value]) -> Duration {
+    arguments.first().and_then(Duration::of).unwrap_or_default()
+}
+
+fn int_argument(arguments: &[Value], index: usize) -> i64 {
+    match arguments.get(index) {
+        Some(Value::Int(n) | Value::Int64(n)) => *n,
+        _ => 0,
+    }
+}
+
+impl Object for Time {
+    fn type_name(&self) -> &str {
+        "time.Time"
+    }
+
+    fn method(&self, name: &str) -> Option<Method> {
+        match name {
+            "Year" | "Month" | "Day" | "Weekday" | "Hour" | "Minute" | "Second" | "Nanosecond" | "YearDay" | "Unix"
+            | "UnixMilli" | "UnixMicro" | "UnixNano" | "IsZero" | "IsDST" | "UTC" | "Local" | "String" | "Location"
+            | "MarshalText" => Some(Method::NULLARY),
+            "Format" => Some(Method::STRING),
+            "Add" | "Round" | "Truncate" => Some(DURATION),
+            "AddDate" => Some(DATE),
+            "After" | "Before" | "Equal" | "Compare" | "Sub" => Some(TIME),
+            _ => None,
+        }
+    }
+
+    fn call(&self, method: &str, arguments: &[Value]) -> Result<Value, String> {
+        let clock = self.clock();
+        let at = self.as_nanoseconds();
+        let wrapped = |number: i128| Value::Int64(number as i64);
+        Ok(match method {
+            "Year" => Value::Int(self.date().year),
+            "Month" => Value::object(Name { type_name: "time.Month", number: i64::from(self.date().month) }),
+            "Day" => Value::Int(i64::from(self.date().day)),
+            "Weekday" => Value::object(Name { type_name: "time.Weekday", number: i64::from(weekday(self.days())) }),
+            "Hour" => Value::Int(clock.hour),
+            "Minute" => Value::Int(clock.minute),
+            "Second" => Value::Int(clock.second),
+            "Nanosecond" => Value::Int(i64::from(clock.nanosecond)),
+            "YearDay" => Value::Int(self.days() - days_of(date_of(self.days()).year, 1, 1) + 1),
+            "Unix" => Value::Int64(self.seconds),
+            "UnixMilli" => wrapped(at.div_euclid(1_000_000)),
+            "UnixMicro" => wrapped(at.div_euclid(1_000)),
+            "UnixNano" => wrapped(at),
+            "IsZero" => Value::Bool(self.is_zero()),
+            "IsDST" => Value::Bool(self.offset().daylight_saving),
+            "UTC" => self.in_zone(Zone::Utc).into(),
+            "Local" => self.in_zone(Zone::Local).into(),
+            "String" => self.text().into(),
+            "Location" => self.zone_label().into(),
+            "MarshalText" => Value::Bytes(self.rfc3339().into()),
+            "Format" => match arguments.first() {
+                Some(Value::Str(layout)) => Value::Str(self.format(layout.as_bytes()).into()),
+                _ => "".into(),
+            },
+            "Add" => self.add(duration_argument(arguments)).into(),
+            "Round" => self.rounded(duration_argument(arguments), true).into(),
+            "Truncate" => self.rounded(duration_argument(arguments), false).into(),
+            "AddDate" => {
+                self.add_date(int_argument(arguments, 0), int_argument(arguments, 1), int_argument(arguments, 2)).into()
+            }
+            "After" => Value::Bool(at > time_argument(arguments).as_nanoseconds()),
+            "Before" => Value::Bool(at < time_argument(arguments).as_nanoseconds()),
+            "Equal" => Value::Bool(at == time_argument(arguments).as_nanoseconds()),
+            "Compare" => Value::Int(at.cmp(&time_argument(arguments).as_nanoseconds()) as i64),
+            "Sub" => self.since(&time_argument(arguments)).into(),
+            _ => return Err(format!("{method} is not a method of time.Time")),
+        })
+    }
+
+    fn print(&self, _direct: bool) -> String {
+        self.text()
+    }
+
+    fn has_text(&self, _direct: bool) -> bool {
+        true
+    }
+
+    fn to_json(&self) -> Json {
+        self.rfc3339().into()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Time {
+    fn zone_label(&self) -> String {
+        match &self.zone {
+            Zone::Utc => "UTC".to_owned(),
+            Zone::Local => "Local".to_owned(),
+            Zone::Fixed(name, _) => name.clone(),
+            Zone::Named(zone) => zone.iana_name().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+impl Object for Duration {
+    fn type_name(&self) -> &str {
+        "time.Duration"
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Int64
+    }
+
+    fn method(&self, name: &str) -> Option<Method> {
+        match name {
+            "Hours" | "Minutes" | "Seconds" | "Milliseconds" | "Microseconds" | "Nanoseconds" | "String" | "Abs" => {
+                Some(Method::NULLARY)
+            }
+            "Round" | "Truncate" => Some(DURATION),
+            _ => None,
+        }
+    }
+
+    fn call(&self, method: &str, arguments: &[Value]) -> Result<Value, String> {
+        Ok(match method {
+            "Hours" => Value::Float(self.hours()),
+            "Minutes" => Value::Float(self.minutes()),
+            "Seconds" => Value::Float(self.seconds()),
+            "Milliseconds" => Value::Int64(self.0 / 1_000_000),
+            "Microseconds" => Value::Int64(self.0 / 1_000),
+            "Nanoseconds" => Value::Int64(self.0),
+            "String" => self.to_string().into(),
+            "Abs" => self.abs().into(),
+            "Round" => self.round(duration_argument(arguments)).into(),
+            "Truncate" => self.truncate(duration_argument(arguments)).into(),
+            _ => return Err(format!("{method} is not a method of time.Duration")),
+        })
+    }
+
+    fn print(&self, _direct: bool) -> String {
+        self.to_string()
+    }
+
+    fn has_text(&self, _direct: bool) -> bool {
+        true
+    }
+
+    fn integer(&self) -> Option<i64> {
+        Some(self.0)
+    }
+
+    fn is_true(&self) -> bool {
+        self.0 != 0
+    }
+
+    fn to_json(&self) -> Json {
+        self.0.into()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// A `time.Month` or `time.Weekday`: a number that prints as its name.
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    type_name: &'static str,
+    number: i64,
+}
+
+impl Object for Name {
+    fn type_name(&self) -> &str {
+        self.type_name
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Int
+    }
+
+    fn method(&self, name: &str) -> Option<Method> {
+        (name == "String").then_some(Method::NULLARY)
+    }
+
+    fn call(&self, _method: &str, _arguments: &[Value]) -> Result<Value, String> {
+        Ok(self.print(false).into())
+    }
+
+    fn print(&self, _direct: bool) -> String {
+        let (names, first): (&[&str], i64) = match self.type_name {
+            "time.Month" => (&MONTHS, 1),
+            _ => (&WEEKDAYS, 0),
+        };
+        let index = usize::try_from(self.number - first).unwrap_or(usize::MAX);
+        names.get(index).map_or_else(|| self.number.to_string(), |name| (*name).to_owned())
+    }
+
+    fn has_text(&self, _direct: bool) -> bool {
+        true
+    }
+
+    fn integer(&self) -> Option<i64> {
+        Some(self.number)
+    }
+
+    fn is_true(&self) -> bool {
+        self.number != 0
+    }
+
+    fn to_json(&self) -> Json {
+        self.number.into()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
