@@ -13,6 +13,9 @@ mod object;
 mod parse;
 mod zone;
 
+#[cfg(test)]
+mod tests;
+
 pub use duration::Duration;
 pub use instant::Time;
 pub use zone::Zone;

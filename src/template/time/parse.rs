@@ -325,16 +325,17 @@ fn offset(rest: &mut &[u8], colons: bool, precision: OffsetPrecision) -> Result<
     let width = if colons { 3 } else { 2 };
     let text = take(rest, width * count + usize::from(!colons))?;
     let mut parts = [0; 3];
+    let mut bad = false;
     for (index, part) in parts.iter_mut().enumerate().take(count) {
         let at = 1 + index * width;
         if colons && index > 0 && text[at - 1] != b':' {
             return Err(Fault::Bad);
         }
         let digits = &text[at..at + 2];
-        if !digits.iter().all(u8::is_ascii_digit) {
-            return Err(Fault::Bad);
+        bad |= !digits.iter().all(u8::is_ascii_digit);
+        if !bad {
+            *part = i32::from(digits[0] - b'0') * 10 + i32::from(digits[1] - b'0');
         }
-        *part = i32::from(digits[0] - b'0') * 10 + i32::from(digits[1] - b'0');
     }
     for (part, limit, what) in [
         (parts[0], 24, "time zone offset hour"),
@@ -347,6 +348,7 @@ fn offset(rest: &mut &[u8], colons: bool, precision: OffsetPrecision) -> Result<
     }
     let seconds = (parts[0] * 60 + parts[1]) * 60 + parts[2];
     match text[0] {
+        _ if bad => Err(Fault::Bad),
         b'+' => Ok(seconds),
         b'-' => Ok(-seconds),
         _ => Err(Fault::Bad),
