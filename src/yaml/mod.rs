@@ -31,7 +31,7 @@ pub const MAX_DEPTH: usize = 500;
 
 /// The largest text that is written, in bytes: a value that shares its parts can print exponentially larger than it
 /// is.
-pub const MAX_OUTPUT: usize = 256 << 20;
+pub const MAX_OUTPUT: usize = 64 << 20;
 
 /// Reads the first document (`sigs.k8s.io/yaml` Unmarshal into an `interface{}`); an empty text is null.
 ///

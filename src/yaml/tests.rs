@@ -119,7 +119,7 @@ fn hostile_texts_are_read_in_time_in_proportion() {
     for text in
         ["[", "{", "? ", "- ", "!", "&a ", "*a ", "'", "\"", "|\n", "a: ", "\t", "#", ":", ",", "]", "%", "---\n"]
     {
-        let _ = parse(&text.repeat(200_000));
+        let _ = parse(&text.repeat(20_000));
     }
     assert!(started.elapsed() < Duration::from_secs(60));
 }
