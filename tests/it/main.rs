@@ -16,5 +16,6 @@ mod hooks;
 mod lease;
 mod lookup;
 mod manifests;
+mod observe;
 mod rooms;
 mod storage;
