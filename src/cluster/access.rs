@@ -125,8 +125,7 @@ impl Cluster {
         let plural = format!("{}s", kind.to_lowercase());
         let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec});
         let kind = builtin_kind("authorization.k8s.io", "v1", kind, &plural, false);
-        let body = review.to_string().into_bytes();
-        self.call(self.collection(&kind, "").create(&PostParams::default(), body)).await
+        self.call(self.collection(&kind, "").create(&PostParams::default(), &review)).await
     }
 }
 

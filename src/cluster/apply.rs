@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use kube::api::{Patch, PatchParams};
+use kube::api::PatchParams;
 use tokio::time::{Instant, sleep};
 
 use super::FIELD_MANAGER;
@@ -19,7 +19,6 @@ use super::migrate::{self, ClientSideManager};
 use super::object::{Object, ObjectKey, runs};
 use super::parallel::in_parallel;
 use super::prune::Owner;
-use super::request::json_patch;
 use crate::value::Json;
 
 /// How often ownership is moved from client-side writers that keep writing in between.
@@ -145,7 +144,7 @@ impl Cluster {
             let migration = migrate::migration(&applied.json, &ClientSideManager::ALL, FIELD_MANAGER);
             let Some(patch) = migration.filter(|_| !options.dry_run) else { return Ok(applied) };
             let collection = self.collection(&object.kind, &object.key.namespace);
-            match self.call::<Json>(json_patch(&collection, &object.key.name, &patch)).await {
+            match self.call::<Json>(collection.json_patch(&object.key.name, &patch)).await {
                 // Somebody wrote in between: the next reply has the entries as they are then.
                 Ok(_) | Err(ApiError::Conflict { .. }) => {}
                 Err(error) => return Err(error),
@@ -182,7 +181,7 @@ impl Cluster {
             ..PatchParams::apply(FIELD_MANAGER).validation_strict()
         };
         let collection = self.collection(&object.kind, &object.key.namespace);
-        let json = self.call(collection.patch(&object.key.name, &parameters, &Patch::Apply(&object.json))).await?;
+        let json = self.call(collection.apply(&object.key.name, &parameters, &object.json)).await?;
         Ok(Applied { key: object.key.clone(), json })
     }
 }

@@ -9,11 +9,10 @@ use std::task::{Context, Poll};
 use futures::future::BoxFuture;
 use http::HeaderValue;
 use kube::client::Body;
-use kube::core::{DynamicObject, Request};
-use kube::{Client, Config, Resource};
+use kube::{Client, Config};
 use tower_service::Service;
 
-use super::discovery::{Discovery, Kind};
+use super::discovery::Discovery;
 
 /// Why no client could be made.
 #[derive(Debug, thiserror::Error)]
@@ -86,12 +85,6 @@ impl Cluster {
     /// The user that this handle acts as, where it impersonates a service account.
     pub fn account(&self) -> Option<&str> {
         self.account.as_deref()
-    }
-
-    /// A request builder for the collection of a kind; `namespace` is ignored for kinds without one.
-    pub(super) fn collection(&self, kind: &Kind, namespace: &str) -> Request {
-        let namespace = (kind.namespaced && !namespace.is_empty()).then_some(namespace);
-        Request::new(DynamicObject::url_path(&kind.resource, namespace))
     }
 }
 

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use kube::api::{GetParams, PostParams};
+use kube::api::PostParams;
 use tokio::time::{Instant, sleep};
 
 use super::FIELD_MANAGER;
@@ -54,7 +54,7 @@ impl Cluster {
     /// Creates one definition; nothing where it exists.
     async fn create_definition(&self, object: &Object) -> Result<Option<Applied>, ObjectError> {
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false };
-        let request = self.collection(&object.kind, "").create(&parameters, object.json.to_string().into_bytes());
+        let request = self.collection(&object.kind, "").create(&parameters, &object.json);
         match self.call(request).await {
             Ok(json) => Ok(Some(Applied { key: object.key.clone(), json })),
             Err(ApiError::AlreadyExists) => Ok(None),
@@ -85,7 +85,7 @@ impl Cluster {
             }
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(1));
-            live = self.call(self.collection(&object.kind, "").get(&object.key.name, &GetParams::default())).await?;
+            live = self.call(self.collection(&object.kind, "").get(&object.key.name)).await?;
         }
         Ok(())
     }

@@ -235,11 +235,12 @@ impl Cluster {
         }
         let (path, key) = (run.hook.path.clone(), object.key.clone());
         match timeout_at(deadline, self.watch_to_end(object)).await {
-            Ok(Progress::Failed(reason)) => {
+            Ok(Ok(Progress::Failed(reason))) => {
                 let log = self.log_tail(object).await;
                 Err(HookError::Failed { path, object: key, reason, log })
             }
-            Ok(Progress::Succeeded | Progress::Running(_)) => Ok(()),
+            Ok(Ok(Progress::Succeeded | Progress::Running(_))) => Ok(()),
+            Ok(Err(error)) => Err(HookError::Api { path, error: ObjectError { object: key, error } }),
             Err(_) => {
                 let (state, log) = (self.state_of_pods(object).await, self.log_tail(object).await);
                 Err(HookError::Timeout { path, object: key, seconds: run.timeout.as_secs(), state, log })
@@ -247,23 +248,28 @@ impl Cluster {
         }
     }
 
-    /// Never returns while the object runs; a deleted one counts as failed.
-    async fn watch_to_end(&self, object: &Object) -> Progress {
+    /// Never returns while the object runs; a deleted one counts as failed. Trouble that does not pass by itself (a
+    /// missing right to watch) ends the wait.
+    async fn watch_to_end(&self, object: &Object) -> Result<Progress, ApiError> {
         let api = self.dynamic_api(&object.kind.resource, &object.key.namespace);
         let config = watcher::Config::default().fields(&format!("metadata.name={}", object.key.name));
         let mut events = watcher(api, config).default_backoff().boxed();
         while let Some(event) = events.next().await {
             let live = match event {
                 Ok(watcher::Event::Apply(live) | watcher::Event::InitApply(live)) => live,
-                Ok(watcher::Event::Delete(_)) => return Progress::Failed("it was deleted while it ran".to_owned()),
-                Ok(_) | Err(_) => continue,
+                Ok(watcher::Event::Delete(_)) => return Ok(Progress::Failed("it was deleted while it ran".to_owned())),
+                Ok(_) => continue,
+                Err(error) => {
+                    lasting(error).map_or(Ok(()), Err)?;
+                    continue;
+                }
             };
             let progress = progress(&object.key.kind, &live.data);
             if !matches!(progress, Progress::Running(_)) {
-                return progress;
+                return Ok(progress);
             }
         }
-        Progress::Failed("the watch ended".to_owned())
+        Err(ApiError::Expired)
     }
 
     fn dynamic_api(&self, resource: &ApiResource, namespace: &str) -> Api<DynamicObject> {
@@ -296,16 +302,25 @@ impl Cluster {
         pods.sort_by(|left, right| created(left).cmp(created(right)));
         let Some(pod) = pods.last() else { return Vec::new() };
         let Some((name, container)) = pod_name(pod).zip(container_to_blame(pod)) else { return Vec::new() };
-        let path = format!(
-            "/api/v1/namespaces/{}/pods/{name}/log?container={container}&tailLines={LOG_LINES}&limitBytes={LOG_BYTES}",
-            object.key.namespace
-        );
-        let Ok(request) = http::Request::get(path).body(Vec::new()) else { return Vec::new() };
-        match timeout(LOG_TIME, self.client().request_text(request)).await {
+        let pods = self.collection(&core_kind("Pod", "pods", true), &object.key.namespace);
+        let request = pods.log_tail(name, container, LOG_LINES, LOG_BYTES);
+        match timeout(LOG_TIME, self.call_text(request)).await {
             Ok(Ok(text)) => text.lines().map(str::to_owned).collect(),
             _ => Vec::new(),
         }
     }
+}
+
+/// The cause of a watch's trouble, unless it passes by itself.
+fn lasting(error: watcher::Error) -> Option<ApiError> {
+    let error = match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => ApiError::from(error),
+        watcher::Error::WatchError(status) => ApiError::from(*status),
+        watcher::Error::NoResourceVersion => return None,
+    };
+    (!error.is_transient()).then_some(error)
 }
 
 /// How far a Job or Pod is.

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{GetParams, PostParams};
+use kube::api::PostParams;
 use serde_json::json;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -168,7 +168,7 @@ impl Candidate {
         let known = self.seen.as_ref().filter(|_| held).map(|(seen, _)| seen.clone());
         let current = match known {
             Some(seen) => Some(seen),
-            None => match self.cluster.call::<Json>(collection.get(&self.options.name, &GetParams::default())).await {
+            None => match self.cluster.call::<Json>(collection.get(&self.options.name)).await {
                 Ok(lease) => Some(Seen::read(&lease)),
                 Err(ApiError::NotFound) => None,
                 Err(error) => return Err(error),
@@ -214,10 +214,10 @@ impl Candidate {
         });
         let collection = self.cluster.collection(&leases(), namespace);
         let request = match current {
-            None => collection.create(&PostParams::default(), lease.to_string().into_bytes()),
+            None => collection.create(&PostParams::default(), &lease),
             Some(current) => {
                 lease["metadata"]["resourceVersion"] = current.resource_version.clone().into();
-                collection.replace(name, &PostParams::default(), lease.to_string().into_bytes())
+                collection.replace(name, &PostParams::default(), &lease)
             }
         };
         let written = self.cluster.call::<Json>(request).await;

@@ -1,7 +1,6 @@
 //! Reading live objects: the marks of those that stand in an operation's way, and the content of one that drifted.
 
 use futures::FutureExt;
-use kube::api::GetParams;
 
 use super::client::Cluster;
 use super::error::{ApiError, ObjectError};
@@ -36,7 +35,7 @@ impl Cluster {
     /// # Errors
     /// Why it could not be read, with the object.
     pub async fn live(&self, object: &Object) -> Result<Option<Json>, ObjectError> {
-        let request = self.collection(&object.kind, &object.key.namespace).get(&object.key.name, &GetParams::default());
+        let request = self.collection(&object.kind, &object.key.namespace).get(&object.key.name);
         match self.call::<Json>(request).await {
             Ok(live) => Ok(Some(live)),
             Err(ApiError::NotFound | ApiError::KindNotServed | ApiError::NamespaceNotFound { .. }) => Ok(None),

@@ -4,7 +4,7 @@
 //! of the runtime) until the API server has answered. What is missing is null, which templates see
 //! as an empty map; a group and version that is not served is an error (`helm.sh/helm/v4/pkg/engine/lookup_func.go`).
 
-use kube::api::{GetParams, ListParams};
+use kube::api::ListParams;
 use tokio::runtime::Handle;
 
 use super::client::Cluster;
@@ -39,10 +39,16 @@ impl ClusterLookup {
         let collection = self.cluster.collection(&served, namespace);
         let request = match name.as_str() {
             "" => collection.list(&ListParams::default()),
-            name => collection.get(name, &GetParams::default()),
+            name => collection.get(name),
         };
         match self.cluster.call(request).await {
-            Err(ApiError::NotFound | ApiError::KindNotServed | ApiError::NamespaceNotFound { .. }) => Ok(Json::Null),
+            // A name that no object can have is not found either.
+            Err(
+                ApiError::NotFound
+                | ApiError::KindNotServed
+                | ApiError::NamespaceNotFound { .. }
+                | ApiError::Invalid { .. },
+            ) => Ok(Json::Null),
             answer => answer.map_err(|error| error.to_string()),
         }
     }

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod apply;
 mod client;
+mod collection;
 pub mod definitions;
 pub mod discovery;
 mod error;

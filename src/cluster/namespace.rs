@@ -1,6 +1,6 @@
 //! The namespace of a release: made on request, never deleted.
 
-use kube::api::{GetParams, PostParams};
+use kube::api::PostParams;
 use serde_json::json;
 
 use super::client::Cluster;
@@ -21,7 +21,7 @@ impl Cluster {
             "metadata": {"name": name, "labels": {"name": name}},
         });
         let parameters = PostParams { field_manager: Some(super::FIELD_MANAGER.to_owned()), dry_run: false };
-        let request = self.collection(&namespaces(), "").create(&parameters, namespace.to_string().into_bytes());
+        let request = self.collection(&namespaces(), "").create(&parameters, &namespace);
         match self.call::<Json>(request).await {
             Ok(_) => Ok(true),
             Err(ApiError::AlreadyExists) => Ok(false),
@@ -34,7 +34,7 @@ impl Cluster {
     /// # Errors
     /// [`ApiError::NamespaceTerminating`] while it is being deleted, or why it could not be read.
     pub async fn namespace_exists(&self, name: &str) -> Result<bool, ApiError> {
-        let request = self.collection(&namespaces(), "").get_metadata(name, &GetParams::default());
+        let request = self.collection(&namespaces(), "").get_metadata(name);
         match self.call::<Json>(request).await {
             Ok(live) if live.pointer("/metadata/deletionTimestamp").is_some() => {
                 Err(ApiError::NamespaceTerminating { namespace: name.to_owned() })

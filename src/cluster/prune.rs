@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::FutureExt;
-use kube::api::{DeleteParams, GetParams, Preconditions};
+use kube::api::{DeleteParams, Preconditions};
 use tokio::time::{Instant, sleep};
 
 use super::client::Cluster;
@@ -135,7 +135,7 @@ impl Cluster {
 
     pub(super) async fn read_metadata(&self, object: &Object) -> Result<Json, ApiError> {
         let collection = self.collection(&object.kind, &object.key.namespace);
-        self.call(collection.get_metadata(&object.key.name, &GetParams::default())).await
+        self.call(collection.get_metadata(&object.key.name)).await
     }
 
     async fn wait_gone(&self, object: &Object, uid: &str, deadline: Instant) -> bool {

@@ -2,7 +2,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kube::api::GetParams;
 
 use super::client::Cluster;
 use super::error::ApiError;
@@ -114,7 +113,7 @@ impl Cluster {
         key: &str,
     ) -> Result<Read, ReferenceError> {
         let (kind, namespace_text, name_text) = (keeper.name(), || namespace.to_owned(), || name.to_owned());
-        let request = self.collection(&keeper.kind(), namespace).get(name, &GetParams::default());
+        let request = self.collection(&keeper.kind(), namespace).get(name);
         let object: Json = self.call(request).await.map_err(|error| match error {
             ApiError::NotFound => ReferenceError::Absent { kind, namespace: namespace_text(), name: name_text() },
             error => ReferenceError::Api { kind, namespace: namespace_text(), name: name_text(), error },

@@ -6,16 +6,15 @@
 
 use std::time::Duration;
 
-use http::{HeaderValue, Method};
-use kube::api::{Patch, PatchParams};
-use kube::core::{ApiResource, Request};
+use http::Method;
+use kube::core::ApiResource;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::client::Cluster;
+use super::collection::Built;
 use super::discovery::Kind;
 use super::error::ApiError;
-use crate::value::Json;
 
 /// How long one attempt may take. The API server's own limit for a request is a minute.
 const ATTEMPT: Duration = Duration::from_secs(30);
@@ -26,9 +25,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause that the server's own wish or the doubling can give.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// A request as `kube::core::Request` builds it, or why none could be built.
-pub(super) type Built = Result<http::Request<Vec<u8>>, kube::core::request::Error>;
-
 impl Cluster {
     /// Sends a request and decodes the reply.
     pub(super) async fn call<T: DeserializeOwned>(&self, request: Built) -> Result<T, ApiError> {
@@ -38,7 +34,7 @@ impl Cluster {
 
     /// Sends a request and gives the reply's text.
     pub(super) async fn call_text(&self, request: Built) -> Result<String, ApiError> {
-        let request = request.map_err(|error| ApiError::Transport { message: error.to_string(), sent: false })?;
+        let request = request?;
         let deadline = Instant::now() + CALL;
         let mut pause = FIRST_PAUSE;
         loop {
@@ -83,14 +79,6 @@ pub(super) fn core_kind(kind: &str, plural: &str, namespaced: bool) -> Kind {
     builtin_kind("", "v1", kind, plural, namespaced)
 }
 
-/// A JSON patch of an object. (kube builds one only with a patch crate that we have no other use for.)
-pub(super) fn json_patch(collection: &Request, name: &str, patch: &Json) -> Built {
-    let mut request = collection.patch(name, &PatchParams::default(), &Patch::Merge(patch))?;
-    let content_type = HeaderValue::from_static("application/json-patch+json");
-    request.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
-    Ok(request)
-}
-
 /// Whether a request that failed this way may be sent again.
 fn may_repeat(method: &Method, error: &ApiError) -> bool {
     match error {
@@ -100,3 +88,7 @@ fn may_repeat(method: &Method, error: &ApiError) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

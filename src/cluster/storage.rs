@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -243,23 +243,22 @@ impl Cluster {
         let owner = json!({"apiVersion": "v1", "kind": "Secret", "name": first.secret, "uid": uid});
         let patch = json!({"metadata": {"ownerReferences": [owner]}});
         let collection = self.collection(&secrets(), part.namespace);
-        let request = collection.patch(&part.secret, &PatchParams::default(), &Patch::Merge(&patch));
+        let request = collection.merge(&part.secret, &patch);
         self.call::<Json>(request).await.map(drop).map_err(|error| part.api(error))
     }
 
     async fn get_secret(&self, place: &Place<'_>) -> Result<Json, StorageError> {
-        let request = self.collection(&secrets(), place.namespace).get(&place.secret, &GetParams::default());
+        let request = self.collection(&secrets(), place.namespace).get(&place.secret);
         self.call(request).await.map_err(|error| place.api(error))
     }
 
     async fn create_secret(&self, place: &Place<'_>, secret: &Json) -> Result<Json, StorageError> {
-        let request = self.collection(&secrets(), place.namespace).create(&by_us(), secret.to_string().into_bytes());
+        let request = self.collection(&secrets(), place.namespace).create(&by_us(), secret);
         self.call(request).await.map_err(|error| place.api(error))
     }
 
     async fn replace_secret(&self, place: &Place<'_>, secret: &Json) -> Result<Json, StorageError> {
-        let body = secret.to_string().into_bytes();
-        let request = self.collection(&secrets(), place.namespace).replace(&place.secret, &by_us(), body);
+        let request = self.collection(&secrets(), place.namespace).replace(&place.secret, &by_us(), secret);
         self.call(request).await.map_err(|error| place.api(error))
     }
 }

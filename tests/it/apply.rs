@@ -11,7 +11,7 @@ use coxswain::cluster::prune::{Owner, Spared, leftover};
 use coxswain::cluster::{ApiError, Cluster};
 use serde_json::{Value, json};
 
-use crate::support::{ControlPlane, command, shared};
+use crate::support::{ControlPlane, charts, command, shared};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -282,5 +282,44 @@ async fn what_cannot_be_changed_can_be_made_anew() -> Result<()> {
     let old = cluster.apply(&make("web").await?, ApplyOptions::default()).await?;
     let new = cluster.recreate(&make("other").await?, owner, LIMIT).await?;
     assert_ne!(old.uid(), new.uid());
+    Ok(())
+}
+
+/// Installs a chart by the `helm` command line and applies its recorded manifest as we would on taking it over.
+async fn take_over(purpose: &str, flags: &[&str]) -> Result<(Value, Value)> {
+    let (cluster, namespace) = (connect().await?, shared().namespace(purpose).await?);
+    let chart = charts::folder("hello-0.1.0");
+    let mut helm = shared().helm();
+    command::output(helm.args(["install", "greeter", "--namespace", &namespace]).args(flags).arg(chart))?;
+    let before = live(&namespace, "deployment", "greeter-hello")?;
+
+    let record = cluster.last_record(&namespace, "greeter").await?.context("no record")?;
+    let mut objects = cluster.read_manifest(&record.manifest, &namespace).await?;
+    objects.iter_mut().for_each(|object| object.stamp("greeter", &namespace));
+    let marks = cluster.read_marks(&objects).await?;
+    assert_eq!(marks.len(), objects.len());
+    assert_eq!(conflicts("greeter", &namespace, marks.iter().map(|(key, marks)| (key, marks))), []);
+    let outcome = cluster.apply_all(&objects, ApplyOptions::default()).await;
+    assert_eq!(outcome.failed, []);
+    let after = live(&namespace, "deployment", "greeter-hello")?;
+    Ok((before, after))
+}
+
+#[tokio::test]
+async fn a_release_of_helm_4_is_taken_over_without_a_write() -> Result<()> {
+    let (before, after) = take_over("helm4", &[]).await?;
+    let ours = |object: &Value| {
+        let entries = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+        entries.into_iter().find(|entry| entry["manager"] == "helm")
+    };
+    assert_eq!(ours(&before), ours(&after));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_side_release_is_taken_over_without_a_new_generation() -> Result<()> {
+    let (before, after) = take_over("helm3", &["--server-side=false"]).await?;
+    assert_eq!(before["metadata"]["generation"], after["metadata"]["generation"]);
+    assert_eq!(before["spec"], after["spec"]);
     Ok(())
 }
