@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use crate::template::print;
-use crate::value::{Json, Object, Value};
+use crate::value::{Json, Kind, Object, Value};
 
 /// A value and whether it is still in its interface. An element of a `map[string]interface{}` is: when it is nil it is
 /// a nil interface, whose fields are errors. A pipeline's result is not: when it is nil it is no value at all, whose
@@ -62,6 +62,10 @@ struct Complex(f64, f64);
 impl Object for Complex {
     fn type_name(&self) -> &str {
         "complex128"
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Complex128
     }
 
     fn print(&self, _direct: bool) -> String {
