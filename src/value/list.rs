@@ -80,8 +80,23 @@ impl List {
         self.items().is_empty()
     }
 
+    /// Takes nested lists and maps out, where nobody else holds this list.
+    pub(super) fn take_nested(&mut self, nested: &mut Vec<Value>) {
+        if let Some(items) = self.items.as_mut().and_then(Rc::get_mut) {
+            nested.extend(items.iter_mut().filter(|item| item.is_container()).map(std::mem::take));
+        }
+    }
+
     /// An address that tells two slices apart, for cycle detection.
     pub fn address(&self) -> usize {
         self.items.as_ref().map_or(0, |items| items.as_ptr() as usize)
+    }
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        let mut nested = Vec::new();
+        self.take_nested(&mut nested);
+        super::dismantle(nested);
     }
 }

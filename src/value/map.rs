@@ -128,6 +128,14 @@ impl Map {
         Rc::ptr_eq(&self.entries, &other.entries)
     }
 
+    /// Takes nested lists and maps out, where nobody else holds this map.
+    pub(super) fn take_nested(&mut self, nested: &mut Vec<Value>) {
+        if let Some(entries) = Rc::get_mut(&mut self.entries) {
+            let containers = entries.get_mut().values_mut().filter(|value| value.is_container());
+            nested.extend(containers.map(std::mem::take));
+        }
+    }
+
     /// An address that tells two maps apart, for cycle detection.
     pub fn address(&self) -> usize {
         Rc::as_ptr(&self.entries) as usize
@@ -139,5 +147,13 @@ impl<K: Into<Str>> FromIterator<(K, Value)> for Map {
         let map = Self::new();
         *map.entries.borrow_mut() = entries.into_iter().map(|(k, v)| (k.into(), v)).collect();
         map
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        let mut nested = Vec::new();
+        self.take_nested(&mut nested);
+        super::dismantle(nested);
     }
 }

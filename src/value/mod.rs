@@ -111,6 +111,11 @@ impl Value {
         }
     }
 
+    /// Whether other values can be inside, so that dropping it could recurse.
+    fn is_container(&self) -> bool {
+        matches!(self, Self::List(_) | Self::Map(_))
+    }
+
     /// The text of a `string`, or nothing for any other kind.
     pub fn as_str(&self) -> Option<&Str> {
         match self {
@@ -133,5 +138,31 @@ impl Value {
             Self::List(list) => Some(list),
             _ => None,
         }
+    }
+}
+
+/// Drops values level by level: a template can nest them deeper than any stack.
+fn dismantle(mut nested: Vec<Value>) {
+    while let Some(mut value) = nested.pop() {
+        match &mut value {
+            Value::List(list) => list.take_nested(&mut nested),
+            Value::Map(map) => map.take_nested(&mut nested),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deep_values_are_dropped_without_recursion() {
+        let mut value = Value::Nil;
+        for _ in 0..500_000 {
+            let map: Map = [("inner", value)].into_iter().collect();
+            value = Value::List(List::new([Value::Map(map)]));
+        }
+        drop(value);
     }
 }

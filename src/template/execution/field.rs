@@ -75,7 +75,8 @@ impl Execution<'_> {
         }
         let Some(value) = object.field(&text) else { return Err(self.no_field(frame, receiver, name)) };
         if !arguments.is_any() {
-            return Ok(Operand::result(value));
+            let is_addressable = receiver.is_addressable || object.kind() == Kind::Pointer;
+            return Ok(Operand::field(value, is_addressable));
         }
         if object.kind() == Kind::Map {
             return Err(self.not_a_method(frame, name));

@@ -12,26 +12,39 @@ use crate::value::{Json, Kind, Object, Value};
 pub(super) struct Operand {
     pub(super) value: Value,
     pub(super) is_interface: bool,
+    /// Whether Go could take its address, because it is a field behind a pointer. Its pointer methods are then found
+    /// when it is printed; as the argument of a function it loses them.
+    pub(super) is_addressable: bool,
 }
 
 impl Operand {
     /// No value at all (the zero `reflect.Value`).
-    pub(super) const INVALID: Self = Self { value: Value::Nil, is_interface: false };
+    pub(super) const INVALID: Self = Self { value: Value::Nil, is_interface: false, is_addressable: false };
 
     /// A value of its own type; nil is no value.
     pub(super) fn concrete(value: Value) -> Self {
-        Self { value, is_interface: false }
+        Self { value, is_interface: false, is_addressable: false }
     }
 
     /// A value in an interface.
     pub(super) fn interface(value: Value) -> Self {
-        Self { value, is_interface: true }
+        Self { value, is_interface: true, is_addressable: false }
+    }
+
+    /// An element of a list or map, which are interfaces unless the type says otherwise.
+    pub(super) fn element(value: Value, is_interface: bool) -> Self {
+        Self { value, is_interface, is_addressable: false }
+    }
+
+    /// A field of an object.
+    pub(super) fn field(value: Value, is_addressable: bool) -> Self {
+        Self { is_addressable, ..Self::result(value) }
     }
 
     /// What a function with result type `interface{}` or a concrete one returns: only nil tells them apart.
     pub(super) fn result(value: Value) -> Self {
         let is_interface = matches!(value, Value::Nil);
-        Self { value, is_interface }
+        Self { value, is_interface, is_addressable: false }
     }
 
     /// Whether there is no value at all.

@@ -53,7 +53,8 @@ impl Execution<'_> {
         }
         self.at = id;
         let start = self.output.len();
-        print::print_action(&value.value, &mut self.output).map_err(|error| self.error(frame, &error.to_string()))?;
+        print::print_action(&value.value, value.is_addressable, &mut self.output)
+            .map_err(|error| self.error(frame, &error.to_string()))?;
         self.account(frame, start)?;
         Ok(Flow::Next)
     }
@@ -112,7 +113,7 @@ impl Execution<'_> {
             }
             Value::List(list) => {
                 let is_interface = list.element_type() == ElementType::Any;
-                let items = list.items().iter().map(|item| Operand { value: item.clone(), is_interface });
+                let items = list.items().iter().map(|item| Operand::element(item.clone(), is_interface));
                 self.each_indexed(frame, branch, items)
             }
             Value::Bytes(bytes) => {
@@ -189,7 +190,7 @@ impl Execution<'_> {
         let has_run = !entries.is_empty();
         for (key, value) in entries {
             let key = Operand::concrete(Value::Str(key));
-            if self.iteration(frame, branch, key, Operand { value, is_interface })? == Flow::Break {
+            if self.iteration(frame, branch, key, Operand::element(value, is_interface))? == Flow::Break {
                 break;
             }
         }

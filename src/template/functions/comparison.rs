@@ -1,6 +1,7 @@
 //! Go's comparisons (`text/template/funcs.go`): strict about types, lenient about nil.
 
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 use super::arguments::Arguments;
 use super::{CallError, Function, Host, Parameter};
@@ -91,6 +92,7 @@ fn composites_equal(left: &Value, right: &Value) -> Result<bool, CallError> {
         return Ok(is_nil(left) == is_nil(right));
     }
     match (left, right) {
+        (Value::Object(a), Value::Object(b)) if b.kind() == Kind::Pointer => Ok(Rc::ptr_eq(a, b)),
         (Value::Object(a), Value::Object(b)) if !matches!(b.kind(), Kind::Map | Kind::Slice) => {
             Ok(a.type_name() == b.type_name() && a.print(false) == b.print(false))
         }

@@ -1,5 +1,8 @@
 //! Floating-point numbers as text (`strconv.FormatFloat`).
 
+/// No `f64` has more digits than this, before or behind the point; further ones are zeros.
+const MAX_DIGITS: usize = 1_100;
+
 /// The decimal digits of a finite number without its sign: `0.d1d2d3… × 10^point`, no zeros at the end.
 struct Decimal {
     digits: Vec<u8>,
@@ -11,13 +14,13 @@ impl Decimal {
     fn significant(value: f64, digits: Option<usize>) -> Self {
         match digits {
             None => Self::parse(&format!("{:e}", value.abs())),
-            Some(digits) => Self::parse(&format!("{:.*e}", digits.saturating_sub(1), value.abs())),
+            Some(digits) => Self::parse(&format!("{:.*e}", digits.saturating_sub(1).min(MAX_DIGITS), value.abs())),
         }
     }
 
     /// The digits up to that many behind the point, correctly rounded.
     fn fixed(value: f64, fraction: usize) -> Self {
-        let text = format!("{:.*}", fraction, value.abs());
+        let text = format!("{:.*}", fraction.min(MAX_DIGITS), value.abs());
         let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
         let digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).collect();
         Self { digits, point: i32::try_from(whole.len()).unwrap_or(i32::MAX) }.normalized()

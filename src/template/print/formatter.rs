@@ -75,7 +75,7 @@ impl Formatter {
         self.pad(if value { b"true" } else { b"false" });
     }
 
-    /// An integer in a base; `prefixed_octal` is the verb `O`.
+    /// An integer in the base of its verb; `v` is decimal.
     pub(super) fn integer(&mut self, magnitude: u64, is_negative: bool, verb: u32) {
         let flags = self.flags;
         let precision = match flags.precision {
@@ -112,6 +112,7 @@ impl Formatter {
 
     fn integer_prefix(&self, verb: u32, starts_with_zero: bool) -> &'static [u8] {
         match u8::try_from(verb).unwrap_or(b'd') {
+            b'O' if self.flags.sharp && !starts_with_zero => b"0o0",
             b'O' => b"0o",
             b'b' if self.flags.sharp => b"0b",
             b'o' if self.flags.sharp && !starts_with_zero => b"0",

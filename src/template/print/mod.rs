@@ -14,7 +14,7 @@ pub use float::format_float;
 pub use quote::{quote, quote_to_ascii, unicode_point};
 
 use super::functions::CallError;
-use crate::value::{Str, Value};
+use crate::value::{Kind, Str, Value};
 use printer::Printer;
 
 /// Why a value cannot be printed. Go has no such limits; it runs out of memory or stack.
@@ -91,12 +91,18 @@ pub fn to_text(value: &Value) -> Result<Str, CallError> {
 ///
 /// # Errors
 /// As [`sprint`].
-pub(crate) fn print_action(value: &Value, out: &mut Vec<u8>) -> Result<(), PrintError> {
+pub(crate) fn print_action(value: &Value, is_addressable: bool, out: &mut Vec<u8>) -> Result<(), PrintError> {
     match value {
         Value::Nil => out.extend_from_slice(b"<no value>"),
         Value::Str(text) => out.extend_from_slice(text.as_bytes()),
         Value::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
-        Value::Object(object) => out.extend_from_slice(object.print(true).as_bytes()),
+        Value::Object(object) => {
+            let is_pointer = object.kind() == Kind::Pointer;
+            let text = object.print(is_addressable || is_pointer);
+            // Go prints what a pointer points to.
+            let pointed = text.strip_prefix('&').filter(|_| is_pointer && !object.has_text(true));
+            out.extend_from_slice(pointed.unwrap_or(&text).as_bytes());
+        }
         _ => out.extend_from_slice(&print_alone(value)?),
     }
     Ok(())

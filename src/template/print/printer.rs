@@ -2,7 +2,7 @@
 
 use super::PrintError;
 use super::formatter::Formatter;
-use crate::value::{List, Map, Object, Value};
+use crate::value::{Kind, List, Map, Object, Value};
 
 /// How deep values are followed. Go follows them until its stack ends.
 const MAX_DEPTH: usize = 1_000;
@@ -199,6 +199,10 @@ impl Printer {
         }
         if let Some(number) = object.integer() {
             return self.print_signed(value, number, verb);
+        }
+        if depth > 0 && object.kind() == Kind::Pointer {
+            // Go prints an address here, another one in every process.
+            return self.formatter.pad(b"0xc000000000");
         }
         let fields = object.fields();
         if !fields.is_empty() {
