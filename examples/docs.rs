@@ -1,9 +1,10 @@
 //! Writes the parts of `docs/` that are made from the code, see `tests/support/reference.rs`.
 
 #[path = "../tests/support/manifests.rs"]
-#[allow(dead_code, reason = "the pages need only the way to the project")]
+#[allow(dead_code, reason = "tests use the rest")]
 mod manifests;
 #[path = "../tests/support/reference.rs"]
+#[allow(dead_code, reason = "tests use the rest")]
 mod reference;
 
 use anyhow::{Context, Result};

@@ -1,12 +1,13 @@
 //! What installs the operator: `config/install.yaml` and `charts/coxswain` say the same, and the API server accepts
 //! them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::support::manifests::{NAMESPACE, RELEASE, chart, install, project};
-use crate::support::{command, shared};
+use crate::support::{command, reference, shared};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -69,6 +70,20 @@ async fn helm_installs_the_chart_with_few_rights_and_several_replicas() -> Resul
 fn kubectl_label(namespace: &str) -> Result<()> {
     let label = "pod-security.kubernetes.io/enforce=restricted";
     command::output(shared().kubectl().args(["label", "namespace", namespace, label])).map(drop)
+}
+
+/// The flags that the manifests fix themselves, in arguments, environment or ports.
+const FIXED: [&str; 4] = ["namespace", "chartrepo-namespace", "cache-dir", "listen"];
+
+#[test]
+fn the_chart_knows_every_flag_of_the_operator() -> Result<()> {
+    let text = std::fs::read_to_string(chart().join("values.schema.json"))?;
+    let schema: serde_json::Value = serde_json::from_str(&text)?;
+    let known = schema["properties"]["flags"]["properties"].as_object().context("no flags in the schema")?;
+    let known: BTreeSet<&str> = known.keys().map(String::as_str).chain(FIXED).collect();
+    let flags = reference::flag_names()?;
+    assert_eq!(known, flags.iter().map(String::as_str).collect());
+    Ok(())
 }
 
 #[test]

@@ -7,8 +7,10 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use clap::{Arg, CommandFactory};
 use coxswain::api::Reason;
 use coxswain::api::definitions::definitions;
+use coxswain::cli::Arguments;
 use coxswain::controller::metrics::Metrics;
 use serde_json::{Map, Value};
 
@@ -29,6 +31,17 @@ const NOT_ACTED_ON: [(&str, &str, &str); 13] = [
     ("ChartRepo", "source", "no effect, because it is only for Git and SVN"),
     ("ChartRepo", "plainHTTP", "no effect, because it is only for OCI"),
     ("ChartRepo", "charts", "no effect, because it is only for OCI"),
+];
+
+/// Fields of a HelmRequest's status that this version does not write.
+const NOT_WRITTEN: [&str; 7] = [
+    "syncedClusters",
+    "deployedDigest",
+    "objectsDigest",
+    "failures",
+    "drift.since",
+    "drift.objects[].fields",
+    "drift.objects[].manager",
 ];
 
 /// The pages with their made parts replaced: path in the project and content.
@@ -54,7 +67,7 @@ pub fn files() -> Result<Vec<(String, String)>> {
                 ("status", || fields("ChartRepo", "status")),
             ],
         ),
-        ("docs/operations.md", &[("metrics", metrics)]),
+        ("docs/operations.md", &[("flags", flags), ("metrics", metrics)]),
     ];
     let mut files = Vec::new();
     for (path, parts) in pages {
@@ -112,7 +125,14 @@ fn fields(kind: &str, part: &str) -> Result<String> {
             row[2] = format!("{} *Not yet: {happens}.*", row[2]);
         }
     }
+    for row in rows.iter_mut().filter(|row| kind == "HelmRequest" && part == "status" && is_not_written(&row[0])) {
+        row[2] = format!("{} *Not yet: it is not written.*", row[2]);
+    }
     Ok(table(&["Field", "Type", "Meaning"], rows))
+}
+
+fn is_not_written(cell: &str) -> bool {
+    NOT_WRITTEN.contains(&cell.trim_matches('`'))
 }
 
 fn collect(schema: &Value, path: &str, rows: &mut Vec<Vec<String>>) {
@@ -139,6 +159,38 @@ fn type_of(schema: &Value) -> String {
         ("object", _) if schema.get("additionalProperties").is_some() => "map".to_owned(),
         _ => name.to_owned(),
     }
+}
+
+/// The flags of `coxswain controller`, from its command line.
+fn flags() -> Result<String> {
+    let command = Arguments::command();
+    let controller = command.find_subcommand("controller").context("there is no controller subcommand")?;
+    let known = controller.get_arguments().filter_map(|argument| {
+        let (flag, variable) = (argument.get_long()?, argument.get_env()?.to_str()?);
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        Some(vec![format!("`--{flag}`"), format!("`{variable}`"), default_of(argument), help])
+    });
+    Ok(table(&["Flag", "Variable", "Default", "What"], known.collect::<Vec<_>>()))
+}
+
+/// The default as it is on every machine.
+fn default_of(argument: &Arg) -> String {
+    match argument.get_id().as_str() {
+        "identity" => "the host name".to_owned(),
+        "cache_dir" => "`coxswain-charts` among temporary files; `/cache` in the image".to_owned(),
+        _ => argument.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy())).collect(),
+    }
+}
+
+/// The names of the flags of `coxswain controller`.
+///
+/// # Errors
+/// When there is no such subcommand.
+pub fn flag_names() -> Result<Vec<String>> {
+    let command = Arguments::command();
+    let controller = command.find_subcommand("controller").context("there is no controller subcommand")?;
+    let flags = controller.get_arguments().filter(|argument| argument.get_env().is_some());
+    Ok(flags.filter_map(|argument| argument.get_long().map(str::to_owned)).collect())
 }
 
 /// Metrics by name, from what an operator would print that has seen everything once.
