@@ -218,6 +218,4 @@ impl fmt::Debug for Identity {
 }
 
 #[cfg(test)]
-mod server;
-#[cfg(test)]
 mod tests;

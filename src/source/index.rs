@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use super::Digest;
 use crate::chart::version::{Constraint, Version};
@@ -45,6 +46,8 @@ pub struct Entry {
     pub url: Box<str>,
     /// The archive's digest, where the index has one.
     pub digest: Option<Digest>,
+    /// Where the index has none: the digest of what was downloaded since the index was read.
+    learned: Option<Arc<OnceLock<Digest>>>,
 }
 
 /// Why no version can be chosen.
@@ -166,7 +169,23 @@ impl Listed {
 impl From<&Listed> for Entry {
     fn from(listed: &Listed) -> Self {
         let url = listed.entry.pointer("/urls/0").and_then(Json::as_str).unwrap_or_default();
-        Self { version: listed.version().into(), url: url.into(), digest: Digest::parse(listed.text("digest")) }
+        let digest = Digest::parse(listed.text("digest"));
+        let learned = digest.is_none().then(Arc::default);
+        Self { version: listed.version().into(), url: url.into(), digest, learned }
+    }
+}
+
+impl Entry {
+    /// The digest by which the chart is cached: the index's, else the one of an earlier download.
+    pub(super) fn cached_digest(&self) -> Option<Digest> {
+        self.digest.or_else(|| self.learned.as_ref()?.get().copied())
+    }
+
+    /// Notes the digest of the archive, so that this version need not be downloaded again until the index changes.
+    pub(super) fn learn(&self, digest: Digest) {
+        if let Some(learned) = &self.learned {
+            learned.get_or_init(|| digest);
+        }
     }
 }
 

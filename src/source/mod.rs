@@ -12,6 +12,8 @@ mod error;
 pub mod http;
 pub mod index;
 mod programs;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod transport;
 

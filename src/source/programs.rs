@@ -79,7 +79,7 @@ impl Charts {
     /// # Errors
     /// [`SourceError`] of the download, or [`SourceError::Chart`] where the archive is not a chart.
     pub async fn program(&self, repository: &Repository, entry: &Entry) -> Outcome {
-        if let Some(program) = entry.digest.and_then(|digest| self.shared.parsed().get(&digest)) {
+        if let Some(program) = entry.cached_digest().and_then(|digest| self.shared.parsed().get(&digest)) {
             return Ok(program);
         }
         let place = || Key::Place(repository.identity(), entry.url.clone());
@@ -104,21 +104,22 @@ impl Store {
     async fn fetch(self: Arc<Self>, repository: &Repository, entry: &Entry) -> Outcome {
         let url = repository.shown_archive(&entry.url);
         let interrupted = || SourceError::Interrupted { url: url.clone() };
-        let (store, digest) = (Arc::clone(&self), entry.digest);
+        let (store, digest) = (Arc::clone(&self), entry.cached_digest());
         let stored = tokio::task::spawn_blocking(move || store.archives.as_ref()?.get(&digest?));
         let (archive, is_new) = match stored.await.map_err(|_| interrupted())? {
             Some(archive) => (archive, false),
             None => (repository.download(&entry.url, entry.digest).await?, true),
         };
         let _permit = self.unpacking.acquire().await.map_err(|_| interrupted())?;
-        let (store, place) = (Arc::clone(&self), url.clone());
-        let parsed = tokio::task::spawn_blocking(move || store.parse(&archive, is_new, &place));
+        let (store, place, entry) = (Arc::clone(&self), url.clone(), entry.clone());
+        let parsed = tokio::task::spawn_blocking(move || store.parse(&archive, is_new, &entry, &place));
         parsed.await.map_err(|_| interrupted())?
     }
 
-    fn parse(&self, archive: &[u8], is_new: bool, url: &str) -> Outcome {
+    fn parse(&self, archive: &[u8], is_new: bool, entry: &Entry, url: &str) -> Outcome {
         let digest = Digest::of(archive);
         if let Some(program) = self.parsed().get(&digest) {
+            entry.learn(digest);
             return Ok(program);
         }
         let chart = chart::load_archive(archive, &self.limits).map_err(|error| SourceError::chart(url, &error))?;
@@ -127,6 +128,7 @@ impl Store {
         {
             tracing::warn!(%error, "cannot store a chart archive, it will be downloaded again");
         }
+        entry.learn(digest);
         let bytes = size(&chart);
         let program = Arc::new(Program::new(chart));
         self.parsed().insert(digest, Arc::clone(&program), bytes);
@@ -169,4 +171,106 @@ fn size(chart: &chart::Chart) -> u64 {
 /// Nothing that holds these locks can leave them half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::http::Options;
+    use crate::source::index::{Document, Index};
+    use crate::source::testing::Server;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+
+    /// A chart archive of one file and some more bytes.
+    fn archive(name: &str, padding: usize) -> std::io::Result<Vec<u8>> {
+        let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        let chart = format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n");
+        let files = [("Chart.yaml", chart.as_bytes()), ("padding.txt", &vec![b'x'; padding])];
+        for (path, content) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            archive.append_data(&mut header, format!("{name}/{path}"), content)?;
+        }
+        let mut compressed = archive.into_inner()?;
+        compressed.flush()?;
+        compressed.finish()
+    }
+
+    fn entry(digest: &str) -> anyhow::Result<Entry> {
+        let text =
+            format!("{{apiVersion: v1, entries: {{web: [{{version: 1.0.0, urls: [web.tgz], digest: {digest:?}}}]}}}}");
+        let document = Document::parse(text.as_bytes()).map_err(anyhow::Error::msg)?;
+        Ok(Index::from(&document).choose("web", "")?.clone())
+    }
+
+    async fn serve(body: &[u8]) -> anyhow::Result<(Server, Repository)> {
+        let server = Server::start(None).await?;
+        server.answer("/web.tgz", "200 OK", "", body);
+        let options = Options { url: format!("http://{}", server.address), ..Options::default() };
+        Ok((server, Repository::new(options)?))
+    }
+
+    fn charts(limit: u64) -> Charts {
+        Charts::new(None, limit, Limits::default())
+    }
+
+    #[tokio::test]
+    async fn a_chart_is_downloaded_and_parsed_once_for_all_who_wait() -> anyhow::Result<()> {
+        let archive = archive("web", 10)?;
+        let (server, repository) = serve(&archive).await?;
+        let (charts, entry) = (charts(1_000_000), entry(&Digest::of(&archive).to_string())?);
+        let asking = (0..50).map(|_| charts.program(&repository, &entry));
+        let programs = futures::future::try_join_all(asking).await?;
+        assert!(programs.iter().all(|program| Arc::ptr_eq(program, &programs[0])));
+        charts.program(&repository, &entry).await?;
+        assert_eq!(server.requests().len(), 1);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn without_a_digest_the_download_gives_one() -> anyhow::Result<()> {
+        let (server, repository) = serve(&archive("web", 10)?).await?;
+        let (charts, known) = (charts(1_000_000), entry("")?);
+        charts.program(&repository, &known).await?;
+        charts.program(&repository, &known.clone()).await?;
+        assert_eq!(server.requests().len(), 1);
+        charts.program(&repository, &entry("")?).await?;
+        assert_eq!(server.requests().len(), 2, "a new index may mean another archive");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn all_who_wait_get_the_error_and_the_next_one_tries_again() -> anyhow::Result<()> {
+        let (server, repository) = serve(b"no archive").await?;
+        let (charts, entry) = (charts(1_000_000), entry("")?);
+        let (first, second) = futures::join!(charts.program(&repository, &entry), charts.program(&repository, &entry));
+        assert!(matches!(&first, Err(SourceError::Chart { too_large: false, .. })), "{first:?}");
+        assert!(second.is_err());
+        assert_eq!(server.requests().len(), 1);
+        server.answer("/web.tgz", "200 OK", "", &archive("web", 10)?);
+        for _ in 0..2 {
+            charts.program(&repository, &entry).await?;
+        }
+        assert_eq!(server.requests().len(), 2, "what was no chart left nothing behind");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn the_longest_unused_chart_is_forgotten_and_found_on_disk() -> anyhow::Result<()> {
+        let folder = std::env::temp_dir().join(format!("coxswain-programs-{}", std::process::id()));
+        let charts = Charts::new(Some(Archives::open(&folder, 1 << 20)?), 1_500, Limits::default());
+        let (first, second) = (archive("web", 1_000)?, archive("other", 1_000)?);
+        let (server, repository) = serve(&first).await?;
+        let (web, other) = (entry(&Digest::of(&first).to_string())?, entry(&Digest::of(&second).to_string())?);
+        let before = charts.program(&repository, &web).await?;
+        server.answer("/web.tgz", "200 OK", "", &second);
+        charts.program(&repository, &other).await?;
+        let again = charts.program(&repository, &web).await?;
+        assert!(!Arc::ptr_eq(&before, &again), "it was forgotten");
+        assert_eq!(server.requests().len(), 2, "but not downloaded again");
+        std::fs::remove_dir_all(&folder)?;
+        Ok(())
+    }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::server::Server;
 use super::*;
+use crate::source::testing::Server;
 
 const INDEX: &[u8] = b"apiVersion: v1\nentries: {web: [{version: 1.0.0, urls: [web-1.0.0.tgz]}]}";
 const USER: &str = "ann";
