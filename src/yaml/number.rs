@@ -2,6 +2,17 @@
 
 use std::fmt::{self, Write as _};
 
+/// How many digits a number has at least that lies halfway between two shortest texts.
+const TIED_DIGITS: usize = 15;
+
+/// The shortest decimal text that gives the magnitude back, as `d.ddde-5`: of several the nearest, and of two that are
+/// equally near the one with an even last digit, where Rust's own formatting takes the larger.
+pub fn shortest_scientific(f: f64) -> String {
+    let text = format!("{:e}", f.abs());
+    let digits = text.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    if digits < TIED_DIGITS { text } else { format!("{:.*e}", digits - 1, f.abs()) }
+}
+
 /// The shortest decimal digits that give the number back, and the power of ten of the first one.
 fn shortest(scientific: &str) -> (String, i32) {
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
@@ -14,7 +25,7 @@ fn shortest(scientific: &str) -> (String, i32) {
 pub fn format_general(f: f64) -> String {
     match special(f) {
         Some(text) => text.to_owned(),
-        None => general(&format!("{:e}", f.abs()), f.is_sign_negative()),
+        None => general(&shortest_scientific(f), f.is_sign_negative()),
     }
 }
 
@@ -85,7 +96,7 @@ fn push_decimal(text: &mut String, digits: &str, exponent: i32) {
 /// A number as `encoding/json` prints it: plain decimals from 1e-6 up to 1e21, else an exponent without padding.
 /// The caller refuses infinities and NaN.
 pub fn format_json(f: f64) -> String {
-    let (digits, exponent) = shortest(&format!("{:e}", f.abs()));
+    let (digits, exponent) = shortest(&shortest_scientific(f));
     let mut text = String::with_capacity(digits.len() + 8);
     if f.is_sign_negative() {
         text.push('-');

@@ -3,6 +3,8 @@
 
 use std::cmp::Ordering;
 
+use crate::yaml::number::shortest_scientific;
+
 /// The places of a quotient.
 const DIVISION_PLACES: i64 = 16;
 
@@ -21,7 +23,7 @@ impl Decimal {
         if !float.is_finite() {
             return None;
         }
-        let text = format!("{:e}", float.abs());
+        let text = shortest_scientific(float);
         let (mantissa, exponent) = text.split_once('e')?;
         let places = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len());
         let digits = mantissa.bytes().rev().filter(u8::is_ascii_digit).map(|digit| digit - b'0').collect();

@@ -1,5 +1,6 @@
 //! Sprig's regular expressions (`sprig/regex.go`), with Go's rules for empty matches, splitting and replacement.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -36,6 +37,47 @@ type Outcome = Result<Value, CallError>;
 /// The bytes that a compiled pattern may take, and the patterns that a thread keeps compiled.
 const PATTERN_BYTES: usize = 32 << 20;
 const KEPT_PATTERNS: usize = 128;
+
+/// A text as Go's matcher reads it: each byte that is not UTF-8 is a U+FFFD, but what is cut out are the bytes
+/// themselves. Positions are those of the readable form.
+struct Subject<'a> {
+    original: &'a [u8],
+    readable: Cow<'a, [u8]>,
+    /// For each readable position the original one; empty where they are the same.
+    offsets: Vec<usize>,
+}
+
+impl<'a> Subject<'a> {
+    /// The second argument of a call. Its length is the work of one pass.
+    fn of(host: &mut dyn Host, arguments: &'a [Value]) -> Result<Self, CallError> {
+        let original = arguments.bytes(1);
+        host.charge(1 + original.len() as u64 / 16, 0)?;
+        if std::str::from_utf8(original).is_ok() {
+            return Ok(Self { original, readable: Cow::Borrowed(original), offsets: Vec::new() });
+        }
+        host.charge(original.len() as u64, INVALID_BYTES * original.len() as u64)?;
+        let (mut readable, mut offsets, mut at) = (Vec::new(), Vec::new(), 0);
+        for (rune, piece) in pieces(original) {
+            readable.extend_from_slice(rune.encode_utf8(&mut [0; 4]).as_bytes());
+            offsets.resize(readable.len(), at);
+            at += piece.len();
+        }
+        offsets.push(at);
+        Ok(Self { original, readable: Cow::Owned(readable), offsets })
+    }
+
+    fn len(&self) -> usize {
+        self.readable.len()
+    }
+
+    fn slice(&self, start: usize, end: usize) -> &'a [u8] {
+        let [start, end] = [start, end].map(|position| self.offsets.get(position).copied().unwrap_or(position));
+        &self.original[start..end]
+    }
+}
+
+/// What the readable form takes for each byte of a text that is not UTF-8.
+const INVALID_BYTES: u64 = 32;
 
 /// A compiled pattern with the names of its groups.
 struct Pattern {
@@ -109,10 +151,10 @@ fn quoted(pattern: &[u8]) -> Vec<u8> {
 
 impl Pattern {
     /// The leftmost match from a position on. An empty match inside of a character is none, as Go walks by runes.
-    fn find_at(&self, text: &[u8], mut start: usize) -> Option<(usize, usize)> {
+    fn find_at(&self, text: &Subject<'_>, mut start: usize) -> Option<(usize, usize)> {
         loop {
-            let found = self.regex.find_at(text, start)?;
-            if !found.is_empty() || !is_inside_character(text, found.start()) {
+            let found = self.regex.find_at(&text.readable, start)?;
+            if !found.is_empty() || !is_inside_character(&text.readable, found.start()) {
                 return Some((found.start(), found.end()));
             }
             start = found.start() + 1;
@@ -120,14 +162,14 @@ impl Pattern {
     }
 
     /// Up to `limit` matches, all for a negative limit. An empty match right after another match is none.
-    fn find_all(&self, text: &[u8], limit: i64) -> Vec<(usize, usize)> {
+    fn find_all(&self, text: &Subject<'_>, limit: i64) -> Vec<(usize, usize)> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut matches = Vec::new();
         let (mut position, mut previous_end) = (0, None);
         while matches.len() < limit && position <= text.len() {
             let Some((start, end)) = self.find_at(text, position) else { break };
             let accepted = end != position || previous_end != Some(start);
-            position = if end == position { after_rune(text, position) } else { end };
+            position = if end == position { after_rune(&text.readable, position) } else { end };
             previous_end = Some(end);
             if accepted {
                 matches.push((start, end));
@@ -140,24 +182,24 @@ impl Pattern {
     fn replace_all(
         &self,
         host: &mut dyn Host,
-        text: &[u8],
+        text: &Subject<'_>,
         mut replacement: impl FnMut(&Captures<'_>, &mut Vec<u8>),
     ) -> Result<Vec<u8>, CallError> {
         let mut replaced = Vec::with_capacity(text.len());
         let (mut position, mut last_end) = (0, 0);
         while position <= text.len() {
             let Some((start, end)) = self.find_at(text, position) else { break };
-            let Some(captures) = self.regex.captures_at(text, start) else { break };
-            replaced.extend_from_slice(&text[last_end..start]);
+            let Some(captures) = self.regex.captures_at(&text.readable, start) else { break };
+            replaced.extend_from_slice(text.slice(last_end, start));
             if end > last_end || start == 0 {
                 let before = replaced.len();
                 replacement(&captures, &mut replaced);
                 host.charge(1, (replaced.len() - before) as u64)?;
             }
             last_end = end;
-            position = after_rune(text, position).max(end);
+            position = after_rune(&text.readable, position).max(end);
         }
-        replaced.extend_from_slice(&text[last_end..]);
+        replaced.extend_from_slice(text.slice(last_end, text.len()));
         Ok(replaced)
     }
 }
@@ -184,8 +226,8 @@ fn must_match(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
 }
 
 fn matches(host: &mut dyn Host, pattern: &Pattern, arguments: &[Value]) -> Outcome {
-    let text = searched(host, arguments)?;
-    Ok(pattern.find_at(text, 0).is_some().into())
+    let text = Subject::of(host, arguments)?;
+    Ok(pattern.find_at(&text, 0).is_some().into())
 }
 
 fn find(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
@@ -197,8 +239,8 @@ fn must_find(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
 }
 
 fn first_match(host: &mut dyn Host, pattern: &Pattern, arguments: &[Value]) -> Outcome {
-    let text = searched(host, arguments)?;
-    Ok(pattern.find_at(text, 0).map_or_else(|| "".into(), |(start, end)| text[start..end].to_vec().into()))
+    let text = Subject::of(host, arguments)?;
+    Ok(pattern.find_at(&text, 0).map_or_else(|| "".into(), |(start, end)| text.slice(start, end).to_vec().into()))
 }
 
 fn find_all(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
@@ -211,13 +253,13 @@ fn must_find_all(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
 
 /// A nil list where nothing matches.
 fn every_match(host: &mut dyn Host, pattern: &Pattern, arguments: &[Value]) -> Outcome {
-    let text = searched(host, arguments)?;
-    let matches = pattern.find_all(text, arguments.int(2));
+    let text = Subject::of(host, arguments)?;
+    let matches = pattern.find_all(&text, arguments.int(2));
     if matches.is_empty() {
         return Ok(List::nil(ElementType::String).into());
     }
     host.charge(matches.len() as u64, MATCH_BYTES * matches.len() as u64)?;
-    Ok(string_list(matches.into_iter().map(|(start, end)| Str::from(&text[start..end]))))
+    Ok(string_list(matches.into_iter().map(|(start, end)| Str::from(text.slice(start, end)))))
 }
 
 /// The memory of one found text beside its bytes.
@@ -232,9 +274,11 @@ fn must_replace_all(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
 }
 
 fn replace_by_template(host: &mut dyn Host, pattern: &Pattern, arguments: &[Value]) -> Outcome {
-    let text = searched(host, arguments)?;
+    let text = Subject::of(host, arguments)?;
     let template = Replacement::parse(arguments.bytes(2));
-    let replaced = pattern.replace_all(host, text, |captures, out| template.expand(&pattern.names, captures, out))?;
+    let replaced = pattern.replace_all(host, &text, |captures, out| {
+        template.expand(&pattern.names, captures, &text, out);
+    })?;
     Ok(replaced.into())
 }
 
@@ -247,9 +291,9 @@ fn must_replace_all_literally(host: &mut dyn Host, arguments: &[Value]) -> Outco
 }
 
 fn replace_by_text(host: &mut dyn Host, pattern: &Pattern, arguments: &[Value]) -> Outcome {
-    let text = searched(host, arguments)?;
+    let text = Subject::of(host, arguments)?;
     let new = arguments.bytes(2);
-    Ok(pattern.replace_all(host, text, |_, out| out.extend_from_slice(new))?.into())
+    Ok(pattern.replace_all(host, &text, |_, out| out.extend_from_slice(new))?.into())
 }
 
 fn split(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
@@ -262,29 +306,29 @@ fn must_split(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
 
 /// The texts between matches, at most as many as the limit; nil for a limit of zero.
 fn split_by(host: &mut dyn Host, pattern: &Pattern, arguments: &[Value]) -> Outcome {
-    let text = searched(host, arguments)?;
+    let text = Subject::of(host, arguments)?;
     let limit = arguments.int(2);
     if limit == 0 {
         return Ok(List::nil(ElementType::String).into());
     }
-    if text.is_empty() && !pattern.is_empty {
+    if text.len() == 0 && !pattern.is_empty {
         return Ok(string_list([Str::default()]));
     }
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut parts: Vec<Str> = Vec::new();
     let (mut part_start, mut last_start) = (0, 0);
-    for (start, end) in pattern.find_all(text, limit) {
+    for (start, end) in pattern.find_all(&text, limit) {
         if parts.len() + 1 == most {
             break;
         }
         last_start = start;
         if end != 0 {
-            parts.push(text[part_start..start].into());
+            parts.push(text.slice(part_start, start).into());
         }
         part_start = end;
     }
     if last_start != text.len() {
-        parts.push(text[part_start..].into());
+        parts.push(text.slice(part_start, text.len()).into());
     }
     host.charge(parts.len() as u64, MATCH_BYTES * parts.len() as u64)?;
     Ok(string_list(parts))
@@ -301,13 +345,6 @@ fn quote_meta(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
         quoted.push(byte);
     }
     Ok(quoted.into())
-}
-
-/// The text to search, whose length is the work of one pass.
-fn searched<'a>(host: &mut dyn Host, arguments: &'a [Value]) -> Result<&'a [u8], CallError> {
-    let text = arguments.bytes(1);
-    host.charge(1 + text.len() as u64 / 16, 0)?;
-    Ok(text)
 }
 
 /// A replacement text with references to groups: `$1`, `$name`, `${1}`, and `$$` for a dollar sign.
@@ -342,7 +379,7 @@ impl<'a> Replacement<'a> {
     }
 
     /// Writes the replacement of one match; a group that is not there or did not match is empty.
-    fn expand(&self, names: &[String], captures: &Captures<'_>, out: &mut Vec<u8>) {
+    fn expand(&self, names: &[String], captures: &Captures<'_>, text: &Subject<'_>, out: &mut Vec<u8>) {
         for piece in &self.0 {
             let group = match piece {
                 Piece::Text(text) => {
@@ -355,7 +392,7 @@ impl<'a> Replacement<'a> {
                     named.filter_map(|(number, _)| captures.get(number)).next()
                 }
             };
-            out.extend_from_slice(group.map_or(&[], |group| group.as_bytes()));
+            out.extend_from_slice(group.map_or(&[], |group| text.slice(group.start(), group.end())));
         }
     }
 }

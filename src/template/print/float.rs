@@ -1,5 +1,7 @@
 //! Floating-point numbers as text (`strconv.FormatFloat`).
 
+use crate::yaml::number::shortest_scientific;
+
 /// No `f64` has more digits than this, before or behind the point; further ones are zeros.
 const MAX_DIGITS: usize = 1_100;
 
@@ -13,7 +15,7 @@ impl Decimal {
     /// The shortest digits that read back as the same number, or that many significant ones, correctly rounded.
     fn significant(value: f64, digits: Option<usize>) -> Self {
         match digits {
-            None => Self::parse(&format!("{:e}", value.abs())),
+            None => Self::parse(&shortest_scientific(value)),
             Some(digits) => Self::parse(&format!("{:.*e}", digits.saturating_sub(1).min(MAX_DIGITS), value.abs())),
         }
     }
