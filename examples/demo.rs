@@ -21,20 +21,13 @@ fn main() -> Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok().context("TLS is set up twice")?;
     let started = Instant::now();
     let demo = Demo::start()?;
-    demo.install()?;
-    demo.repair()?;
-    demo.upgrade_by_values()?;
-    demo.upgrade_by_version()?;
-    if std::env::var("KEEP").is_ok_and(|keep| keep == "1") {
-        return demo.keep();
-    }
-    demo.remove()?;
+    demo.show_all().inspect_err(|_| demo.explain())?;
     say(&format!("Done in {} s. Everything that was started is stopped again.", started.elapsed().as_secs()));
     Ok(())
 }
 
 struct Demo {
-    _operator: Operator,
+    operator: Operator,
     server: ChartServer,
     charts: Folder,
     cluster: ControlPlane,
@@ -55,7 +48,24 @@ impl Demo {
         );
         let rights = cluster.service_account_kubeconfig("captain-system", "coxswain")?;
         let operator = Operator::start(&cluster, &rights, &[])?;
-        Ok(Self { _operator: operator, server, charts, cluster })
+        Ok(Self { operator, server, charts, cluster })
+    }
+
+    fn show_all(&self) -> Result<()> {
+        self.install()?;
+        self.repair()?;
+        self.upgrade_by_values()?;
+        self.upgrade_by_version()?;
+        if std::env::var("KEEP").is_ok_and(|keep| keep == "1") {
+            return self.keep();
+        }
+        self.remove()
+    }
+
+    /// Something went wrong: what the request says of it, and what the operator logged.
+    fn explain(&self) {
+        let _ = show(self.cluster.kubectl().args(["describe", "hr,chartrepo", "-n", NAMESPACE]));
+        println!("{}", self.operator.log().unwrap_or_default());
     }
 
     fn install(&self) -> Result<()> {
