@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod functions;
+pub mod keys;
 pub mod print;
 
 mod execution;

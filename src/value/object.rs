@@ -58,6 +58,8 @@ pub enum Parameter {
     Int,
     /// `int64`.
     Int64,
+    /// `uint32`: a counter; arrives as [`Value::Uint64`].
+    Uint32,
     /// `float64`.
     Float,
     /// `bool`.
@@ -80,6 +82,7 @@ impl Parameter {
             Self::String => "string",
             Self::Int => "int",
             Self::Int64 => "int64",
+            Self::Uint32 => "uint32",
             Self::Float => "float64",
             Self::Bool => "bool",
             Self::Map => "map[string]interface {}",

@@ -74,6 +74,12 @@ impl Execution<'_> {
                 }
                 _ => "integer",
             },
+            Parameter::Uint32 => match kind {
+                NodeKind::Number(number) if number.integer.is_some_and(|n| n >= 0) => {
+                    return Ok(Value::Uint64(number.integer.unwrap_or_default().cast_unsigned()));
+                }
+                _ => "unsigned integer",
+            },
             Parameter::Float => match kind {
                 NodeKind::Number(number) if number.float.is_some() => {
                     return Ok(Value::Float(number.float.unwrap_or_default()));
@@ -135,6 +141,7 @@ fn zero(parameter: Parameter) -> Option<Value> {
         Parameter::String
         | Parameter::Int
         | Parameter::Int64
+        | Parameter::Uint32
         | Parameter::Float
         | Parameter::Bool
         | Parameter::Named(_) => None,

@@ -62,14 +62,14 @@ fn decode_base32(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
 }
 
 /// Where a text cannot be decoded, by Go's count.
-struct Corrupt(usize);
+pub(super) struct Corrupt(pub(super) usize);
 
 fn is_line_break(byte: u8) -> bool {
     matches!(byte, b'\r' | b'\n')
 }
 
 /// Decodes with padding; line breaks may stand anywhere, and the unused bits of the last digit may be set.
-fn base64_decoded(text: &[u8]) -> Result<Vec<u8>, Corrupt> {
+pub(super) fn base64_decoded(text: &[u8]) -> Result<Vec<u8>, Corrupt> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut count) = (0_u32, 0);
     for (at, &byte) in text.iter().enumerate() {

@@ -8,7 +8,9 @@ mod address;
 mod arguments;
 mod builtins;
 mod casing;
+mod certificates;
 mod comparison;
+mod crypto;
 mod dates;
 mod decimal;
 mod defaults;
@@ -47,7 +49,9 @@ pub use crate::value::{Method, Parameter};
 /// name, as Helm's functions win over Sprig's.
 const FAMILIES: &[&[Function]] = &[
     builtins::FUNCTIONS,
+    certificates::FUNCTIONS,
     comparison::FUNCTIONS,
+    crypto::FUNCTIONS,
     escaping::FUNCTIONS,
     engine::FUNCTIONS,
     casing::FUNCTIONS,
