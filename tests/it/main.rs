@@ -17,5 +17,6 @@ mod lease;
 mod lookup;
 mod manifests;
 mod observe;
+mod rights;
 mod rooms;
 mod storage;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::support::manifests::{NAMESPACE, RELEASE, chart, install, project};
+use crate::support::manifests::{NAMESPACE, RELEASE, chart, files, install, project};
 use crate::support::{command, reference, shared};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -16,6 +16,14 @@ pub fn assert_current(path: &str, expected: &str, command: &str) {
     let written = std::fs::read_to_string(project(path)).unwrap_or_default();
     let difference = written.lines().zip(expected.lines()).find(|(written, expected)| written != expected);
     assert!(written == expected, "{path} is not current: run `{command}`; first difference: {difference:?}");
+}
+
+#[test]
+fn the_written_files_are_what_our_engine_makes_of_the_chart() -> Result<()> {
+    for (path, expected) in files()? {
+        assert_current(&path, &expected, "make manifests");
+    }
+    Ok(())
 }
 
 #[test]
