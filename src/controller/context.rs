@@ -137,6 +137,11 @@ impl Context {
         self.cluster.discovery()
     }
 
+    /// The cluster, with the operator's own rights.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
     /// Renders a release on a thread of its own.
     ///
     /// # Errors

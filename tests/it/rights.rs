@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::support::manifests::{NAMESPACE, RELEASE, chart, project};
 use crate::support::{ChartServer, ControlPlane, Operator, Options, charts, command, folder::Folder, wait};
@@ -92,7 +92,9 @@ fn without_rights_of_its_own_the_operator_acts_as_the_account_of_a_request() -> 
     })?;
     installed.until_ready()?;
 
-    installed.kubectl(&["delete", "hr", REQUEST, "--timeout=50s"])?;
+    installed
+        .kubectl(&["delete", "hr", REQUEST, "--timeout=50s"])
+        .with_context(|| installed.field("hr", REQUEST, "{.status.reason}").unwrap_or_default())?;
     assert_eq!(installed.records()?, "", "the records are gone");
     assert!(installed.field("deployment", &deployment, "{.metadata.uid}").is_err(), "the objects are gone");
     Ok(())

@@ -88,8 +88,10 @@ impl Uninstallation<'_> {
         Ok(())
     }
 
+    /// Asked with the operator's own rights: the account of a request need not read namespaces, and may be gone with
+    /// its own.
     async fn namespace_lives(&self) -> Result<bool, Failure> {
-        match self.cluster.namespace_exists(&self.release.namespace).await {
+        match self.context.cluster().namespace_exists(&self.release.namespace).await {
             Ok(exists) => Ok(exists),
             Err(ApiError::NamespaceTerminating { .. }) => Ok(false),
             Err(error) => Err(error.into()),
