@@ -17,6 +17,8 @@ mod lease;
 mod lookup;
 mod manifests;
 mod observe;
+mod requests;
 mod rights;
 mod rooms;
 mod storage;
+mod world;

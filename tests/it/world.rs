@@ -1,0 +1,190 @@
+//! The operator at work: a control plane of its own with the definitions and rights of `config/install.yaml`, and the
+//! real binary running with those rights. Each test works in a namespace of its own with a chart server of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::support::folder::Folder;
+use crate::support::{ChartServer, ControlPlane, Operator, Options, charts, command, wait};
+
+/// How long anything may take that is not timed.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// A control plane with the operator installed.
+pub struct World {
+    /// The running operator, where it runs.
+    pub operator: Option<Operator>,
+    /// The control plane.
+    pub cluster: ControlPlane,
+    rights: PathBuf,
+}
+
+/// The world that all tests share which leave the operator alone.
+///
+/// # Panics
+/// When it does not start; every test that asks then fails with the reason.
+pub fn world() -> &'static World {
+    static SHARED: OnceLock<std::result::Result<World, String>> = OnceLock::new();
+    match SHARED.get_or_init(|| World::start().map_err(|error| format!("{error:#}"))) {
+        Ok(world) => world,
+        Err(error) => panic!("the operator does not start: {error}"),
+    }
+}
+
+impl World {
+    /// A world of one's own, to kill the operator in or to count its requests.
+    pub fn start() -> Result<Self> {
+        let cluster = ControlPlane::start(Options::default())?;
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/install.yaml");
+        command::output(cluster.kubectl().args(["apply", "--server-side", "-f"]).arg(manifest))?;
+        let rights = cluster.service_account_kubeconfig("captain-system", "coxswain")?;
+        let mut world = Self { operator: None, cluster, rights };
+        world.start_operator()?;
+        Ok(world)
+    }
+
+    /// Starts the operator, after it was killed.
+    pub fn start_operator(&mut self) -> Result<()> {
+        self.operator = Some(Operator::start(&self.cluster, &self.rights, &["--leader-election=false"])?);
+        Ok(())
+    }
+
+    /// Kills the operator, as a node failure would.
+    pub fn kill_operator(&mut self) {
+        self.operator.take().map(Operator::kill);
+    }
+
+    /// A new namespace with a repository `charts` of the given chart folders.
+    pub async fn place(&self, purpose: &str, folders: &[&str]) -> Result<Place<'_>> {
+        let namespace = self.cluster.namespace(purpose).await?;
+        let folder = Folder::new(purpose)?;
+        let server = ChartServer::start(folder.path())?;
+        let place = Place { world: self, namespace, server, folder };
+        place.publish(folders)?;
+        place.apply(&place.repository("charts", &place.server.url()))?;
+        Ok(place)
+    }
+}
+
+/// A namespace, a chart server and its repository.
+pub struct Place<'a> {
+    /// Where it is.
+    pub world: &'a World,
+    /// The namespace.
+    pub namespace: String,
+    /// The chart server behind the repository `charts`.
+    pub server: ChartServer,
+    /// The folder that it serves.
+    pub folder: Folder,
+}
+
+impl Place<'_> {
+    /// Packs folders of `tests/charts` and lists them in the index.
+    pub fn publish(&self, folders: &[&str]) -> Result<()> {
+        let folders: Vec<PathBuf> = folders.iter().map(|name| charts::folder(name)).collect();
+        charts::repository(&folders, self.folder.path())?;
+        Ok(())
+    }
+
+    /// A ChartRepo object.
+    pub fn repository(&self, name: &str, url: &str) -> Value {
+        json!({
+            "apiVersion": "app.alauda.io/v1beta1", "kind": "ChartRepo",
+            "metadata": {"name": name, "namespace": self.namespace}, "spec": {"url": url},
+        })
+    }
+
+    /// A HelmRequest object.
+    pub fn request(&self, name: &str, spec: Value) -> Value {
+        json!({
+            "apiVersion": "app.alauda.io/v1", "kind": "HelmRequest",
+            "metadata": {"name": name, "namespace": self.namespace}, "spec": spec,
+        })
+    }
+
+    /// Creates or changes an object, as `kubectl apply` does.
+    pub fn apply(&self, object: &Value) -> Result<()> {
+        let path = self.folder.path().join(format!("apply-{}.json", self.count()));
+        std::fs::write(&path, object.to_string())?;
+        self.kubectl(&["apply", "-f", &path.to_string_lossy()])?;
+        Ok(())
+    }
+
+    fn count(&self) -> usize {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Runs kubectl in the namespace.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        self.run(self.world.cluster.kubectl(), arguments)
+    }
+
+    /// Runs the real helm in the namespace.
+    pub fn helm(&self, arguments: &[&str]) -> Result<String> {
+        self.run(self.world.cluster.helm(), arguments)
+    }
+
+    fn run(&self, mut program: Command, arguments: &[&str]) -> Result<String> {
+        command::output(program.args(arguments).args(["--namespace", &self.namespace]))
+    }
+
+    /// An object, or nothing where it does not exist.
+    pub fn get(&self, kind: &str, name: &str) -> Result<Option<Value>> {
+        let text = self.kubectl(&["get", kind, name, "--ignore-not-found", "-o", "json"])?;
+        if text.trim().is_empty() { Ok(None) } else { Ok(Some(serde_json::from_str(&text)?)) }
+    }
+
+    /// Waits until an object exists and something holds of it.
+    pub fn until(&self, kind: &str, name: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Result<Value> {
+        let waited = wait::until(LIMIT, what, || Ok(self.get(kind, name)?.filter(|object| holds(object))));
+        waited.with_context(|| format!("{kind} {name} is {}", self.get(kind, name).ok().flatten().unwrap_or_default()))
+    }
+
+    /// Waits until a request is Ready for its present generation.
+    pub fn until_ready(&self, name: &str) -> Result<Value> {
+        self.until("helmrequest", name, "the request to be ready", |request| {
+            request["status"]["observedGeneration"] == request["metadata"]["generation"]
+                && request["status"]["phase"] == "Synced"
+                && condition(request, "Ready").is_some_and(|ready| ready["status"] == "True")
+        })
+    }
+
+    /// Waits until a request fails with a reason, and gives the message of its Ready condition.
+    pub fn until_failed(&self, name: &str, reason: &str) -> Result<String> {
+        let failed = self.until("helmrequest", name, &format!("the request to fail with {reason}"), |request| {
+            request["status"]["phase"] == "Failed"
+                && condition(request, "Ready").is_some_and(|ready| ready["reason"] == reason)
+        })?;
+        let message = condition(&failed, "Ready").and_then(|ready| ready["message"].as_str().map(str::to_owned));
+        message.context("the condition has no message")
+    }
+
+    /// The notes of the events about a request that have a reason, oldest first.
+    pub fn events(&self, request: &str, reason: &str) -> Result<Vec<String>> {
+        let text = self.kubectl(&["get", "events.events.k8s.io", "-o", "json"])?;
+        let list: Value = serde_json::from_str(&text)?;
+        let Some(items) = list["items"].as_array() else { bail!("no list of events: {list}") };
+        let of_request =
+            items.iter().filter(|event| event["regarding"]["name"] == request && event["reason"] == reason);
+        Ok(of_request.filter_map(|event| event["note"].as_str().map(str::to_owned)).collect())
+    }
+
+    /// Waits until there is an event with a reason whose note contains a text.
+    pub fn until_event(&self, request: &str, reason: &str, text: &str) -> Result<String> {
+        wait::until(LIMIT, &format!("an event {reason} with {text:?}"), || {
+            Ok(self.events(request, reason)?.into_iter().find(|note| note.contains(text)))
+        })
+    }
+}
+
+/// A condition of an object.
+pub fn condition<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == name)
+}
