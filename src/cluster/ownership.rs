@@ -9,7 +9,7 @@ use super::object::{MANAGED_BY, MANAGED_BY_LABEL, ObjectKey, RELEASE_NAME_ANNOTA
 use crate::value::Json;
 
 /// What marks the owner of a live object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Marks {
     /// The label `app.kubernetes.io/managed-by`.
     pub managed_by: Option<String>,

@@ -41,7 +41,8 @@ pub(super) struct Index {
     kinds: Vec<KindIndex>,
     owners: HashMap<Arc<OwnerKey>, Owner>,
     sources: Sources,
-    marks: HashMap<(Option<String>, Option<String>), Arc<Marks>>,
+    /// The marks of releases, each once.
+    marks: HashSet<Arc<Marks>>,
     queue: Queue,
 }
 
@@ -76,8 +77,8 @@ impl Index {
 
     /// The live objects of a release, in the order of their keys.
     pub(super) fn objects_of(&self, release: &str, namespace: &str) -> Vec<ObjectKey> {
-        let of_kind = |kind: &KindIndex| kind.live_of(release, namespace);
-        let mut objects: Vec<ObjectKey> = self.kinds.iter().flat_map(of_kind).collect();
+        let marks = helms(Some(release.to_owned()), Some(namespace.to_owned()));
+        let mut objects: Vec<ObjectKey> = self.kinds.iter().flat_map(|kind| kind.live_of(&marks)).collect();
         objects.sort();
         objects
     }
@@ -125,6 +126,7 @@ impl Index {
     pub(super) fn end(&mut self, id: KindId) {
         let news = self.kinds[id].end();
         self.spread(news);
+        self.marks.retain(|marks| Arc::strong_count(marks) > 1);
         self.check_sources(id);
     }
 
@@ -317,15 +319,19 @@ impl Index {
 
     /// The marks of a release, shared by all its objects.
     fn marks(&mut self, release: Option<String>, namespace: Option<String>) -> Arc<Marks> {
-        let key = (release, namespace);
-        if let Some(marks) = self.marks.get(&key) {
-            return Arc::clone(marks);
+        let marks = helms(release, namespace);
+        if let Some(known) = self.marks.get(&marks) {
+            return Arc::clone(known);
         }
-        let (release, namespace) = key.clone();
-        let marks = Arc::new(Marks { managed_by: Some(MANAGED_BY.to_owned()), release, namespace });
-        self.marks.insert(key, Arc::clone(&marks));
+        let marks = Arc::new(marks);
+        self.marks.insert(Arc::clone(&marks));
         marks
     }
+}
+
+/// The marks of an object that a release of Helm has.
+fn helms(release: Option<String>, namespace: Option<String>) -> Marks {
+    Marks { managed_by: Some(MANAGED_BY.to_owned()), release, namespace }
 }
 
 fn state(live: &Live) -> ObjectState {

@@ -243,6 +243,26 @@ fn after_a_restart_the_digest_tells_whether_all_is_as_it_was() {
 }
 
 #[test]
+fn the_objects_of_a_release_are_those_that_name_it() {
+    let mut fixture = Fixture::settled();
+    fixture.seen("db", 11, OURS);
+    let marks = fixture.index.marks(Some("other".into()), Some("shop".into()));
+    let verdict = Verdict::Current;
+    let live = Live { uid: "u".into(), version: 12, generation: 1, marks, hash: OURS, verdict };
+    fixture.index.apply_live(fixture.id, "shop", "cache", live.clone());
+    assert_eq!(fixture.index.objects_of("web", "shop"), [key("db"), key("web")]);
+    assert_eq!(fixture.index.objects_of("other", "shop"), [key("cache")]);
+
+    fixture.index.apply_live(fixture.id, "shop", "db", live);
+    fixture.gone("web", 13);
+    assert_eq!(fixture.index.objects_of("web", "shop"), []);
+    assert_eq!(fixture.index.objects_of("other", "shop"), [key("cache"), key("db")]);
+    fixture.told(&[]);
+    assert_eq!(fixture.index.objects_of("other", "shop"), []);
+    assert!(fixture.index.marks.is_empty(), "a release without objects is forgotten");
+}
+
+#[test]
 fn what_is_no_longer_tracked_is_no_longer_told() {
     let mut fixture = Fixture::settled();
     fixture.index.track(&owner(), vec![(key("db"), Expectation::Live)]);

@@ -121,6 +121,8 @@ pub(super) struct KindIndex {
     group: Box<str>,
     kind: Box<str>,
     entries: HashMap<Identity, Entry>,
+    /// The live objects by the release that they name.
+    releases: HashMap<Arc<Marks>, Vec<Identity>>,
     telling: Telling,
     /// Objects without Helm's label: identity and resource version.
     strangers: HashMap<Identity, u64>,
@@ -135,6 +137,7 @@ impl KindIndex {
             group: group.into(),
             kind: kind.into(),
             entries: HashMap::new(),
+            releases: HashMap::new(),
             telling: Telling::default(),
             strangers: HashMap::new(),
             told_strangers: HashMap::new(),
@@ -176,9 +179,17 @@ impl KindIndex {
     }
 
     /// The live objects that name a release as their owner.
-    pub(super) fn live_of(&self, release: &str, namespace: &str) -> Vec<ObjectKey> {
-        let is_of = |entry: &&Entry| entry.live.as_ref().is_some_and(|live| live.marks.are_of(release, namespace));
-        self.entries.values().filter(is_of).map(|entry| self.key(entry)).collect()
+    pub(super) fn live_of(&self, release: &Marks) -> Vec<ObjectKey> {
+        let identities = self.releases.get(release).map_or(&[][..], Vec::as_slice);
+        identities.iter().filter_map(|identity| self.entries.get(identity)).map(|entry| self.key(entry)).collect()
+    }
+
+    fn unlink(&mut self, identity: Identity, release: &Arc<Marks>) {
+        let Some(identities) = self.releases.get_mut(release) else { return };
+        identities.retain(|linked| *linked != identity);
+        if identities.is_empty() {
+            self.releases.remove(release);
+        }
     }
 
     pub(super) fn key(&self, entry: &Entry) -> ObjectKey {
@@ -198,13 +209,20 @@ impl KindIndex {
 
     /// An object with Helm's label was told or changed.
     pub(super) fn apply(&mut self, namespace: &str, name: &str, live: Live) -> Option<News> {
-        let telling = self.telling.number;
+        let (telling, identity, marks) = (self.telling.number, identity(namespace, name), Arc::clone(&live.marks));
         let entry = self.entry_mut(namespace, name);
         entry.telling = telling;
         let before = entry.live.replace(live);
+        if before.as_ref().is_none_or(|before| before.marks != marks) {
+            if let Some(before) = &before {
+                self.unlink(identity, &before.marks);
+            }
+            self.releases.entry(marks).or_default().push(identity);
+        }
+        let entry = self.entries.get_mut(&identity)?;
         let (tracked, after) = (entry.tracked.as_mut()?, entry.live.as_ref()?);
         let change = tracked.observe(before.as_ref(), after)?;
-        self.news(identity(namespace, name), change)
+        self.news(identity, change)
     }
 
     /// An object with Helm's label is gone, or lost the label.
@@ -213,8 +231,11 @@ impl KindIndex {
     }
 
     fn lose(&mut self, identity: Identity, version: u64) -> Option<News> {
+        let live = self.entries.get_mut(&identity)?.live.take();
+        if let Some(live) = live {
+            self.unlink(identity, &live.marks);
+        }
         let entry = self.entries.get_mut(&identity)?;
-        entry.live = None;
         let Some(tracked) = entry.tracked.as_mut() else {
             self.entries.remove(&identity);
             return None;

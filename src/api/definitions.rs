@@ -12,8 +12,6 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use std::collections::BTreeMap;
 
-mod yaml;
-
 use super::{chart, chart_repo, cluster, helm_request, release, rules};
 
 /// All definitions, in the order of their names.
@@ -99,14 +97,25 @@ fn restrict(name: &str, schema: &mut JSONSchemaProps, nullable: &[&str]) {
     }
 }
 
+/// Why a definition could not be written as YAML.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// It is no JSON value.
+    #[error("a definition is no JSON value: {0}")]
+    Json(#[from] serde_json::Error),
+    /// It is no YAML document.
+    #[error("a definition is no YAML document: {0}")]
+    Yaml(#[from] crate::yaml::EncodeError),
+}
+
 /// The files of `crds/`: name and YAML text.
-pub fn files() -> Result<BTreeMap<String, String>, serde_json::Error> {
+pub fn files() -> Result<BTreeMap<String, String>, WriteError> {
     definitions()
         .into_iter()
         .map(|definition| {
             let name = format!("{}_{}.yaml", definition.spec.group, definition.spec.names.plural);
             let value = serde_json::to_value(&definition)?;
-            Ok((name, yaml::write(&value)))
+            Ok((name, crate::yaml::to_string(&value)?))
         })
         .collect()
 }
