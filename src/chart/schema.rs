@@ -102,10 +102,9 @@ fn compile(schema: &[u8]) -> Result<Compiled, String> {
     compiler.use_loader(Box::new(Loader));
     compiler.register_format(boon::Format { name: "ipv4", func: ipv4 });
     let mut schemas = boon::Schemas::new();
-    let root = compiler
-        .add_resource(LOCATION, schema.clone())
-        .and_then(|()| compiler.compile(LOCATION, &mut schemas))
-        .map_err(|error| message::compile_error(&schema, &error))?;
+    let text = |error: boon::CompileError| message::compile_error(&schema, &error);
+    compiler.add_resource(LOCATION, schema.clone()).map_err(text)?;
+    let root = compiler.compile(LOCATION, &mut schemas).map_err(text)?;
     Ok(Compiled { schema, schemas, root })
 }
 

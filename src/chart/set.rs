@@ -9,6 +9,9 @@ use crate::yaml::quote::quote;
 
 type Table = serde_json::Map<String, Json>;
 
+/// Gives the content of a named file, or why it cannot.
+pub type ReadFile<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
+
 /// The largest list index.
 const MAX_INDEX: usize = 65_536;
 /// How many names may be chained with dots.
@@ -53,7 +56,7 @@ pub fn apply(expression: &str, form: Form, values: &mut Table) -> Result<(), Set
 /// [`SetError`], also with the text of a failed `read`.
 pub fn apply_files(
     expression: &str,
-    read: &mut dyn FnMut(&str) -> Result<String, String>,
+    read: ReadFile<'_>,
     values: &mut Table,
 ) -> Result<(), SetError> {
     Parser::new(expression, Form::Text, Some(read)).parse(values)
@@ -75,11 +78,11 @@ impl From<String> for Stop {
 struct Parser<'a> {
     text: &'a str,
     form: Form,
-    read_file: Option<&'a mut dyn FnMut(&str) -> Result<String, String>>,
+    read_file: Option<ReadFile<'a>>,
 }
 
 impl<'a> Parser<'a> {
-    fn new(text: &'a str, form: Form, read_file: Option<&'a mut dyn FnMut(&str) -> Result<String, String>>) -> Self {
+    fn new(text: &'a str, form: Form, read_file: Option<ReadFile<'a>>) -> Self {
         Self { text, form, read_file }
     }
 

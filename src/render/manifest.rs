@@ -74,9 +74,9 @@ pub fn split(stream: &str) -> Vec<&str> {
     let mut start = 0;
     let mut line = 0;
     while let Some(rest) = stream.get(line..) {
-        if rest.starts_with("---") {
+        if let Some(after) = rest.strip_prefix("---") {
             documents.push(&stream[start..line]);
-            start = stream.len() - rest[3..].trim_start_matches([' ', '\t']).len();
+            start = stream.len() - after.trim_start_matches([' ', '\t']).len();
         }
         match rest.find('\n') {
             Some(end) => line += end + 1,

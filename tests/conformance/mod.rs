@@ -169,7 +169,7 @@ fn render_case(program: &Program, values: &Json, line: Line, stubs: &Stubs) -> L
 }
 
 /// Renders as the recording did.
-fn render(program: &Program, values: &Json, is_upgrade: bool, stubs: &Stubs) -> Result<Rendered, RenderError> {
+pub fn render(program: &Program, values: &Json, is_upgrade: bool, stubs: &Stubs) -> Result<Rendered, RenderError> {
     with_input(values, is_upgrade, stubs, |input| program.render(input))
 }
 
