@@ -54,11 +54,7 @@ pub fn apply(expression: &str, form: Form, values: &mut Table) -> Result<(), Set
 ///
 /// # Errors
 /// [`SetError`], also with the text of a failed `read`.
-pub fn apply_files(
-    expression: &str,
-    read: ReadFile<'_>,
-    values: &mut Table,
-) -> Result<(), SetError> {
+pub fn apply_files(expression: &str, read: ReadFile<'_>, values: &mut Table) -> Result<(), SetError> {
     Parser::new(expression, Form::Text, Some(read)).parse(values)
 }
 

@@ -111,6 +111,7 @@ impl Execution<'_> {
             b"YAML" => crate::yaml::to_string(&Value::Map(map.with_type(MapType::Any)))
                 .map(Value::from)
                 .map_err(|error| error.to_string()),
+            b"PathValue" => path_value(map, values.first().and_then(Value::as_str)),
             _ => table(map, values.first().and_then(Value::as_str)),
         };
         self.recycle(values);
@@ -131,7 +132,7 @@ fn map_element(map: &Map, name: &Str) -> Operand {
 fn values_method(name: &Str) -> Option<Method> {
     match name.as_bytes() {
         b"AsMap" | b"YAML" => Some(Method::NULLARY),
-        b"Table" => Some(Method::STRING),
+        b"Table" | b"PathValue" => Some(Method::STRING),
         b"Encode" => Some(Method { parameters: &[Parameter::Named("io.Writer")], rest: None }),
         _ => None,
     }
@@ -147,6 +148,22 @@ fn table(map: &Map, path: Option<&Str>) -> Result<Value, String> {
         }
     }
     Ok(Value::Map(table.with_type(MapType::Values)))
+}
+
+/// The value at a dotted path, where it is no table.
+fn path_value(map: &Map, path: Option<&Str>) -> Result<Value, String> {
+    let path = path.map(Str::as_bytes).unwrap_or_default();
+    if path.is_empty() {
+        return Err("YAML path cannot be empty".to_owned());
+    }
+    let (parent, key) = match path.iter().rposition(|&byte| byte == b'.') {
+        None => (Ok(Value::Map(map.clone())), path),
+        Some(dot) => (table(map, Some(&Str::from(&path[..dot]))), &path[dot + 1..]),
+    };
+    match parent.ok().as_ref().and_then(Value::as_map).and_then(|table| table.get(key)) {
+        Some(value) if !matches!(value, Value::Map(_)) => Ok(value),
+        _ => Err(format!("{} is not a value", print_key(key))),
+    }
 }
 
 fn print_key(name: &[u8]) -> String {
