@@ -21,4 +21,5 @@ mod requests;
 mod rights;
 mod rooms;
 mod storage;
+mod undisturbed;
 mod world;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -18,7 +18,7 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 /// A control plane with the operator installed.
 pub struct World {
     /// The running operator, where it runs.
-    pub operator: Option<Operator>,
+    operator: Mutex<Option<Operator>>,
     /// The control plane.
     pub cluster: ControlPlane,
     rights: PathBuf,
@@ -43,20 +43,36 @@ impl World {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/install.yaml");
         command::output(cluster.kubectl().args(["apply", "--server-side", "-f"]).arg(manifest))?;
         let rights = cluster.service_account_kubeconfig("captain-system", "coxswain")?;
-        let mut world = Self { operator: None, cluster, rights };
+        let world = Self { operator: Mutex::new(None), cluster, rights };
         world.start_operator()?;
         Ok(world)
     }
 
     /// Starts the operator, after it was killed.
-    pub fn start_operator(&mut self) -> Result<()> {
-        self.operator = Some(Operator::start(&self.cluster, &self.rights, &["--leader-election=false"])?);
+    pub fn start_operator(&self) -> Result<()> {
+        *self.operator() = Some(Operator::start(&self.cluster, &self.rights, &["--leader-election=false"])?);
         Ok(())
     }
 
     /// Kills the operator, as a node failure would.
-    pub fn kill_operator(&mut self) {
-        self.operator.take().map(Operator::kill);
+    pub fn kill_operator(&self) {
+        if let Some(operator) = self.operator().take() {
+            operator.kill();
+        }
+    }
+
+    /// The metrics page of the running operator.
+    pub fn metrics(&self) -> Result<String> {
+        self.operator().as_ref().context("the operator does not run")?.metrics()
+    }
+
+    /// Everything that the operator has logged.
+    pub fn log(&self) -> Result<String> {
+        self.operator().as_ref().context("the operator does not run")?.log()
+    }
+
+    fn operator(&self) -> MutexGuard<'_, Option<Operator>> {
+        self.operator.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new namespace with a repository `charts` of the given chart folders.

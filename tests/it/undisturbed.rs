@@ -1,0 +1,99 @@
+//! What the operator asks of the API server, and what a kill in the middle leaves, in a world of the test's own.
+
+use std::collections::BTreeMap;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::support::audit::{Mark, Request};
+use crate::support::wait;
+use crate::world::{LIMIT, World};
+
+/// How long the API server may take to write what has happened to its audit log.
+const LOGGING: Duration = Duration::from_secs(1);
+/// How long nothing may be asked for. The check of a release is longer; a test has to end.
+const QUIET: Duration = Duration::from_secs(15);
+
+/// What the operator asked for since a mark, watches and the lists that begin them left out.
+fn asked(mark: &Mark) -> Result<Vec<Request>> {
+    sleep(LOGGING);
+    let own = |request: &Request| request.user == "system:serviceaccount:captain-system:coxswain";
+    Ok(mark.requests()?.into_iter().filter(|request| own(request) && request.verb != "watch").collect())
+}
+
+fn counted(requests: &[Request]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for request in requests {
+        let subresource = if request.subresource.is_empty() { "" } else { "/status" };
+        *counts.entry(format!("{} {}{subresource}", request.verb, request.resource)).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn renders(world: &World) -> Result<u64> {
+    let metrics = world.metrics()?;
+    let line = metrics.lines().find(|line| line.starts_with("coxswain_renders_total") && line.contains("success"));
+    Ok(line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0))
+}
+
+#[tokio::test]
+async fn an_install_writes_no_more_than_it_must_and_a_quiet_release_costs_nothing() -> Result<()> {
+    let world = World::start()?;
+    let place = world.place("quiet", &["hello-0.1.0"]).await?;
+    let request = |name: &str| place.request(name, json!({"chart": "charts/hello", "version": "0.1.0"}));
+    // The first release of a chart starts the watches of its kinds; the second finds them running.
+    place.apply(&request("first"))?;
+    place.until_ready("first")?;
+    let mark = world.cluster.audit_mark()?;
+    place.apply(&request("second"))?;
+    place.until_ready("second")?;
+    let requests = asked(&mark)?;
+    let reads: Vec<&Request> = requests.iter().filter(|request| !request.writes()).collect();
+    assert!(reads.is_empty(), "an install reads nothing but watches: {:?}", counted(&requests));
+    assert!(requests.len() <= 4 + 6, "four objects and six more writes: {:?}", counted(&requests));
+
+    let mark = world.cluster.audit_mark()?;
+    sleep(QUIET);
+    let requests = asked(&mark)?;
+    assert!(requests.is_empty(), "nothing is asked for at rest: {:?}", counted(&requests));
+
+    world.kill_operator();
+    let mark = world.cluster.audit_mark()?;
+    world.start_operator()?;
+    sleep(Duration::from_secs(5));
+    let requests = asked(&mark)?;
+    let writes: Vec<&Request> = requests.iter().filter(|request| request.writes()).collect();
+    assert!(writes.is_empty(), "a restart writes nothing: {:?}", counted(&requests));
+    assert_eq!(renders(&world)?, 0, "a restart renders nothing");
+
+    place.kubectl(&["delete", "service", "second-hello"])?;
+    place.until("service", "second-hello", "repair after the restart", |_| true)?;
+    world.kill_operator();
+    place.kubectl(&["delete", "configmap", "first-hello"])?;
+    world.start_operator()?;
+    place.until("configmap", "first-hello", "repair of what was deleted meanwhile", |_| true)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_kill_in_the_middle_of_an_install_is_continued_where_it_was() -> Result<()> {
+    let world = World::start()?;
+    let place = world.place("killed", &["hooks"]).await?;
+    place.apply(&place.request("web", json!({"chart": "charts/hooks", "values": {"runFor": "4s"}})))?;
+    let job = place.until("job", "web-before", "the first hook to run", |_| true)?;
+    world.kill_operator();
+    assert!(place.helm(&["history", "web"])?.contains("pending-install"));
+    world.start_operator()?;
+    wait::until(LIMIT, "the second hook to run", || place.get("job", "web-after"))?;
+    world.kill_operator();
+    world.start_operator()?;
+    let ready = place.until_ready("web")?;
+    assert_eq!(ready["status"]["revision"], 1);
+    let same = place.get("job", "web-before")?.context("the first hook's Job is gone")?;
+    assert_eq!(same["metadata"]["uid"], job["metadata"]["uid"], "a finished hook does not run again");
+    let history = place.helm(&["history", "web"])?;
+    assert!(history.contains("deployed") && !history.contains("pending"), "{history}");
+    Ok(())
+}
