@@ -25,3 +25,6 @@ pub use limits::{Limits, on_large_stack};
 pub use lookup::{Lookup, NoLookup};
 pub use parse::{Parsed, parse};
 pub use set::Set;
+
+#[cfg(test)]
+mod tests;
