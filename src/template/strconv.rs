@@ -134,18 +134,20 @@ fn scale(mantissa: u64, exponent: i64) -> f64 {
     // How many low bits do not fit: more where the result is subnormal.
     let lowest = (top - 52).max(-1074);
     let drop = lowest - exponent;
-    let kept = match drop {
-        ..=0 => return mantissa as f64 * 2f64.powi(i32::try_from(exponent).unwrap_or(i32::MIN)),
+    let (kept, exponent) = match drop {
+        ..=0 => (mantissa, exponent),
         1..=63 => {
             let (quotient, half) = (mantissa >> drop, 1u64 << (drop - 1));
             let remainder = mantissa & ((1u64 << drop) - 1);
-            quotient + u64::from(remainder > half || (remainder == half && quotient & 1 == 1))
+            let rounds_up = remainder > half || (remainder == half && quotient & 1 == 1);
+            (quotient + u64::from(rounds_up), lowest)
         }
-        64 => u64::from(mantissa > 1 << 63),
-        _ => 0,
+        64 => (u64::from(mantissa > 1 << 63), lowest),
+        _ => (0, lowest),
     };
-    let half = i32::try_from(lowest / 2).unwrap_or(0);
-    let rest = i32::try_from(lowest).unwrap_or(0) - half;
+    // In two steps, because the power alone may be out of range.
+    let half = i32::try_from(exponent / 2).unwrap_or(0);
+    let rest = i32::try_from(exponent).unwrap_or(0) - half;
     kept as f64 * 2f64.powi(half) * 2f64.powi(rest)
 }
 

@@ -147,106 +147,105 @@ impl Parsed {
 
     /// The node as Go writes it.
     pub(crate) fn describe(&self, id: NodeId) -> Vec<u8> {
+        Description { parsed: self, pending: vec![Piece::Node(id)] }.write()
+    }
+}
+
+/// A part of a description that is still to be written.
+#[derive(Clone, Copy)]
+enum Piece<'t> {
+    Node(NodeId),
+    /// An operand: a pipeline stands in parentheses.
+    Operand(NodeId),
+    Text(&'t [u8]),
+    Fields(&'t [Str]),
+}
+
+/// Writes a node with a stack of its own: trees can be deeper than the thread's.
+struct Description<'t> {
+    parsed: &'t Parsed,
+    /// What comes next is last.
+    pending: Vec<Piece<'t>>,
+}
+
+impl<'t> Description<'t> {
+    fn write(mut self) -> Vec<u8> {
         let mut out = Vec::new();
-        self.write(id, &mut out);
+        while let Some(piece) = self.pending.pop() {
+            match piece {
+                Piece::Text(text) => out.extend_from_slice(text),
+                Piece::Fields(fields) => {
+                    for field in fields {
+                        out.push(b'.');
+                        out.extend_from_slice(field.as_bytes());
+                    }
+                }
+                Piece::Operand(id) if matches!(self.parsed.node(id).kind, NodeKind::Pipe(_)) => {
+                    self.next([Piece::Text(b"("), Piece::Node(id), Piece::Text(b")")]);
+                }
+                Piece::Node(id) | Piece::Operand(id) => self.open(id, &mut out),
+            }
+        }
         out
     }
 
-    fn write(&self, id: NodeId, out: &mut Vec<u8>) {
-        match &self.node(id).kind {
-            NodeKind::List(nodes) => nodes.iter().for_each(|&node| self.write(node, out)),
-            NodeKind::Text(range) => out.extend_from_slice(self.text(range)),
-            NodeKind::Action(pipe) => {
-                out.extend_from_slice(b"{{");
-                self.write(*pipe, out);
-                out.extend_from_slice(b"}}");
-            }
-            NodeKind::If(branch) => self.write_branch("if", branch, out),
-            NodeKind::With(branch) => self.write_branch("with", branch, out),
-            NodeKind::Range(branch) => self.write_branch("range", branch, out),
+    /// Puts pieces before everything that is pending.
+    fn next(&mut self, pieces: impl IntoIterator<Item = Piece<'t>, IntoIter: DoubleEndedIterator>) {
+        self.pending.extend(pieces.into_iter().rev());
+    }
+
+    fn open(&mut self, id: NodeId, out: &mut Vec<u8>) {
+        let parsed = self.parsed;
+        match &parsed.node(id).kind {
+            NodeKind::List(nodes) => self.next(nodes.iter().map(|&node| Piece::Node(node))),
+            NodeKind::Text(range) => out.extend_from_slice(parsed.text(range)),
+            NodeKind::Action(pipe) => self.next([Piece::Text(b"{{"), Piece::Node(*pipe), Piece::Text(b"}}")]),
+            NodeKind::If(branch) => self.open_branch(b"{{if ", branch),
+            NodeKind::With(branch) => self.open_branch(b"{{with ", branch),
+            NodeKind::Range(branch) => self.open_branch(b"{{range ", branch),
             NodeKind::Break => out.extend_from_slice(b"{{break}}"),
             NodeKind::Continue => out.extend_from_slice(b"{{continue}}"),
-            NodeKind::Template { name, pipe } => self.write_template(name, *pipe, out),
-            NodeKind::Pipe(pipe) => self.write_pipe(pipe, out),
-            NodeKind::Command(arguments) => self.write_command(arguments, out),
+            NodeKind::Template { name, pipe } => {
+                out.extend_from_slice(b"{{template ");
+                out.extend_from_slice(&print::quote(name.as_bytes()));
+                self.next([Piece::Text(b"}}")]);
+                self.next(pipe.iter().flat_map(|&pipe| [Piece::Text(b" "), Piece::Node(pipe)]));
+            }
+            NodeKind::Pipe(pipe) => self.open_pipe(pipe, out),
+            NodeKind::Command(words) => {
+                let separated = words.iter().flat_map(|&word| [Piece::Text(b" "), Piece::Operand(word)]);
+                self.next(separated.collect::<Vec<_>>().into_iter().skip(1));
+            }
             NodeKind::Identifier { name, .. } => out.extend_from_slice(name.as_bytes()),
             NodeKind::Variable { id, fields } => {
-                out.extend_from_slice(self.variable(*id).as_bytes());
-                write_fields(fields, out);
+                out.extend_from_slice(parsed.variable(*id).as_bytes());
+                self.next([Piece::Fields(fields)]);
             }
-            NodeKind::Field(fields) => write_fields(fields, out),
-            NodeKind::Chain { node, fields } => {
-                self.write_operand(*node, out);
-                write_fields(fields, out);
-            }
+            NodeKind::Field(fields) => self.next([Piece::Fields(fields)]),
+            NodeKind::Chain { node, fields } => self.next([Piece::Operand(*node), Piece::Fields(fields)]),
             NodeKind::Dot => out.push(b'.'),
             NodeKind::Nil => out.extend_from_slice(b"nil"),
             NodeKind::Bool(value) => out.extend_from_slice(value.to_string().as_bytes()),
             NodeKind::Number(number) => out.extend_from_slice(number.text.as_bytes()),
-            NodeKind::String { quoted, .. } => out.extend_from_slice(self.text(quoted)),
+            NodeKind::String { quoted, .. } => out.extend_from_slice(parsed.text(quoted)),
         }
     }
 
-    fn write_branch(&self, word: &str, branch: &Branch, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{{");
-        out.extend_from_slice(word.as_bytes());
-        out.push(b' ');
-        self.write(branch.pipe, out);
-        out.extend_from_slice(b"}}");
-        self.write(branch.list, out);
-        if let Some(otherwise) = branch.otherwise {
-            out.extend_from_slice(b"{{else}}");
-            self.write(otherwise, out);
-        }
-        out.extend_from_slice(b"{{end}}");
+    fn open_branch(&mut self, start: &'static [u8], branch: &Branch) {
+        self.next([Piece::Text(b"{{end}}")]);
+        self.next(branch.otherwise.iter().flat_map(|&list| [Piece::Text(b"{{else}}"), Piece::Node(list)]));
+        self.next([Piece::Text(start), Piece::Node(branch.pipe), Piece::Text(b"}}"), Piece::Node(branch.list)]);
     }
 
-    fn write_template(&self, name: &Str, pipe: Option<NodeId>, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{{template ");
-        out.extend_from_slice(&print::quote(name.as_bytes()));
-        if let Some(pipe) = pipe {
-            out.push(b' ');
-            self.write(pipe, out);
-        }
-        out.extend_from_slice(b"}}");
-    }
-
-    fn write_pipe(&self, pipe: &Pipe, out: &mut Vec<u8>) {
+    fn open_pipe(&mut self, pipe: &Pipe, out: &mut Vec<u8>) {
         for (index, &variable) in pipe.variables.iter().enumerate() {
             out.extend_from_slice(if index > 0 { b", " } else { b"" });
-            out.extend_from_slice(self.variable(variable).as_bytes());
+            out.extend_from_slice(self.parsed.variable(variable).as_bytes());
         }
         if !pipe.variables.is_empty() {
             out.extend_from_slice(if pipe.is_assignment { b" = " } else { b" := " });
         }
-        for (index, &command) in pipe.commands.iter().enumerate() {
-            out.extend_from_slice(if index > 0 { b" | " } else { b"" });
-            self.write(command, out);
-        }
-    }
-
-    fn write_command(&self, arguments: &[NodeId], out: &mut Vec<u8>) {
-        for (index, &argument) in arguments.iter().enumerate() {
-            out.extend_from_slice(if index > 0 { b" " } else { b"" });
-            self.write_operand(argument, out);
-        }
-    }
-
-    /// An operand, a pipeline in parentheses.
-    fn write_operand(&self, id: NodeId, out: &mut Vec<u8>) {
-        if matches!(self.node(id).kind, NodeKind::Pipe(_)) {
-            out.push(b'(');
-            self.write(id, out);
-            out.push(b')');
-        } else {
-            self.write(id, out);
-        }
-    }
-}
-
-fn write_fields(fields: &[Str], out: &mut Vec<u8>) {
-    for field in fields {
-        out.push(b'.');
-        out.extend_from_slice(field.as_bytes());
+        let separated = pipe.commands.iter().flat_map(|&command| [Piece::Text(b" | "), Piece::Node(command)]);
+        self.next(separated.collect::<Vec<_>>().into_iter().skip(1));
     }
 }
