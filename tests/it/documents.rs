@@ -80,11 +80,11 @@ async fn the_api_server_accepts_every_object_of_samples_and_pages() -> Result<()
     for page in pages()? {
         texts.extend(yaml_blocks(&page)?.into_iter().map(|block| (page.display().to_string(), block)));
     }
+    // Whatever namespace a page names, the objects are tried in the test's own.
+    let named = Regex::new("(?m)^  namespace: (?:default|captain-system)$")?;
     for (index, (place, text)) in texts.iter().enumerate() {
         let file = cluster.folder().join(format!("document-{index}.yaml"));
-        // Whatever namespace a page names, the objects are tried in the test's own.
-        let own = Regex::new("(?m)^  namespace: (?:default|captain-system)$")?.replace_all(text, "");
-        std::fs::write(&file, own.as_bytes())?;
+        std::fs::write(&file, named.replace_all(text, "").as_bytes())?;
         let mut kubectl = cluster.kubectl();
         kubectl.args(["apply", "--dry-run=server", "--validate=strict", "--namespace", &namespace, "-f"]).arg(&file);
         command::output(&mut kubectl).with_context(|| format!("{place}:\n{text}"))?;

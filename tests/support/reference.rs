@@ -16,6 +16,9 @@ use serde_json::{Map, Value};
 
 use super::manifests::project;
 
+/// A part of a page: its name and what makes it.
+type Part = (&'static str, fn() -> Result<String>);
+
 /// Fields that the definitions accept and this version does not act on: kind, field, what happens.
 const NOT_ACTED_ON: [(&str, &str, &str); 13] = [
     ("HelmRequest", "clusterName", "refused with `ClusterNotFound`"),
@@ -49,7 +52,7 @@ const NOT_WRITTEN: [&str; 7] = [
 /// # Errors
 /// When a page cannot be read or lacks a part.
 pub fn files() -> Result<Vec<(String, String)>> {
-    let pages: [(&str, &[(&str, fn() -> Result<String>)]); 4] = [
+    let pages: [(&str, &[Part]); 4] = [
         ("docs/reasons.md", &[("reasons", || Ok(reasons()))]),
         (
             "docs/helmrequest.md",
