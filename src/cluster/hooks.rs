@@ -12,9 +12,8 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use futures::{FutureExt, StreamExt};
 use kube::Api;
-use kube::api::{ApiResource, DynamicObject, ListParams};
-use kube::runtime::{WatchStreamExt, watcher};
-use tokio::time::{Instant, timeout, timeout_at};
+use kube::api::{ApiResource, DynamicObject, ListParams, WatchEvent, WatchParams};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::apply::ApplyOptions;
 use super::client::Cluster;
@@ -30,6 +29,10 @@ const RUN_ANNOTATION: &str = "coxswain.dev/hook-run";
 /// How many lines of a failed hook's log are kept, and how many bytes at most.
 const LOG_LINES: u32 = 20;
 const LOG_BYTES: u32 = 16 << 10;
+/// How long one watch of a hook's object lasts before it is begun anew.
+const WATCH_SECONDS: u32 = 210;
+/// The pause before a watch that ended is begun anew.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How long reading the log of a failed hook may take.
 const LOG_TIME: Duration = Duration::from_secs(10);
 
@@ -153,16 +156,19 @@ impl Cluster {
         let deadline = Instant::now() + run.timeout;
         let objects = self.hook_objects(run.hook, run.namespace).await?;
         let mut started = Vec::with_capacity(objects.len());
+        let refused = |error| HookError::Api { path: run.hook.path.clone(), error };
         for mut object in objects {
-            if !self.is_running(&object, run).await? {
-                self.clear(&object, run, deadline).await?;
-                object.annotate(RUN_ANNOTATION, run.token);
-                let applied = self.apply(&object, ApplyOptions::default()).await;
-                applied.map_err(|error| HookError::Api { path: run.hook.path.clone(), error })?;
-            }
-            started.push(object);
+            let live = match self.running(&object, run).await.map_err(refused)? {
+                Some(live) => live,
+                None => {
+                    self.clear(&object, run, deadline).await?;
+                    object.annotate(RUN_ANNOTATION, run.token);
+                    self.apply(&object, ApplyOptions::default()).await.map_err(refused)?.json
+                }
+            };
+            started.push((object, live));
         }
-        let follows = started.iter().map(|object| self.follow(object, run, deadline).boxed());
+        let follows = started.iter().map(|(object, live)| self.follow(object, live, run, deadline).boxed());
         try_join_all(follows.collect::<Vec<_>>()).await?;
         Ok(())
     }
@@ -194,17 +200,11 @@ impl Cluster {
         read.map_err(|error| HookError::Manifest { path: hook.path.clone(), error })
     }
 
-    /// Whether this very run has already applied the object.
-    async fn is_running(&self, object: &Object, run: HookRun<'_>) -> Result<bool, HookError> {
-        match self.read_metadata(object).await {
-            Ok(live) => Ok(live.pointer("/metadata/annotations").and_then(|map| map.get(RUN_ANNOTATION))
-                == Some(&Json::from(run.token))),
-            Err(ApiError::NotFound | ApiError::KindNotServed) => Ok(false),
-            Err(error) => {
-                let error = ObjectError { object: object.key.clone(), error };
-                Err(HookError::Api { path: run.hook.path.clone(), error })
-            }
-        }
+    /// The live object, where this very run has already applied it.
+    async fn running(&self, object: &Object, run: HookRun<'_>) -> Result<Option<Json>, ObjectError> {
+        let live = self.live(object).await?;
+        let token = |live: &Json| live.pointer("/metadata/annotations")?.get(RUN_ANNOTATION).cloned();
+        Ok(live.filter(|live| token(live) == Some(Json::from(run.token))))
     }
 
     /// Deletes what an earlier run left, where the policy says so.
@@ -228,13 +228,13 @@ impl Cluster {
         }
     }
 
-    /// Watches an object until it is done.
-    async fn follow(&self, object: &Object, run: HookRun<'_>, deadline: Instant) -> Result<(), HookError> {
+    /// Watches an object, which was last seen as `live`, until it is done.
+    async fn follow(&self, object: &Object, live: &Json, run: HookRun<'_>, deadline: Instant) -> Result<(), HookError> {
         if !runs_to_an_end(object) {
             return Ok(());
         }
         let (path, key) = (run.hook.path.clone(), object.key.clone());
-        match timeout_at(deadline, self.watch_to_end(object)).await {
+        match timeout_at(deadline, self.watch_to_end(object, live)).await {
             Ok(Ok(Progress::Failed(reason))) => {
                 let log = self.log_tail(object).await;
                 Err(HookError::Failed { path, object: key, reason, log })
@@ -248,28 +248,29 @@ impl Cluster {
         }
     }
 
-    /// Never returns while the object runs; a deleted one counts as failed. Trouble that does not pass by itself (a
-    /// missing right to watch) ends the wait.
-    async fn watch_to_end(&self, object: &Object) -> Result<Progress, ApiError> {
+    /// Never returns while the object runs. The watch begins where the object was last seen, so that no outcome is
+    /// missed, even of a Job that is removed the moment it is done (`ttlSecondsAfterFinished: 0`): its deletion tells
+    /// its last state. Trouble that does not pass by itself (a missing right to watch) ends the wait.
+    async fn watch_to_end(&self, object: &Object, live: &Json) -> Result<Progress, ApiError> {
+        let kind = object.key.kind.as_str();
         let api = self.dynamic_api(&object.kind.resource, &object.key.namespace);
-        let config = watcher::Config::default().fields(&format!("metadata.name={}", object.key.name));
-        let mut events = watcher(api, config).default_backoff().boxed();
-        while let Some(event) = events.next().await {
-            let live = match event {
-                Ok(watcher::Event::Apply(live) | watcher::Event::InitApply(live)) => live,
-                Ok(watcher::Event::Delete(_)) => return Ok(Progress::Failed("it was deleted while it ran".to_owned())),
-                Ok(_) => continue,
-                Err(error) => {
-                    lasting(error).map_or(Ok(()), Err)?;
-                    continue;
-                }
-            };
-            let progress = progress(&object.key.kind, &live.data);
-            if !matches!(progress, Progress::Running(_)) {
-                return Ok(progress);
+        let mut live = live.clone();
+        loop {
+            let seen = progress(kind, &live);
+            if !matches!(seen, Progress::Running(_)) {
+                return Ok(seen);
+            }
+            if let Some(ended) = watch_once(&api, object, &live).await? {
+                return Ok(ended);
+            }
+            sleep(PAUSE).await;
+            match self.live(object).await {
+                Ok(Some(now)) => live = now,
+                Ok(None) => return Ok(Progress::Failed("it was gone before its outcome was seen".to_owned())),
+                Err(error) if error.error.is_transient() => {}
+                Err(error) => return Err(error.error),
             }
         }
-        Err(ApiError::Expired)
     }
 
     fn dynamic_api(&self, resource: &ApiResource, namespace: &str) -> Api<DynamicObject> {
@@ -311,16 +312,36 @@ impl Cluster {
     }
 }
 
-/// The cause of a watch's trouble, unless it passes by itself.
-fn lasting(error: watcher::Error) -> Option<ApiError> {
-    let error = match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => ApiError::from(error),
-        watcher::Error::WatchError(status) => ApiError::from(*status),
-        watcher::Error::NoResourceVersion => return None,
+/// Watches an object from the state that was last seen, until it is done or the watch ends.
+async fn watch_once(api: &Api<DynamicObject>, object: &Object, live: &Json) -> Result<Option<Progress>, ApiError> {
+    let kind = object.key.kind.as_str();
+    let version = live.pointer("/metadata/resourceVersion").and_then(Json::as_str).unwrap_or_default();
+    let parameters =
+        WatchParams::default().fields(&format!("metadata.name={}", object.key.name)).timeout(WATCH_SECONDS);
+    let mut events = match api.watch(&parameters, version).await {
+        Ok(events) => events.boxed(),
+        Err(error) => {
+            let error = ApiError::from(error);
+            return if error.is_transient() { Ok(None) } else { Err(error) };
+        }
     };
-    (!error.is_transient()).then_some(error)
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(WatchEvent::Added(now) | WatchEvent::Modified(now)) => match progress(kind, &now.data) {
+                Progress::Running(_) => {}
+                ended => return Ok(Some(ended)),
+            },
+            Ok(WatchEvent::Deleted(last)) => {
+                let unfinished = || Progress::Failed("it was deleted while it ran".to_owned());
+                let last = progress(kind, &last.data);
+                return Ok(Some(if matches!(last, Progress::Running(_)) { unfinished() } else { last }));
+            }
+            Ok(WatchEvent::Bookmark(_)) => {}
+            // A version that is too old, or a cut connection: the caller looks again.
+            Ok(WatchEvent::Error(_)) | Err(_) => return Ok(None),
+        }
+    }
+    Ok(None)
 }
 
 /// How far a Job or Pod is.

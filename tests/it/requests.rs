@@ -260,3 +260,11 @@ async fn hooks_run_around_an_installation_and_a_failing_one_is_told() -> Result<
     place.until_ready("bad")?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_hook_that_is_removed_the_moment_it_is_done_has_succeeded() -> Result<()> {
+    let place = place("ttl").await?;
+    place.apply(&place.request("web", json!({"chart": "charts/hooks", "values": {"keepFor": "0s"}})))?;
+    place.until_ready("web")?;
+    wait::until(LIMIT, "the Jobs to be removed", || Ok(place.get("job", "web-before")?.is_none().then_some(())))
+}

@@ -22,7 +22,7 @@ use crate::controller::context::Context;
 use crate::controller::failure::{Failure, refusals};
 use crate::plan::Digest;
 use crate::release::{Content, Record, Revision, Status, current};
-use crate::render::{Event, Release, Rendered};
+use crate::render::{Event, Release, Rendered, split};
 use crate::value::Json;
 
 /// One operation on the release of a request.
@@ -211,8 +211,10 @@ impl Deployment<'_> {
     async fn apply_definitions(&self, rendered: &Rendered) -> Result<bool, Failure> {
         let mut definitions = Vec::new();
         for crd in &rendered.crds {
-            let text = format!("---\n# Source: {}\n{}", crd.path, String::from_utf8_lossy(&crd.data));
-            definitions.extend(self.cluster.read_manifest(&text, &self.release.namespace).await?);
+            let content = String::from_utf8_lossy(&crd.data);
+            let documents = split(&content).into_iter().map(|text| format!("---\n# Source: {}\n{text}\n", crd.path));
+            let manifest: String = documents.collect();
+            definitions.extend(self.cluster.read_manifest(&manifest, &self.release.namespace).await?);
         }
         if definitions.is_empty() {
             return Ok(false);

@@ -9,6 +9,9 @@ metadata:
     helm.sh/hook-delete-policy: {{ .root.Values.deletePolicy }}
 spec:
   backoffLimit: 0
+  {{- with .root.Values.keepFor }}
+  ttlSecondsAfterFinished: {{ trimSuffix "s" . }}
+  {{- end }}
   template:
     metadata:
       annotations:
