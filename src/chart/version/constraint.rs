@@ -6,6 +6,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::{Parts, Version, take_while};
+use crate::template::print;
 
 /// The longest text that is read as a constraint, in bytes.
 const MAX_LENGTH: usize = 512;
@@ -16,7 +17,7 @@ const MAX_ALTERNATIVES: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConstraintError {
     /// An alternative that is not of the form of a constraint.
-    #[error("improper constraint: {0:?}")]
+    #[error("improper constraint: {}", quoted(.0))]
     Improper(String),
     /// A condition whose version is none, such as `1x`.
     #[error("constraint parser error")]
@@ -27,6 +28,10 @@ pub enum ConstraintError {
     /// More than 32 alternatives.
     #[error("too many constraint groups (max {MAX_ALTERNATIVES})")]
     TooManyAlternatives,
+}
+
+fn quoted(text: &str) -> String {
+    String::from_utf8_lossy(&print::quote(text.as_bytes())).into_owned()
 }
 
 /// A range of versions.
