@@ -33,9 +33,8 @@ use super::repositories::{Repositories, RepositoryKey};
 use crate::api::chart_repo::{ChartRepo, RepositoryPhase};
 use crate::api::{Reason, names};
 use crate::cluster::ApiError;
-use crate::source::SourceError;
 use crate::source::http::{Fetched, Options, Repository, Validators};
-use crate::source::index::{Document, Index};
+use crate::source::{Document, SourceError};
 
 /// Who writes ChartRepos and Charts.
 const MANAGER: &str = "coxswain";
@@ -224,9 +223,8 @@ impl ChartRepos {
                 self.repositories.set_unchanged(key);
                 Read { outcome: Outcome::Unchanged, retry_after: None }
             }
-            Ok(Fetched::Index(document, validators)) => {
-                let index = Arc::new(Index::from(&document));
-                self.repositories.set_read(key, index, repository);
+            Ok(Fetched::Index { document, index, validators }) => {
+                self.repositories.set_read(key, Arc::new(index), repository);
                 self.publish(object, memory, document, validators).await
             }
             Err(error) => Read::failed(error.into()),
@@ -242,8 +240,8 @@ impl ChartRepos {
         validators: Validators,
     ) -> Read {
         let outcome = Outcome::Synced {
-            charts: document.charts.len(),
-            skipped: document.skipped,
+            charts: document.names().count(),
+            skipped: document.skipped(),
             revision: validators.digest.map(|digest| format!("sha256:{digest}")),
         };
         match charts::publish(&self.client, object, document, &mut memory.published, &self.metrics).await {

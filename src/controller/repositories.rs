@@ -328,8 +328,8 @@ fn failure_note(failure: &Option<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Document;
     use crate::source::http::Options;
-    use crate::source::index::Document;
 
     fn key(namespace: &str, name: &str) -> RepositoryKey {
         RepositoryKey { namespace: namespace.to_owned(), name: name.to_owned() }
@@ -337,7 +337,7 @@ mod tests {
 
     fn index(version: &str) -> Arc<Index> {
         let text = format!("apiVersion: v1\nentries: {{web: [{{version: {version}, urls: [web.tgz]}}]}}");
-        Arc::new(Index::from(&Document::parse(text.as_bytes()).expect("an index")))
+        Arc::new(Document::parse(text.into_bytes()).expect("an index").1)
     }
 
     fn repository() -> Repository {

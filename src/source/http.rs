@@ -7,9 +7,9 @@ use std::time::Duration;
 use reqwest::Url;
 use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 
-use super::index::Document;
+use super::index::Index;
 use super::transport::{Get, Transport};
-use super::{Digest, SourceError, address};
+use super::{Digest, Document, SourceError, address};
 
 /// How a repository is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,14 @@ pub enum Fetched {
     /// It is what it was at the time of the given validators.
     Unchanged,
     /// It is new.
-    Index(Document, Validators),
+    Index {
+        /// All of it.
+        document: Document,
+        /// The part that is kept.
+        index: Index,
+        /// For the next time.
+        validators: Validators,
+    },
 }
 
 /// A chart repository; a handle that is cheap to clone.
@@ -152,11 +159,11 @@ impl Repository {
         if validators.digest == known.digest {
             return Ok(Fetched::Unchanged);
         }
-        let parsed = tokio::task::spawn_blocking(move || Document::parse(&body)).await;
-        let document = parsed
+        let parsed = tokio::task::spawn_blocking(move || Document::parse(body)).await;
+        let (document, index) = parsed
             .map_err(|_| SourceError::Interrupted { url: shown.clone() })?
             .map_err(|reason| SourceError::NotAnIndex { url: shown, reason })?;
-        Ok(Fetched::Index(document, validators))
+        Ok(Fetched::Index { document, index, validators })
     }
 
     /// Downloads an archive that the index names, and verifies its digest where the index has one.

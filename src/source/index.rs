@@ -1,35 +1,14 @@
 //! The index of a repository: which charts it has, in which versions, and which version a request means
 //! (`pkg/repo/v1/index.go`).
 //!
-//! A [`Document`] is the whole index, which lives only while a repository is read. An [`Index`] is what is kept of it:
-//! of each version the text, the URL and the digest.
+//! An [`Index`] is what is kept of a [`Document`](super::Document): of each version the text, the URL and the digest.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use super::Digest;
+use super::document::Listed;
 use crate::chart::version::{Constraint, Version};
-use crate::value::Json;
-use crate::yaml;
-
-/// An index as it was read, charts by name and versions newest first.
-#[derive(Clone, Debug, Default)]
-pub struct Document {
-    /// The charts.
-    pub charts: BTreeMap<String, Vec<Listed>>,
-    /// How many entries were left out because they are not valid.
-    pub skipped: usize,
-}
-
-/// A version in a [`Document`].
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// Its version, loosely read; nothing for one that is not semantic.
-    version: Option<Version>,
-    /// The entry as the index has it; names and versions are texts and whole numbers have no fraction.
-    pub entry: Json,
-}
 
 /// The part of an index that is kept.
 #[derive(Clone, Debug, Default)]
@@ -83,95 +62,17 @@ pub enum ChoiceError {
     },
 }
 
-impl Document {
-    /// Reads an index, JSON or YAML.
-    ///
-    /// # Errors
-    /// A sentence that says what it is instead.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
-        let start = text.trim_start_matches('\u{feff}').trim_start();
-        if start.is_empty() {
-            return Err("it is empty".to_owned());
-        }
-        if start.starts_with('<') {
-            return Err("it is an HTML or XML page: url must be the folder that holds index.yaml".to_owned());
-        }
-        let mut root = read(start).map_err(|reason| one_line(&reason))?;
-        if root.get("apiVersion").is_none_or(|version| version.as_str().is_none_or(str::is_empty)) {
-            return Err("no API version specified".to_owned());
-        }
-        let Some(entries) = root.get_mut("entries").map(Json::take) else { return Ok(Self::default()) };
-        match entries {
-            Json::Object(charts) => Ok(Self::of(charts)),
-            Json::Null => Ok(Self::default()),
-            _ => Err("its entries are not a map of charts".to_owned()),
-        }
-    }
-
-    fn of(charts: serde_json::Map<String, Json>) -> Self {
-        let mut document = Self::default();
-        for (name, versions) in charts {
-            let Json::Array(versions) = versions else {
-                document.skipped += usize::from(!versions.is_null());
-                continue;
-            };
-            let all = versions.len();
-            let mut listed: Vec<Listed> = versions.into_iter().filter_map(|entry| Listed::new(entry, &name)).collect();
-            document.skipped += all - listed.len();
-            listed.sort_by(Listed::newest_first);
-            document.charts.insert(name, listed);
-        }
-        document
-    }
-}
-
-impl Listed {
-    /// Cleans and checks an entry as Helm does; an entry without an archive is of no use to anyone.
-    fn new(mut entry: Json, chart: &str) -> Option<Self> {
-        whole_numbers(&mut entry);
-        let fields = entry.as_object_mut()?;
-        for field in ["name", "version", "appVersion", "apiVersion", "kubeVersion", "digest", "description"] {
-            match fields.get_mut(field) {
-                Some(Json::String(_)) => {}
-                Some(value @ (Json::Number(_) | Json::Bool(_))) => *value = Json::String(value.to_string()),
-                Some(_) => drop(fields.remove(field)),
-                None => {}
-            }
-        }
-        fields.entry("name").or_insert_with(|| Json::String(chart.to_owned()));
-        fields.entry("apiVersion").or_insert_with(|| Json::String("v1".to_owned()));
-        let kind = fields.get("type").and_then(Json::as_str).unwrap_or_default();
-        let text = fields.get("version")?.as_str().filter(|version| !version.is_empty())?;
-        let version = Version::parse(text).ok();
-        let archive = fields.get("urls")?.get(0)?.as_str().is_some_and(|url| !url.is_empty());
-        let valid = archive && version.is_some() && matches!(kind, "" | "application" | "library");
-        valid.then_some(Self { version, entry })
-    }
-
-    /// The text of the version.
-    pub fn version(&self) -> &str {
-        self.text("version")
-    }
-
-    fn text(&self, field: &str) -> &str {
-        self.entry.get(field).and_then(Json::as_str).unwrap_or_default()
-    }
-
-    fn newest_first(left: &Self, right: &Self) -> std::cmp::Ordering {
-        match (&left.version, &right.version) {
-            (Some(left), Some(right)) => right.compare(left),
-            (left, right) => Reverse(left.is_some()).cmp(&Reverse(right.is_some())),
-        }
-    }
-}
-
 impl From<&Listed> for Entry {
     fn from(listed: &Listed) -> Self {
-        let url = listed.entry.pointer("/urls/0").and_then(Json::as_str).unwrap_or_default();
-        let digest = Digest::parse(listed.text("digest"));
+        let digest = Digest::parse(listed.digest());
         let learned = digest.is_none().then(Arc::default);
-        Self { version: listed.version().into(), url: url.into(), digest, learned }
+        Self { version: listed.version().into(), url: listed.url().into(), digest, learned }
+    }
+}
+
+impl FromIterator<(Box<str>, Box<[Entry]>)> for Index {
+    fn from_iter<T: IntoIterator<Item = (Box<str>, Box<[Entry]>)>>(charts: T) -> Self {
+        Self { charts: charts.into_iter().collect() }
     }
 }
 
@@ -186,14 +87,6 @@ impl Entry {
         if let Some(learned) = &self.learned {
             learned.get_or_init(|| digest);
         }
-    }
-}
-
-impl From<&Document> for Index {
-    fn from(document: &Document) -> Self {
-        let charts = document.charts.iter();
-        let compact = |versions: &Vec<Listed>| versions.iter().map(Entry::from).collect();
-        Self { charts: charts.map(|(name, versions)| (name.as_str().into(), compact(versions))).collect() }
     }
 }
 
@@ -250,37 +143,6 @@ impl Index {
     }
 }
 
-/// JSON where it is valid JSON, else YAML, as Helm has it.
-fn read(text: &str) -> Result<Json, String> {
-    if text.starts_with('{')
-        && let Ok(root) = serde_json::from_str(text)
-    {
-        return Ok(root);
-    }
-    yaml::parse(text).map_err(|error| error.to_string())
-}
-
-/// YAML's numbers are all floats here; in objects of Kubernetes a whole one is an integer.
-fn whole_numbers(json: &mut Json) {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    match json {
-        Json::Number(number) => {
-            let whole = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT);
-            #[expect(clippy::cast_possible_truncation, reason = "whole and within the exact range")]
-            if let Some(whole) = whole {
-                *json = Json::from(whole as i64);
-            }
-        }
-        Json::Array(items) => items.iter_mut().for_each(whole_numbers),
-        Json::Object(fields) => fields.values_mut().for_each(whole_numbers),
-        Json::Null | Json::Bool(_) | Json::String(_) => {}
-    }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// Whether one character more, less or other makes the names equal, or two neighbours in another order.
 fn one_edit_apart(left: &str, right: &str) -> bool {
     let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
@@ -300,68 +162,31 @@ fn listed(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Document;
 
-    const INDEX: &str = r#"
+    fn index() -> Index {
+        let text = r#"
 apiVersion: v1
 entries:
   web:
-  - version: 1.2.0
-    urls: [web-1.2.0.tgz]
-    digest: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
-  - version: 2.0.0-rc.1
-    urls: [https://other.org/web-2.0.0-rc.1.tgz]
-  - version: v1.10.0
-    appVersion: 1.5
-    maintainers: [{name: Ann, priority: 3}]
-    urls: [web-1.10.0.tgz]
-  - null
-  - version: not-a-version
-    urls: [x.tgz]
-  - version: 1.0.0
-    urls: []
-  - version: 1.0.0
-    type: helper
-    urls: [x.tgz]
+  - {version: 1.2.0, urls: [web.tgz], digest: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855}
+  - {version: 2.0.0-rc.1, urls: [web.tgz]}
+  - {version: v1.10.0, urls: [web.tgz]}
   early:
-  - version: 0.1.0-alpha
-    urls: [early.tgz]
-  broken: true
-  nothing:
+  - {version: 0.1.0-alpha, urls: [early.tgz]}
 "#;
-
-    fn index() -> (Document, Index) {
-        let document = Document::parse(INDEX.as_bytes()).expect("an index");
-        let index = Index::from(&document);
-        (document, index)
-    }
-
-    #[test]
-    fn versions_are_newest_first_and_invalid_entries_are_counted() {
-        let (document, index) = index();
-        let versions: Vec<_> = index.versions("web").iter().map(|entry| &*entry.version).collect();
-        assert_eq!(versions, ["2.0.0-rc.1", "v1.10.0", "1.2.0"]);
-        assert_eq!((document.skipped, index.len()), (5, 2));
-    }
-
-    #[test]
-    fn entries_are_as_objects_of_kubernetes_have_them() {
-        let (document, _) = index();
-        let entry = &document.charts["web"][1].entry;
-        assert_eq!(entry["appVersion"], "1.5");
-        assert_eq!((&entry["name"], &entry["apiVersion"]), (&Json::from("web"), &Json::from("v1")));
-        assert_eq!(entry["maintainers"][0]["priority"].to_string(), "3");
+        Document::parse(text.as_bytes().to_vec()).expect("an index").1
     }
 
     #[test]
     fn digests_are_read_where_there_are_some() {
-        let (_, index) = index();
-        let digests: Vec<_> = index.versions("web").iter().map(|entry| entry.digest).collect();
+        let digests: Vec<_> = index().versions("web").iter().map(|entry| entry.digest).collect();
         assert_eq!(digests, [None, None, Some(Digest::of(b""))]);
     }
 
     #[test]
     fn a_version_is_chosen_by_text_then_by_range() {
-        let (_, index) = index();
+        let index = index();
         for (wanted, chosen) in [
             ("", "v1.10.0"),
             ("1.2.0", "1.2.0"),
@@ -379,7 +204,7 @@ entries:
 
     #[test]
     fn errors_name_what_is_there() {
-        let (_, index) = index();
+        let index = index();
         for (chart, wanted, expected) in [
             ("web", "3.x", "chart \"web\" has no version \"3.x\": the newest is 2.0.0-rc.1"),
             ("early", "", "chart \"early\" has no version that is stable: the newest is 0.1.0-alpha"),
@@ -391,29 +216,5 @@ entries:
             assert_eq!(error.to_string(), expected);
         }
         assert!(matches!(index.choose("web", "newest!"), Err(ChoiceError::InvalidConstraint { .. })));
-    }
-
-    #[test]
-    fn what_is_no_index_is_named() {
-        for (text, expected) in [
-            ("", "it is empty"),
-            ("<!DOCTYPE html><html>", "it is an HTML or XML page"),
-            ("entries: {}", "no API version specified"),
-            ("{\"entries\": {}}", "no API version specified"),
-            ("apiVersion: v1\nentries: [a]", "its entries are not a map"),
-            ("just a sentence", "no API version specified"),
-        ] {
-            let error = Document::parse(text.as_bytes()).expect_err("no index");
-            assert!(error.starts_with(expected), "{text:?}: {error}");
-        }
-        assert!(Document::parse(b"\xff\xfe").is_err());
-        assert!(Document::parse(b"a: [").is_err_and(|error| !error.contains('\n')));
-    }
-
-    #[test]
-    fn an_index_may_be_json_and_may_be_bare() {
-        let json = br#"{"apiVersion":"v1","entries":{"web":[{"name":"web","version":"1.0.0","urls":["w.tgz"]}]}}"#;
-        assert_eq!(Document::parse(json).map(|document| document.charts.len()), Ok(1));
-        assert_eq!(Document::parse(b"apiVersion: v1").map(|document| document.charts.len()), Ok(0));
     }
 }

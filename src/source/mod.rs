@@ -8,6 +8,7 @@
 mod address;
 pub mod cache;
 mod digest;
+mod document;
 mod error;
 pub mod http;
 pub mod index;
@@ -18,5 +19,6 @@ mod tls;
 mod transport;
 
 pub use digest::Digest;
+pub use document::{Document, Listed};
 pub use error::SourceError;
 pub use programs::Charts;

@@ -176,8 +176,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Document;
     use crate::source::http::Options;
-    use crate::source::index::{Document, Index};
     use crate::source::testing::Server;
     use flate2::{Compression, write::GzEncoder};
     use std::io::Write;
@@ -201,8 +201,8 @@ mod tests {
     fn entry(digest: &str) -> anyhow::Result<Entry> {
         let text =
             format!("{{apiVersion: v1, entries: {{web: [{{version: 1.0.0, urls: [web.tgz], digest: {digest:?}}}]}}}}");
-        let document = Document::parse(text.as_bytes()).map_err(anyhow::Error::msg)?;
-        Ok(Index::from(&document).choose("web", "")?.clone())
+        let (_, index) = Document::parse(text.into_bytes()).map_err(anyhow::Error::msg)?;
+        Ok(index.choose("web", "")?.clone())
     }
 
     async fn serve(body: &[u8]) -> anyhow::Result<(Server, Repository)> {

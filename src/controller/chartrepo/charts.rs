@@ -1,7 +1,8 @@
 //! Chart objects: one for each chart of an index, as Captain makes them, written only where something changed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -14,7 +15,7 @@ use crate::api::chart_repo::ChartRepo;
 use crate::api::names;
 use crate::cluster::ApiError;
 use crate::controller::metrics::Metrics;
-use crate::source::index::{Document, Listed};
+use crate::source::{Document, Listed};
 use crate::value::Json;
 
 /// Writes at the same time.
@@ -49,7 +50,8 @@ struct Existing {
     content: Option<u64>,
 }
 
-/// Creates, updates and deletes Chart objects so that they are as the document says.
+/// Creates, updates and deletes Chart objects so that they are as the document says. Charts are read one after the
+/// other, so that few are in memory at a time.
 pub(super) async fn publish(
     client: &Client,
     repository: &ChartRepo,
@@ -59,26 +61,11 @@ pub(super) async fn publish(
 ) -> Result<(), ApiError> {
     let api: Api<Chart> = Api::namespaced(client.clone(), &repository.namespace().unwrap_or_default());
     let mut existing = list(&api, repository, published).await?;
-    let mut writes = Vec::new();
-    let mut objects = HashMap::new();
-    for desired in desired(repository, document) {
-        let found = existing.remove(&desired.name);
-        let content = hash(&desired.labels, &desired.versions);
-        match found {
-            Some(Existing { metadata, content: Some(before) }) if before == content => {
-                let resource_version = metadata.resource_version.unwrap_or_default();
-                objects.insert(desired.name, Known { resource_version, content });
-            }
-            found => writes.push((found.map(|found| found.metadata), desired, content)),
-        }
-    }
-    let (api, metrics) = (&api, &metrics);
+    let named = object_names(repository, &document);
+    let writes: Vec<_> = named.into_iter().map(|(name, chart)| (existing.remove(&name), name, chart)).collect();
+    let (api, document) = (&api, &Arc::new(document));
     let written: Vec<_> = futures::stream::iter(writes)
-        .map(|(found, desired, content)| async move {
-            let name = desired.name.clone();
-            let written = write(api, repository, found, desired, metrics).await?;
-            Ok(written.map(|resource_version| (name, Known { resource_version, content })))
-        })
+        .map(|(found, name, chart)| bring_about(api, repository, document, found, name, chart, metrics))
         .buffer_unordered(PARALLEL)
         .collect()
         .await;
@@ -88,14 +75,46 @@ pub(super) async fn publish(
         .collect()
         .await;
     let mut failure = deleted.into_iter().find_map(Result::err);
+    published.objects.clear();
     for written in written {
         match written {
-            Ok(known) => objects.extend(known),
+            Ok(known) => published.objects.extend(known),
             Err(error) => failure = Some(error),
         }
     }
-    published.objects = objects;
     failure.map_or(Ok(()), Err)
+}
+
+/// Writes the object of one chart, unless it is as it should be.
+async fn bring_about(
+    api: &Api<Chart>,
+    repository: &ChartRepo,
+    document: &Arc<Document>,
+    found: Option<Existing>,
+    name: String,
+    chart: String,
+    metrics: &Metrics,
+) -> Result<Option<(String, Known)>, ApiError> {
+    let (document, labels) = (Arc::clone(document), labels(repository));
+    let read = tokio::task::spawn_blocking(move || {
+        let versions = fitting(document.versions(&chart));
+        let content = hash(&labels, &versions);
+        (Desired { name, labels, versions }, content)
+    });
+    let (desired, content) =
+        read.await.map_err(|error| ApiError::Transport { message: error.to_string(), sent: false })?;
+    let name = desired.name.clone();
+    let resource_version = match found {
+        Some(existing) if existing.content == Some(content) => existing.metadata.resource_version,
+        found if desired.versions.is_empty() => {
+            if found.is_some() {
+                delete(api, &name, metrics).await?;
+            }
+            None
+        }
+        found => write(api, repository, found.map(|found| found.metadata), desired, metrics).await?,
+    };
+    Ok(resource_version.map(|resource_version| (name, Known { resource_version, content })))
 }
 
 /// The Chart objects of a repository. Their content is read only the first time; later the resource version tells
@@ -145,21 +164,27 @@ fn belongs(metadata: &ObjectMeta, repository: &ChartRepo) -> bool {
     controllers.any(|owner| owner.kind == "ChartRepo" && owner.name == repository.name_any())
 }
 
-fn desired(repository: &ChartRepo, document: Document) -> impl Iterator<Item = Desired> {
-    let name_of_repository = repository.name_any();
-    let mut labels = BTreeMap::from([(names::REPO_LABEL.to_owned(), label_value(&name_of_repository).to_owned())]);
+/// The charts by the names of their objects. A chart whose name no object can have, or another chart's object has, is
+/// left out.
+fn object_names(repository: &ChartRepo, document: &Document) -> BTreeMap<String, String> {
+    let mut named = BTreeMap::new();
+    for chart in document.names() {
+        let name = format!("{}.{}", chart.to_lowercase().replace('/', "."), repository.name_any());
+        if is_object_name(&name) && !named.contains_key(&name) {
+            named.insert(name, chart.to_owned());
+        } else {
+            tracing::debug!(chart, name, "no Chart object can have this name");
+        }
+    }
+    named
+}
+
+fn labels(repository: &ChartRepo) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::from([(names::REPO_LABEL.to_owned(), label_value(&repository.name_any()).to_owned())]);
     if let Some(project) = repository.labels().get(names::PROJECT_LABEL) {
         labels.insert(names::PROJECT_LABEL.to_owned(), project.clone());
     }
-    let mut taken = HashSet::new();
-    document.charts.into_iter().filter_map(move |(chart, versions)| {
-        let name = format!("{}.{name_of_repository}", chart.to_lowercase().replace('/', "."));
-        if versions.is_empty() || !is_object_name(&name) || !taken.insert(name.clone()) {
-            tracing::debug!(chart, name, "a chart has no name or version that a Chart object can have");
-            return None;
-        }
-        Some(Desired { name, labels: labels.clone(), versions: fitting(versions) })
-    })
+    labels
 }
 
 /// The newest versions that fit one object.
@@ -248,4 +273,59 @@ fn is_object_name(name: &str) -> bool {
             && bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
     };
     name.len() <= 253 && name.split('.').all(is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn repository(name: &str) -> ChartRepo {
+        let object = json!({"apiVersion": "app.alauda.io/v1beta1", "kind": "ChartRepo",
+            "metadata": {"name": name, "labels": {"alauda.io/project": "fleet"}}, "spec": {}});
+        serde_json::from_value(object).expect("a ChartRepo")
+    }
+
+    fn document(charts: &[&str]) -> Document {
+        let version = json!([{"version": "1.0.0", "urls": ["x.tgz"]}]);
+        let entries: BTreeMap<_, _> = charts.iter().map(|chart| (*chart, &version)).collect();
+        let index = json!({"apiVersion": "v1", "entries": entries}).to_string();
+        Document::parse(index.into_bytes()).expect("an index").0
+    }
+
+    #[test]
+    fn objects_have_the_names_that_captain_gives() {
+        let named = object_names(&repository("stable"), &document(&["web", "team/API", "team.api", "no_name"]));
+        let expected = [("team.api.stable", "team.api"), ("web.stable", "web")];
+        assert!(named.iter().map(|(name, chart)| (name.as_str(), chart.as_str())).eq(expected), "{named:?}");
+    }
+
+    #[test]
+    fn labels_are_the_repository_and_its_project() {
+        let long = format!("{}-{}", "a".repeat(62), "b".repeat(20));
+        assert_eq!(labels(&repository(&long))["repo"], "a".repeat(62));
+        assert_eq!(labels(&repository("stable"))["alauda.io/project"], "fleet");
+    }
+
+    #[test]
+    fn the_hash_sees_labels_and_versions_and_nothing_else() {
+        let (labels, versions) = (labels(&repository("stable")), vec![json!({"version": "1.0.0"})]);
+        let mut more = labels.clone();
+        more.insert("team".to_owned(), "a".to_owned());
+        assert_eq!(hash(&labels, &versions), hash(&more, &versions));
+        more.insert("alauda.io/project".to_owned(), "other".to_owned());
+        assert_ne!(hash(&labels, &versions), hash(&more, &versions));
+        assert_ne!(hash(&labels, &versions), hash(&labels, &[]));
+    }
+
+    #[test]
+    fn as_many_versions_as_fit_are_kept() {
+        let entry =
+            |n: u32| json!({"version": format!("1.0.{n}"), "urls": ["x.tgz"], "description": "x".repeat(10_000)});
+        let index = json!({"apiVersion": "v1", "entries": {"web": (0..200).map(entry).collect::<Vec<_>>()}});
+        let (document, _) = Document::parse(index.to_string().into_bytes()).expect("an index");
+        let kept = fitting(document.versions("web"));
+        assert!(kept.len() > 90 && kept.len() < 100, "{}", kept.len());
+        assert_eq!(kept[0]["version"], "1.0.199");
+    }
 }
