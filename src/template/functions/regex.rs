@@ -1,9 +1,8 @@
 //! Sprig's regular expressions (`sprig/regex.go`), with Go's rules for empty matches, splitting and replacement.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use regex::bytes::{Captures, Regex, RegexBuilder};
 
@@ -34,9 +33,10 @@ pub const FUNCTIONS: &[Function] = &[
 
 type Outcome = Result<Value, CallError>;
 
-/// The bytes that a compiled pattern may take, and the patterns that a thread keeps compiled.
+/// The bytes that a compiled pattern may take at all, and for it to be kept; how many are kept.
 const PATTERN_BYTES: usize = 32 << 20;
-const KEPT_PATTERNS: usize = 128;
+const KEPT_PATTERN_BYTES: usize = 256 << 10;
+const KEPT_PATTERNS: usize = 64;
 
 /// A text as Go's matcher reads it: each byte that is not UTF-8 is a U+FFFD, but what is cut out are the bytes
 /// themselves. Positions are those of the readable form.
@@ -104,40 +104,50 @@ fn must_compile(host: &mut dyn Host, arguments: &[Value], operation: Operation) 
     operation(host, &pattern, arguments)
 }
 
-thread_local! {
-    static COMPILED: RefCell<HashMap<Vec<u8>, Rc<Pattern>>> = RefCell::default();
-}
+/// The patterns compiled last, which all renders share; a poisoned lock keeps none.
+static KEPT: Mutex<BTreeMap<Vec<u8>, Arc<Pattern>>> = Mutex::new(BTreeMap::new());
 
-/// The compiled pattern, kept for the next call of this thread.
-fn pattern(host: &mut dyn Host, text: &[u8]) -> Result<Result<Rc<Pattern>, PatternError>, CallError> {
-    if let Some(pattern) = COMPILED.with_borrow(|compiled| compiled.get(text).cloned()) {
+/// The compiled pattern. A small one is kept for the next call.
+fn pattern(host: &mut dyn Host, text: &[u8]) -> Result<Result<Arc<Pattern>, PatternError>, CallError> {
+    if let Some(pattern) = KEPT.lock().ok().and_then(|kept| kept.get(text).cloned()) {
         return Ok(Ok(pattern));
     }
     host.charge(COMPILE_STEPS * (1 + text.len() as u64), 0)?;
-    Ok(compile(text).map(|pattern| {
-        let pattern = Rc::new(pattern);
-        COMPILED.with_borrow_mut(|compiled| {
-            if compiled.len() >= KEPT_PATTERNS {
-                compiled.clear();
+    Ok(compile(text).map(|(pattern, size)| {
+        let pattern = Arc::new(pattern);
+        if let (Size::Small, Ok(mut kept)) = (size, KEPT.lock()) {
+            if kept.len() >= KEPT_PATTERNS {
+                kept.clear();
             }
-            compiled.insert(text.to_vec(), Rc::clone(&pattern));
-        });
+            kept.insert(text.to_vec(), Arc::clone(&pattern));
+        }
         pattern
     }))
+}
+
+/// Whether a compiled pattern is small enough to be kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Size {
+    Small,
+    Large,
 }
 
 /// What compiling costs for each byte of a pattern.
 const COMPILE_STEPS: u64 = 20;
 
-fn compile(text: &[u8]) -> Result<Pattern, PatternError> {
+fn compile(text: &[u8]) -> Result<(Pattern, Size), PatternError> {
     let text = std::str::from_utf8(text).map_err(|error| {
         let rest = String::from_utf8_lossy(&text[error.valid_up_to()..]);
         PatternError::new("invalid UTF-8", &rest)
     })?;
     let translation = translate(text)?;
-    let regex = RegexBuilder::new(&translation.pattern).size_limit(PATTERN_BYTES).nest_limit(10_000).build();
-    let regex = regex.map_err(|_| PatternError::too_large(text))?;
-    Ok(Pattern { regex, names: translation.names, is_empty: text.is_empty() })
+    let mut builder = RegexBuilder::new(&translation.pattern);
+    builder.nest_limit(10_000).dfa_size_limit(2 * KEPT_PATTERN_BYTES);
+    let (regex, size) = match builder.size_limit(KEPT_PATTERN_BYTES).build() {
+        Ok(regex) => (regex, Size::Small),
+        Err(_) => (builder.size_limit(PATTERN_BYTES).build().map_err(|_| PatternError::too_large(text))?, Size::Large),
+    };
+    Ok((Pattern { regex, names: translation.names, is_empty: text.is_empty() }, size))
 }
 
 /// The pattern in backquotes where a Go raw string can hold it, else as a quoted string.
