@@ -117,6 +117,15 @@ fn read_schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<
     Ok(schema.map(Arc::from))
 }
 
+/// The JSON of a list of files alone.
+pub(super) struct Files<'a>(pub(super) &'a Arc<[File]>);
+
+impl Serialize for Files<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        write_files(self.0, serializer)
+    }
+}
+
 /// Go writes a list that nothing was added to as null.
 fn write_files<S: Serializer>(files: &Arc<[File]>, serializer: S) -> Result<S::Ok, S::Error> {
     if files.is_empty() {

@@ -11,6 +11,7 @@ mod encoding;
 mod history;
 mod hook;
 mod lifecycle;
+mod memo;
 mod record;
 pub mod secret;
 mod status;
