@@ -24,6 +24,8 @@ pub const INPUTS_ANNOTATION: &str = "coxswain.dev/inputs";
 pub const OBJECTS_ANNOTATION: &str = "coxswain.dev/objects";
 /// Annotation of a record: the kinds of its objects, `version/Kind` or `group/version/Kind`, comma-separated.
 pub const KINDS_ANNOTATION: &str = "coxswain.dev/kinds";
+/// Annotation of a record: the event whose hooks were begun last and when, such as `post-install 2026-01-02T03:04:05Z`.
+pub const STAGE_ANNOTATION: &str = "coxswain.dev/stage";
 
 /// A release: the namespace of its records and its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +49,8 @@ pub struct RevisionMeta {
     pub objects: Option<Digest>,
     /// The kinds of its objects, `version/Kind` or `group/version/Kind`.
     pub kinds: Vec<String>,
+    /// The event whose hooks were begun last and when, as [`STAGE_ANNOTATION`] has it.
+    pub stage: Option<String>,
     /// The Secret's resource version, as a number.
     pub resource_version: u64,
 }
@@ -168,6 +172,7 @@ fn read_metadata(secret: &PartialObjectMeta<Secret>) -> Option<(ReleaseKey, Revi
         kinds: annotation(KINDS_ANNOTATION)
             .map(|kinds| kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect())
             .unwrap_or_default(),
+        stage: annotation(STAGE_ANNOTATION),
         resource_version: secret.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0),
     };
     Some((release, meta))
@@ -182,7 +187,7 @@ mod tests {
     }
 
     fn meta(revision: i64, status: Status, resource_version: u64) -> RevisionMeta {
-        RevisionMeta { revision, status, inputs: None, objects: None, kinds: vec![], resource_version }
+        RevisionMeta { revision, status, inputs: None, objects: None, kinds: vec![], stage: None, resource_version }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Hook, Progress, Revision, Status, StoredChart, time};
+use super::{Hook, Revision, Status, StoredChart, time};
 use crate::render::Event;
 use crate::value::Json;
 
@@ -116,17 +116,6 @@ impl Record {
             left.weight.cmp(&right.weight).then_with(|| left.name.cmp(&right.name))
         });
         places
-    }
-
-    /// When the operation that is underway began: the moment from which runs of hooks count.
-    pub fn began(&self) -> Timestamp {
-        let began = if self.info.status == Status::Uninstalling { self.info.deleted } else { self.info.last_deployed };
-        began.unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-
-    /// Where a hook stands in the operation that is underway.
-    pub fn progress(&self, hook: &Hook) -> Progress {
-        hook.progress(self.began())
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::hooks;
 use super::inputs::Inputs;
-use super::journal::Journal;
+use super::journal::{Journal, Stage};
 use super::preflight;
 use crate::api::HelmRequest;
 use crate::api::helm_request::CrdPolicy;
@@ -83,10 +83,12 @@ impl Deployment<'_> {
         let objects = self.objects_of(&record).await?;
         preflight::check(self, &objects).await?;
         let before = self.objects_before(revision).await?;
-        if record.info.status == Status::Failed {
+        let interrupted = record.info.status.is_pending();
+        if !interrupted {
             self.begin_again(&mut record);
         }
         let mut journal = self.journal(record, Some(inputs.clone()), &objects);
+        journal.stage = self.stage(revision).filter(|_| interrupted);
         journal.write().await?;
         self.finish(&mut journal, &objects, before).await
     }
@@ -179,6 +181,12 @@ impl Deployment<'_> {
         objects.sort_by(|left, right| left.key.cmp(&right.key));
         objects.dedup_by(|left, right| left.key == right.key);
         Ok(objects)
+    }
+
+    /// How far the hooks of an interrupted operation were.
+    fn stage(&self, revision: i64) -> Option<Stage> {
+        let known = self.context.records.revisions(self.release);
+        Stage::parse(known.iter().find(|meta| meta.revision == revision)?.stage.as_deref()?)
     }
 
     fn revisions(&self) -> Vec<Revision> {

@@ -18,8 +18,12 @@ use crate::render::Event;
 /// A hook failed; those after it are not run.
 pub async fn run(cluster: &Cluster, journal: &mut Journal<'_>, event: Event, deadline: Instant) -> Result<(), Failure> {
     let places = journal.record.hooks_of(event);
+    if places.is_empty() {
+        return Ok(());
+    }
+    let Some(since) = journal.enter(event) else { return Ok(()) };
     for (done, &place) in places.iter().enumerate() {
-        let token = match journal.record.progress(&journal.record.hooks[place]) {
+        let token = match journal.record.hooks[place].progress(since) {
             Progress::Succeeded => continue,
             Progress::Running => journal.hook_token(place),
             Progress::Waiting | Progress::Failed => journal.start_hook(place).await?,

@@ -20,6 +20,7 @@ spec:
         kwok-fail: {{ .fail | quote }}
     spec:
       restartPolicy: Never
+      serviceAccountName: {{ .root.Release.Name }}-jobs
       containers:
         - name: {{ .name }}
           image: example.invalid/hook:1
