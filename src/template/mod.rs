@@ -17,6 +17,7 @@ mod report;
 mod set;
 pub mod strconv;
 pub mod time;
+pub mod toml;
 pub mod unicode;
 
 pub use error::{ParseError, TemplateError};

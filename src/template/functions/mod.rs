@@ -32,6 +32,7 @@ mod reflection;
 mod regex;
 mod runes;
 mod strings;
+mod toml;
 mod url;
 mod urls;
 mod versions;
@@ -68,6 +69,7 @@ const FAMILIES: &[&[Function]] = &[
     reflection::FUNCTIONS,
     regex::FUNCTIONS,
     strings::FUNCTIONS,
+    toml::FUNCTIONS,
     urls::FUNCTIONS,
     versions::FUNCTIONS,
 ];

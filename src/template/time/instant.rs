@@ -64,6 +64,11 @@ impl Time {
         Self { zone, ..self.clone() }
     }
 
+    /// The zone that the time is shown in.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
     /// Seconds since 1970.
     pub fn seconds(&self) -> i64 {
         self.seconds

@@ -1,0 +1,281 @@
+//! Writing TOML as BurntSushi's encoder does (`toml/encode.go`): of a table first the plain keys, then the tables, each
+//! in byte order; nested tables are indented by two spaces, with a blank line before each table at the top.
+
+use std::borrow::Cow;
+
+use crate::template::time::{Time, Zone};
+use crate::value::{Str, Value};
+use crate::yaml::number::format_general;
+
+/// How deeply a value may nest.
+const MAX_DEPTH: usize = 500;
+
+/// What is said of a value beyond these limits, which Go does not have.
+const TOO_LARGE: &str = "the value is too deep or too large for TOML";
+
+/// The largest text.
+const MAX_OUTPUT: usize = 64 << 20;
+
+/// The text of a value.
+///
+/// # Errors
+/// The library's texts, for what TOML cannot say.
+pub fn write(value: &Value) -> Result<String, String> {
+    let mut writer = Writer { out: String::new(), key: Vec::new() };
+    writer.encode(value, 0)?;
+    Ok(writer.out)
+}
+
+/// What TOML makes of a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Nothing,
+    Plain,
+    Table,
+    /// A list of tables and nothing else.
+    Tables,
+}
+
+fn shape(value: &Value) -> Result<Shape, String> {
+    shape_within(value, 0)
+}
+
+fn shape_within(value: &Value, depth: usize) -> Result<Shape, String> {
+    if depth > MAX_DEPTH {
+        return Err(TOO_LARGE.to_owned());
+    }
+    Ok(match value {
+        Value::Nil => Shape::Nothing,
+        Value::Map(map) if map.is_nil() => Shape::Nothing,
+        Value::List(list) if list.is_nil() => Shape::Nothing,
+        Value::Map(_) => Shape::Table,
+        Value::List(list) => {
+            let mut all_tables = !list.is_empty();
+            for item in list.items() {
+                match shape_within(item, depth + 1)? {
+                    Shape::Nothing => return Err("toml: cannot encode array with nil element".to_owned()),
+                    shape => all_tables &= shape == Shape::Table,
+                }
+            }
+            if all_tables { Shape::Tables } else { Shape::Plain }
+        }
+        Value::Object(object) if object.as_any().is::<Time>() => Shape::Plain,
+        Value::Object(object) => shape_within(&Value::from(&object.to_json()), depth + 1)?,
+        _ => Shape::Plain,
+    })
+}
+
+struct Writer {
+    out: String,
+    /// The path to the current table or value.
+    key: Vec<Str>,
+}
+
+impl Writer {
+    fn encode(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+        if depth > MAX_DEPTH || self.out.len() > MAX_OUTPUT {
+            return Err(TOO_LARGE.to_owned());
+        }
+        match shape(value)? {
+            Shape::Nothing => Ok(()),
+            Shape::Table => self.table(value, depth),
+            Shape::Tables => self.tables(value, depth),
+            Shape::Plain => self.key_value(value, depth),
+        }
+    }
+
+    fn newline(&mut self) {
+        if !self.out.is_empty() {
+            self.out.push('\n');
+        }
+    }
+
+    fn indent(&mut self) {
+        for _ in 1..self.key.len() {
+            self.out.push_str("  ");
+        }
+    }
+
+    fn header(&mut self, open: &str, close: &str) {
+        self.indent();
+        let path: Vec<String> = self.key.iter().map(|part| quoted_key(&part.to_text()).into_owned()).collect();
+        let path = path.join(".");
+        self.out.push_str(open);
+        self.out.push_str(&path);
+        self.out.push_str(close);
+        self.newline();
+    }
+
+    fn key_value(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+        let Some(last) = self.key.last() else { return self.element(value, depth) };
+        let name = quoted_key(&last.to_text()).into_owned();
+        self.indent();
+        self.out.push_str(&name);
+        self.out.push_str(" = ");
+        self.element(value, depth)?;
+        self.newline();
+        Ok(())
+    }
+
+    fn table(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+        if self.key.len() == 1 {
+            self.newline();
+        }
+        if !self.key.is_empty() {
+            self.header("[", "]");
+        }
+        self.entries(value, depth)
+    }
+
+    fn tables(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+        if self.key.is_empty() {
+            return Err("toml: top-level values must be Go maps or structs".to_owned());
+        }
+        let Value::List(list) = value else { return Ok(()) };
+        for table in list.items() {
+            self.newline();
+            self.header("[[", "]]");
+            self.entries(table, depth)?;
+        }
+        Ok(())
+    }
+
+    fn entries(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+        for (key, value) in ordered_entries(value)?.into_iter().map(|(entry, _)| entry) {
+            self.key.push(key);
+            self.encode(&value, depth + 1)?;
+            self.key.pop();
+        }
+        Ok(())
+    }
+
+    /// A value behind an equals sign or in a list.
+    fn element(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+        if depth > MAX_DEPTH || self.out.len() > MAX_OUTPUT {
+            return Err(TOO_LARGE.to_owned());
+        }
+        match value {
+            Value::Nil => return Err("unexpected type: nil".to_owned()),
+            Value::Bool(b) => self.out.push_str(&b.to_string()),
+            Value::Int(n) | Value::Int64(n) => self.out.push_str(&n.to_string()),
+            Value::Uint64(n) => self.out.push_str(&n.to_string()),
+            Value::Uint8(n) => self.out.push_str(&n.to_string()),
+            Value::Float(f) => self.out.push_str(&float(*f)),
+            Value::Str(text) => self.out.push_str(&quote(&text.to_text())),
+            Value::Bytes(bytes) => {
+                let numbers: Vec<String> = bytes.as_bytes().iter().map(u8::to_string).collect();
+                self.out.push_str(&format!("[{}]", numbers.join(", ")));
+            }
+            Value::List(list) => {
+                self.out.push('[');
+                for (index, item) in list.items().iter().enumerate() {
+                    self.out.push_str(if index == 0 { "" } else { ", " });
+                    self.element(item, depth + 1)?;
+                }
+                self.out.push(']');
+            }
+            Value::Map(_) => self.inline_table(value, depth)?,
+            Value::Object(object) => match object.as_any().downcast_ref::<Time>() {
+                Some(time) => self.out.push_str(&datetime(time)),
+                None => self.element(&Value::from(&object.to_json()), depth + 1)?,
+            },
+        }
+        Ok(())
+    }
+
+    /// A table in braces. The comma after the last plain key depends on whether tables follow, even if they are nil.
+    fn inline_table(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+        let entries = ordered_entries(value)?;
+        let plain = entries.iter().filter(|(_, is_table)| !is_table).count();
+        let total = entries.len();
+        self.out.push('{');
+        for (index, ((key, value), is_table)) in entries.into_iter().enumerate() {
+            if shape(&value)? == Shape::Nothing {
+                continue;
+            }
+            self.out.push_str(&quoted_key(&key.to_text()));
+            self.out.push_str(" = ");
+            self.element(&value, depth + 1)?;
+            let last_of_its_kind = index + 1 == if is_table { total } else { plain };
+            if !last_of_its_kind || (!is_table && total > plain) {
+                self.out.push_str(", ");
+            }
+        }
+        self.out.push('}');
+        Ok(())
+    }
+}
+
+/// A key, its value, and whether that is a table itself.
+type TableEntry = ((Str, Value), bool);
+
+/// The entries of a table, plain ones first.
+fn ordered_entries(value: &Value) -> Result<Vec<TableEntry>, String> {
+    let entries = match value {
+        Value::Map(map) => map.entries(),
+        Value::Object(object) => match Value::from(&object.to_json()) {
+            Value::Map(map) => map.entries(),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    };
+    let mut entries = entries
+        .into_iter()
+        .map(|entry| {
+            let is_table = matches!(shape(&entry.1)?, Shape::Table | Shape::Tables);
+            Ok((entry, is_table))
+        })
+        .collect::<Result<Vec<_>, String>>()?;
+    entries.sort_by_key(|(_, is_table)| *is_table);
+    Ok(entries)
+}
+
+/// A number with a point or an exponent.
+fn float(f: f64) -> String {
+    match f {
+        f if f.is_nan() => if f.is_sign_negative() { "-nan" } else { "nan" }.to_owned(),
+        f if f.is_infinite() => if f < 0.0 { "-inf" } else { "inf" }.to_owned(),
+        f => {
+            let text = format_general(f);
+            if text.contains(['e', '.']) { text } else { text + ".0" }
+        }
+    }
+}
+
+/// A key, in quotes where it is not bare.
+pub(super) fn quoted_key(key: &str) -> Cow<'_, str> {
+    let bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if !key.is_empty() && key.bytes().all(bare) { key.into() } else { quote(key).into() }
+}
+
+/// A basic string.
+fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\x08' => quoted.push_str("\\b"),
+            '\t' => quoted.push_str("\\t"),
+            '\n' => quoted.push_str("\\n"),
+            '\x0c' => quoted.push_str("\\f"),
+            '\r' => quoted.push_str("\\r"),
+            '\0'..='\x1f' | '\x7f' => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// A time as it was read: without zone, without date, or whole.
+fn datetime(time: &Time) -> String {
+    let layout: &[u8] = match time.zone() {
+        Zone::Fixed(name, _) if name == "datetime-local" => b"2006-01-02T15:04:05.999999999",
+        Zone::Fixed(name, _) if name == "date-local" => b"2006-01-02",
+        Zone::Fixed(name, _) if name == "time-local" => b"15:04:05.999999999",
+        _ => return time.rfc3339(),
+    };
+    String::from_utf8_lossy(&time.in_zone(Zone::Utc).format(layout)).into_owned()
+}
