@@ -22,16 +22,24 @@ pub(crate) struct Template {
     pub(crate) unit: Arc<Unit>,
     pub(crate) root: NodeId,
     pub(crate) is_blank: bool,
+    /// The number of its name in the set; nothing for a name that only a `tpl` text defines.
+    pub(crate) number: Option<usize>,
 }
 
 /// The templates of a file, its own first: of the definitions and the body under one name, a blank one gives way.
 ///
 /// # Errors
 /// When the file defines its own name although it has a body.
-pub(crate) fn templates(name: &str, parsed: &Arc<Parsed>) -> Result<Vec<Arc<Template>>, ParseError> {
+pub(crate) fn templates(
+    name: &str,
+    parsed: &Arc<Parsed>,
+    mut number: impl FnMut(&Str) -> Option<usize>,
+) -> Result<Vec<Arc<Template>>, ParseError> {
     let unit = Arc::new(Unit { name: name.to_owned(), parsed: Arc::clone(parsed) });
-    let template =
-        |name: &Str, root, is_blank| Arc::new(Template { name: name.clone(), unit: Arc::clone(&unit), root, is_blank });
+    let mut template = |name: &Str, root, is_blank| {
+        let (name, unit, number) = (name.clone(), Arc::clone(&unit), number(name));
+        Arc::new(Template { name, unit, root, is_blank, number })
+    };
     let own_name = Str::from(name);
     let main = parsed.main();
     let mut templates = vec![template(&own_name, main.root, main.is_blank)];
@@ -53,6 +61,8 @@ pub(crate) fn templates(name: &str, parsed: &Arc<Parsed>) -> Result<Vec<Arc<Temp
 #[derive(Debug, Default)]
 pub struct Set {
     templates: HashMap<Str, Arc<Template>>,
+    /// How many names were given numbers.
+    names: usize,
 }
 
 impl Set {
@@ -67,7 +77,14 @@ impl Set {
     /// # Errors
     /// When the file defines a template of its own name a second time.
     pub fn add(&mut self, name: &str, parsed: &Arc<Parsed>) -> Result<(), TemplateError> {
-        let templates = templates(name, parsed).map_err(|error| error.into_template_error(name))?;
+        let mut names = self.names;
+        let number = |name: &Str| {
+            let known = self.templates.get(name).and_then(|template| template.number);
+            names += usize::from(known.is_none());
+            known.or(Some(names - 1))
+        };
+        let templates = templates(name, parsed, number).map_err(|error| error.into_template_error(name))?;
+        self.names = names;
         for template in templates {
             if template.is_blank && self.templates.contains_key(&template.name) {
                 continue;
@@ -75,6 +92,11 @@ impl Set {
             self.templates.insert(template.name.clone(), template);
         }
         Ok(())
+    }
+
+    /// How many numbers its names have.
+    pub(crate) fn names(&self) -> usize {
+        self.names
     }
 
     /// The template of that name.

@@ -94,7 +94,11 @@ impl List {
 }
 
 impl Drop for List {
+    #[inline]
     fn drop(&mut self) {
+        if self.items.as_ref().is_none_or(|items| Rc::strong_count(items) > 1) {
+            return;
+        }
         let mut nested = Vec::new();
         self.take_nested(&mut nested);
         super::dismantle(nested);

@@ -151,7 +151,11 @@ impl<K: Into<Str>> FromIterator<(K, Value)> for Map {
 }
 
 impl Drop for Map {
+    #[inline]
     fn drop(&mut self) {
+        if Rc::strong_count(&self.entries) > 1 {
+            return;
+        }
         let mut nested = Vec::new();
         self.take_nested(&mut nested);
         super::dismantle(nested);

@@ -51,7 +51,8 @@ impl Execution<'_> {
         if let Some(parsed) = self.texts.get(text) {
             return Rc::clone(parsed);
         }
-        let parsed = parse(text.as_bytes()).and_then(|parsed| templates(SET_NAME, &Arc::new(parsed)));
+        let number = |name: &Str| self.set.get(name.as_bytes()).and_then(|template| template.number);
+        let parsed = parse(text.as_bytes()).and_then(|parsed| templates(SET_NAME, &Arc::new(parsed), number));
         let parsed = Rc::new(parsed);
         self.texts.insert(text.clone(), Rc::clone(&parsed));
         parsed
@@ -94,29 +95,19 @@ impl Execution<'_> {
         Value::Str(text)
     }
 
-    /// Counts an `include` of the name, until it is deeper than Helm allows.
-    fn enter(&mut self, name: &Str) -> Result<(), CallError> {
-        match self.included.get_mut(name) {
-            Some(count) if *count > MAX_INCLUDED => {
-                let prefix = format!("rendering template has a nested reference name: {}: ", name.to_text());
-                let error = ExecError::new("unable to execute template".to_owned()).wrap(prefix);
-                Err(CallError::Template(Box::new(error)))
-            }
-            Some(count) => {
-                *count += 1;
-                Ok(())
-            }
-            None => {
-                self.included.insert(name.clone(), 1);
-                Ok(())
-            }
+    /// How deep a name is being included.
+    fn included(&mut self, template: &Template) -> &mut usize {
+        match template.number.and_then(|number| self.included.get_mut(number)) {
+            Some(count) => count,
+            None => self.included_from_text.entry(template.name.clone()).or_default(),
         }
     }
 
-    fn leave(&mut self, name: &Str) {
-        if let Some(count) = self.included.get_mut(name) {
-            *count -= 1;
-        }
+    /// Helm's error for a name that is included deeper than it allows.
+    fn nested_too_deep(name: &Str) -> CallError {
+        let prefix = format!("rendering template has a nested reference name: {}: ", name.to_text());
+        let error = ExecError::new("unable to execute template".to_owned()).wrap(prefix);
+        CallError::Template(Box::new(error))
     }
 }
 
@@ -134,13 +125,20 @@ impl Host for Execution<'_> {
     }
 
     fn include(&mut self, name: &Str, data: Value) -> Result<Value, CallError> {
-        self.enter(name)?;
-        let result = match self.find(name.as_bytes()) {
-            Some(template) => self.execute(&template, data).map_err(CallError::Template),
-            None => Err(CallError::Message(no_template(name))),
+        let Some(template) = self.find(name.as_bytes()) else {
+            return Err(CallError::Message(no_template(name)));
         };
-        self.leave(name);
-        result.map(|output| self.finished(output))
+        let count = self.included(&template);
+        if *count > MAX_INCLUDED {
+            return Err(Self::nested_too_deep(name));
+        }
+        *count += 1;
+        let result = self.execute(&template, data);
+        *self.included(&template) -= 1;
+        match result {
+            Ok(output) => Ok(self.finished(output)),
+            Err(error) => Err(CallError::Template(error)),
+        }
     }
 
     fn tpl(&mut self, text: &Str, data: Value) -> Result<Value, CallError> {

@@ -60,8 +60,10 @@ pub struct Execution<'a> {
     tpl: Option<Arc<Template>>,
     /// The parsed texts of `tpl`.
     texts: HashMap<Str, Text>,
-    /// How deep each name is being included.
-    included: HashMap<Str, usize>,
+    /// How deep each name is being included, by its number in the set.
+    included: Vec<usize>,
+    /// The same for names that only `tpl` texts define.
+    included_from_text: HashMap<Str, usize>,
     /// The output of the template that runs, or of the `include` around it.
     output: Vec<u8>,
     /// The variables of all running templates, those of the present one from `frame_start` on.
@@ -104,7 +106,8 @@ impl<'a> Execution<'a> {
             scope: None,
             tpl: None,
             texts: HashMap::new(),
-            included: HashMap::new(),
+            included: vec![0; set.names()],
+            included_from_text: HashMap::new(),
             output: Vec::new(),
             variables: Vec::new(),
             frame_start: 0,

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 use super::token::{Token, TokenKind};
 use crate::template::{print, unicode};
 
@@ -87,7 +89,7 @@ impl<'t> Lexer<'t> {
 
     fn count_lines(&mut self) {
         let skipped = self.text.get(self.start..self.position).unwrap_or_default();
-        self.line += u32::try_from(skipped.iter().filter(|&&byte| byte == b'\n').count()).unwrap_or(u32::MAX);
+        self.line += newlines(skipped);
     }
 
     fn error(&mut self, message: impl Into<Cow<'static, str>>) -> Token {
@@ -109,7 +111,7 @@ impl<'t> Lexer<'t> {
     /// Text up to the next action.
     fn text(&mut self) -> Token {
         loop {
-            let Some(length) = find(self.rest(), LEFT) else {
+            let Some(length) = memmem::find(self.rest(), LEFT) else {
                 self.position = self.text.len();
                 if self.position > self.start {
                     self.count_lines();
@@ -164,7 +166,7 @@ impl<'t> Lexer<'t> {
     /// Skips a comment; a token only where it is wrong.
     fn comment(&mut self) -> Option<Token> {
         self.position += LEFT_COMMENT.len();
-        let Some(length) = find(self.rest(), RIGHT_COMMENT) else {
+        let Some(length) = memmem::find(self.rest(), RIGHT_COMMENT) else {
             return Some(self.error("unclosed comment"));
         };
         self.position += length + RIGHT_COMMENT.len();
@@ -313,7 +315,12 @@ impl<'t> Lexer<'t> {
     }
 
     fn alphanumeric_run(&mut self) {
-        while self.peek().is_some_and(is_alphanumeric) {
+        loop {
+            let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+            self.position += self.rest().iter().take_while(|byte| is_word(byte)).count();
+            if self.rest().first().is_none_or(u8::is_ascii) || !self.peek().is_some_and(is_alphanumeric) {
+                return;
+            }
             self.advance();
         }
     }
@@ -334,29 +341,29 @@ impl<'t> Lexer<'t> {
     fn quoted(&mut self, quote: u8, kind: TokenKind, unterminated: &'static str) -> Token {
         self.position += 1;
         loop {
-            match self.advance() {
-                Some(rune) if rune == u32::from(b'\\') => match self.advance() {
-                    None => return self.error(unterminated),
-                    Some(rune) if rune == u32::from(b'\n') => return self.error(unterminated),
-                    Some(_) => {}
-                },
-                None => return self.error(unterminated),
-                Some(rune) if rune == u32::from(b'\n') => return self.error(unterminated),
-                Some(rune) if rune == u32::from(quote) => return self.emit(kind),
-                Some(_) => {}
+            let Some(length) = memchr::memchr3(quote, b'\\', b'\n', self.rest()) else {
+                self.position = self.text.len();
+                return self.error(unterminated);
+            };
+            self.position += length + 1;
+            match self.text.get(self.position - 1) {
+                Some(b'\\') if self.rest().first().is_some_and(|&byte| byte != b'\n') => {
+                    self.advance();
+                }
+                Some(&byte) if byte == quote => return self.emit(kind),
+                _ => return self.error(unterminated),
             }
         }
     }
 
     fn raw_string(&mut self) -> Token {
         self.position += 1;
-        loop {
-            match self.advance() {
-                None => return self.error("unterminated raw quoted string"),
-                Some(rune) if rune == u32::from(b'`') => return self.emit(TokenKind::RawString),
-                Some(_) => {}
-            }
-        }
+        let Some(length) = memchr::memchr(b'`', self.rest()) else {
+            return self.error("unterminated raw quoted string");
+        };
+        self.line += newlines(self.rest().get(..length).unwrap_or_default());
+        self.position += length + 1;
+        self.emit(TokenKind::RawString)
     }
 
     fn number(&mut self) -> Token {
@@ -437,16 +444,6 @@ fn has_right_trim_marker(text: &[u8]) -> bool {
     matches!(text, [space, b'-', ..] if is_space(*space))
 }
 
-/// The first occurrence of a two-byte mark.
-fn find(text: &[u8], mark: &[u8]) -> Option<usize> {
-    let first = *mark.first()?;
-    let mut offset = 0;
-    while let Some(found) = text.get(offset..)?.iter().position(|&byte| byte == first) {
-        offset += found;
-        if text.get(offset..)?.starts_with(mark) {
-            return Some(offset);
-        }
-        offset += 1;
-    }
-    None
+fn newlines(text: &[u8]) -> u32 {
+    u32::try_from(memchr::memchr_iter(b'\n', text).count()).unwrap_or(u32::MAX)
 }

@@ -75,8 +75,8 @@ impl Parser<'_> {
         }
     }
 
-    fn field_name(&self, token: &Token) -> Str {
-        token.value(self.text).get(1..).unwrap_or_default().into()
+    fn field_name(&mut self, token: &Token) -> Str {
+        self.string(token.value(self.text).get(1..).unwrap_or_default())
     }
 
     /// One simple expression; nothing where the next token begins none.

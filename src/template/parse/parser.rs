@@ -44,7 +44,9 @@ pub(super) struct Parser<'t> {
     pub(super) tree: Tree,
     nodes: Vec<Node>,
     variables: Vec<Str>,
-    variable_ids: HashMap<Str, VariableId>,
+    variable_ids: HashMap<&'t [u8], VariableId>,
+    /// Names and plain strings that occurred before: one text each.
+    strings: HashMap<&'t [u8], Str>,
     definitions: Vec<(Str, Definition)>,
     stack: StackGuard,
 }
@@ -82,6 +84,7 @@ impl<'t> Parser<'t> {
             nodes: Vec::with_capacity(text.len() / 16),
             variables: Vec::new(),
             variable_ids: HashMap::new(),
+            strings: HashMap::new(),
             definitions: Vec::new(),
             stack: StackGuard::new(),
         };
@@ -233,18 +236,30 @@ impl<'t> Parser<'t> {
         &self.variables[id as usize]
     }
 
-    pub(super) fn variable_id(&mut self, name: &[u8]) -> VariableId {
-        if let Some(&id) = self.variable_ids.get(name) {
-            return id;
-        }
-        let id = u32::try_from(self.variables.len()).unwrap_or(u32::MAX);
-        self.variables.push(name.into());
-        self.variable_ids.insert(name.into(), id);
-        id
+    pub(super) fn variable_id(&mut self, name: &'t [u8]) -> VariableId {
+        *self.variable_ids.entry(name).or_insert_with(|| {
+            let id = u32::try_from(self.variables.len()).unwrap_or(u32::MAX);
+            self.variables.push(name.into());
+            id
+        })
     }
 
-    pub(super) fn unquote(&self, token: &Token) -> Parse<Str> {
-        let text = strconv::unquote(token.value(self.text));
+    /// A part of the text, shared between its occurrences.
+    pub(super) fn string(&mut self, text: &'t [u8]) -> Str {
+        self.strings.entry(text).or_insert_with(|| text.into()).clone()
+    }
+
+    pub(super) fn unquote(&mut self, token: &Token) -> Parse<Str> {
+        let literal = token.value(self.text);
+        let is_raw = literal.first() == Some(&b'`');
+        let special: &[u8] = if is_raw { b"\r" } else { b"\\" };
+        if let Some(inner) = literal.get(1..literal.len().saturating_sub(1)) {
+            let is_plain = memchr::memmem::find(inner, special).is_none();
+            if is_plain && (is_raw || std::str::from_utf8(inner).is_ok()) {
+                return Ok(self.string(inner));
+            }
+        }
+        let text = strconv::unquote(literal);
         text.map(Str::from).ok_or_else(|| self.error("invalid syntax".to_owned()))
     }
 
