@@ -50,7 +50,7 @@ impl Head {
     /// # Errors
     /// The text of Helm's YAML library.
     pub fn read(document: &str) -> Result<Self, String> {
-        let json = yaml::parse(document).map_err(|error| error.to_string())?;
+        let json = yaml::parse_members(document, HEAD.fields).map_err(|error| error.to_string())?;
         let mut head = Self::default();
         Decoder::run(|decoder| {
             decoder.fields(&json, HEAD, |decoder, field, value| match field {

@@ -73,8 +73,6 @@ pub struct Rendered {
     pub notes: String,
     /// The files of `crds/`, parents first.
     pub crds: Vec<Crd>,
-    /// The values that templates saw: the user's over the charts' defaults.
-    pub values: Json,
     /// The chart as Helm records it: disabled dependencies removed, aliases and imported values applied.
     pub chart: Chart,
     /// What the render read of the cluster.

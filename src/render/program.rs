@@ -59,22 +59,12 @@ impl Program {
         check_kube_version(&chart, input.capabilities)?;
 
         let reads = Rc::new(RefCell::new(Reads::default()));
-        let plain_values = Json::from(&Value::Map(values.clone()));
         let files = self.run_templates(&chart, &values, input, &reads)?;
         let (files, notes) = take_notes(files, chart.name());
         let (hooks, documents) = sort_documents(&files, Order::Install)?;
         let chart = chart.to_chart();
         let reads = reads.take();
-        Ok(Rendered {
-            manifest: manifest(&documents),
-            documents,
-            hooks,
-            notes,
-            crds: chart.crds(),
-            values: plain_values,
-            chart,
-            reads,
-        })
+        Ok(Rendered { manifest: manifest(&documents), documents, hooks, notes, crds: chart.crds(), chart, reads })
     }
 
     /// Only runs the templates (`engine.Render`): the output of each that is not a partial, by its full name.

@@ -19,7 +19,7 @@ mod write;
 pub use encode::{Encode, EncodeError, Sink};
 pub use error::ParseError;
 
-use crate::value::Json;
+use crate::value::{Json, Value};
 use read::decode::Duplicates;
 
 #[cfg(test)]
@@ -38,6 +38,17 @@ pub const MAX_OUTPUT: usize = 64 << 20;
 /// Of duplicate keys the last wins. The error's text is the one that Helm prints.
 pub fn parse(text: &str) -> Result<Json, ParseError> {
     read::decode::document(text, Duplicates::LastWins)
+}
+
+/// Like [`parse`], but of a map at the root only the given members are kept. The rest is checked all the same: the
+/// errors are those of [`parse`].
+pub fn parse_members(text: &str, members: &[&str]) -> Result<Json, ParseError> {
+    read::decode::members(text, members)
+}
+
+/// Like [`parse`], straight into a value of templates.
+pub fn parse_value(text: &str) -> Result<Value, ParseError> {
+    read::decode::value(text)
 }
 
 /// Like [`parse`], but duplicate keys are refused (`sigs.k8s.io/yaml` UnmarshalStrict).

@@ -110,22 +110,25 @@ const MAP_TYPE: &str = "map[string]interface {}";
 const LIST_TYPE: &str = "[]interface {}";
 
 /// What was read, or the message that takes its place.
-type Read = Result<Json, String>;
+type Read<T> = Result<T, String>;
 
 fn read_yaml(
     host: &mut dyn Host,
     arguments: &[Value],
-    accepts: fn(&Json) -> bool,
+    accepts: fn(&Value) -> bool,
     target: &str,
-) -> Result<Read, CallError> {
+) -> Result<Read<Value>, CallError> {
     let text = arguments.text(0);
     host.charge(text.len() as u64, 8 * text.len() as u64)?;
     let Some(utf8) = text.as_utf8() else {
         return Ok(Err("error converting YAML to JSON: yaml: invalid leading UTF-8 octet".to_owned()));
     };
-    Ok(match yaml::parse(utf8) {
-        Ok(json) if json.is_null() || accepts(&json) => Ok(json),
-        Ok(json) => Err(format!("error unmarshaling JSON: while decoding JSON: {}", misfit(&json, target))),
+    Ok(match yaml::parse_value(utf8) {
+        Ok(value) if matches!(value, Value::Nil) || accepts(&value) => Ok(value),
+        Ok(value) => {
+            let misfit = misfit(&Json::from(&value), target);
+            Err(format!("error unmarshaling JSON: while decoding JSON: {misfit}"))
+        }
         Err(error) => Err(error.to_string()),
     })
 }
@@ -135,7 +138,7 @@ fn read_json(
     arguments: &[Value],
     accepts: fn(&Json) -> bool,
     target: &str,
-) -> Result<Read, CallError> {
+) -> Result<Read<Json>, CallError> {
     let text = arguments.text(0);
     host.charge(text.len() as u64, 8 * text.len() as u64)?;
     Ok(match json::decode(text.as_bytes()) {
@@ -154,17 +157,17 @@ fn message_list(message: String) -> Value {
 }
 
 fn from_yaml(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
-    Ok(match read_yaml(host, arguments, Json::is_object, MAP_TYPE)? {
-        Ok(Json::Null) => Value::Map(Map::new()),
-        Ok(json) => Value::from(&json),
+    Ok(match read_yaml(host, arguments, |value| value.as_map().is_some(), MAP_TYPE)? {
+        Ok(Value::Nil) => Value::Map(Map::new()),
+        Ok(value) => value,
         Err(message) => message_map(message),
     })
 }
 
 fn from_yaml_array(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
-    Ok(match read_yaml(host, arguments, Json::is_array, LIST_TYPE)? {
-        Ok(Json::Null) => Value::List(List::new([])),
-        Ok(json) => Value::from(&json),
+    Ok(match read_yaml(host, arguments, |value| value.as_list().is_some(), LIST_TYPE)? {
+        Ok(Value::Nil) => Value::List(List::new([])),
+        Ok(value) => value,
         Err(message) => message_list(message),
     })
 }

@@ -7,8 +7,9 @@ use super::super::error::ParseError;
 use super::super::{MAX_DEPTH, binary};
 use super::compose::{Document, NodeId, NodeKind, compose};
 use super::resolve::{Resolved, resolve};
+use super::skim;
 use super::tree::Tree;
-use crate::value::Json;
+use crate::value::{Json, Value};
 
 /// What becomes of a key that a map has already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,22 @@ pub fn document(text: &str, duplicates: Duplicates) -> Result<Json, ParseError> 
     if !decoder.refused.is_empty() {
         return Err(ParseError::Unmarshal(decoder.refused));
     }
+    tree.into_json().map_err(ParseError::Conversion)
+}
+
+/// Reads the first document as a value of templates.
+pub fn value(text: &str) -> Result<Value, ParseError> {
+    let document = compose(text).map_err(ParseError::Yaml)?;
+    let tree = Decoder::new(&document, Duplicates::LastWins).root().map_err(ParseError::Yaml)?;
+    tree.into_value().map_err(ParseError::Conversion)
+}
+
+/// Reads some members of the first document's map. A member that is not wanted is left out where it is
+/// [harmless](skim::is_harmless): it could not cause an error.
+pub fn members(text: &str, wanted: &[&str]) -> Result<Json, ParseError> {
+    let mut document = compose(text).map_err(ParseError::Yaml)?;
+    skim::drop_members(&mut document, wanted);
+    let tree = Decoder::new(&document, Duplicates::LastWins).root().map_err(ParseError::Yaml)?;
     tree.into_json().map_err(ParseError::Conversion)
 }
 

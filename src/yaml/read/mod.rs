@@ -9,6 +9,7 @@ mod plain;
 mod quoted;
 pub mod resolve;
 mod scanner;
+mod skim;
 mod tag;
 mod timestamp;
 mod token;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::encode::{Encode, Sink};
 use super::super::number::{format_general, format_general_32};
-use crate::value::Json;
+use crate::value::{Json, List, Value};
 
 /// A decoded value. A map keeps its assignments in order, so that of equal keys the last one counts.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +41,30 @@ impl Tree {
                     object.insert(key, value.into_json()?);
                 }
                 Json::Object(object)
+            }
+        })
+    }
+
+    /// The value of templates that the JSON form becomes.
+    pub fn into_value(self) -> Result<Value, String> {
+        Ok(match self {
+            Self::Null => Value::Nil,
+            Self::Bool(b) => Value::Bool(b),
+            #[expect(clippy::cast_precision_loss, reason = "Helm's numbers are float64")]
+            Self::Signed(n) => Value::Float(n as f64),
+            #[expect(clippy::cast_precision_loss, reason = "Helm's numbers are float64")]
+            Self::Unsigned(n) => Value::Float(n as f64),
+            Self::Float(f) if f.is_finite() => Value::Float(f),
+            Self::Float(f) => return Err(format!("json: unsupported value: {}", format_general(f))),
+            Self::Text(text) => Value::Str(text.into()),
+            Self::List(items) => {
+                let items: Vec<Value> = items.into_iter().map(Self::into_value).collect::<Result<_, _>>()?;
+                Value::List(List::new(items))
+            }
+            Self::Map(entries) => {
+                let entry = |(key, value): (Self, Self)| Ok((key.into_key(&value)?, value.into_value()?));
+                let entries: Vec<(String, Value)> = entries.into_iter().map(entry).collect::<Result<_, String>>()?;
+                Value::Map(entries.into_iter().collect())
             }
         })
     }
