@@ -1,9 +1,9 @@
 //! Go maps with string keys, shared by reference.
 
 use std::cell::{Ref, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::entries::Entries;
 use super::{Str, Value};
 
 /// The type of a map, which `typeOf` sees and field access depends on.
@@ -34,7 +34,7 @@ impl MapType {
 pub struct Map {
     map_type: MapType,
     nil: bool,
-    entries: Rc<RefCell<BTreeMap<Str, Value>>>,
+    entries: Rc<RefCell<Entries>>,
 }
 
 impl Default for Map {
@@ -82,7 +82,7 @@ impl Map {
 
     /// Whether the key is there, whatever its value.
     pub fn contains_key(&self, key: &[u8]) -> bool {
-        self.entries.borrow().contains_key(key)
+        self.entries.borrow().get(key).is_some()
     }
 
     /// Sets a key, for every holder of this map; a nil map stays as it is.
@@ -110,17 +110,17 @@ impl Map {
 
     /// A snapshot of the entries in byte order of their keys, the order of `range`.
     pub fn entries(&self) -> Vec<(Str, Value)> {
-        self.entries.borrow().iter().map(|(k, v)| (k.clone(), v.clone())).collect()
+        self.entries.borrow().to_vec()
     }
 
     /// The entries themselves, borrowed; nothing may change the map meanwhile.
-    pub fn read(&self) -> Ref<'_, BTreeMap<Str, Value>> {
+    pub fn read(&self) -> Ref<'_, Entries> {
         self.entries.borrow()
     }
 
     /// A snapshot of the keys in byte order.
     pub fn keys(&self) -> Vec<Str> {
-        self.entries.borrow().keys().cloned().collect()
+        self.entries.borrow().iter().map(|(key, _)| key.clone()).collect()
     }
 
     /// Whether both handles are the same map.
@@ -144,9 +144,8 @@ impl Map {
 
 impl<K: Into<Str>> FromIterator<(K, Value)> for Map {
     fn from_iter<I: IntoIterator<Item = (K, Value)>>(entries: I) -> Self {
-        let map = Self::new();
-        *map.entries.borrow_mut() = entries.into_iter().map(|(k, v)| (k.into(), v)).collect();
-        map
+        let entries = entries.into_iter().map(|(key, value)| (key.into(), value)).collect();
+        Self { map_type: MapType::Any, nil: false, entries: Rc::new(RefCell::new(entries)) }
     }
 }
 

@@ -9,11 +9,13 @@
 //! a number that came from YAML or JSON is stored as `f64` and one from `--set` as `i64`.
 
 mod convert;
+mod entries;
 mod list;
 mod map;
 mod object;
 mod text;
 
+pub use entries::Entries;
 pub use list::{ElementType, List};
 pub use map::{Map, MapType};
 pub use object::{Kind, Method, Object, Parameter};

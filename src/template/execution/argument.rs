@@ -38,7 +38,7 @@ impl Execution<'_> {
         match &frame.parsed.node(id).kind {
             NodeKind::Dot => Ok(dot.clone()),
             NodeKind::Nil => Ok(Operand::INVALID),
-            NodeKind::Field(fields) => self.field_chain(frame, dot, dot.clone(), id, fields, Arguments::NONE),
+            NodeKind::Field(fields) => self.field_chain(frame, dot, dot, id, fields, Arguments::NONE),
             NodeKind::Variable { id: variable, fields } => {
                 self.variable(frame, dot, id, *variable, fields, Arguments::NONE)
             }

@@ -54,7 +54,7 @@ impl Execution<'_> {
         match &frame.parsed.node(first).kind {
             NodeKind::Field(fields) => {
                 self.at = first;
-                self.field_chain(frame, dot, dot.clone(), first, fields, arguments)
+                self.field_chain(frame, dot, dot, first, fields, arguments)
             }
             NodeKind::Chain { node, fields } => self.chain(frame, dot, first, *node, fields, arguments),
             NodeKind::Identifier { name, callee } => {
@@ -121,7 +121,7 @@ impl Execution<'_> {
     ) -> Result<Operand, Failure> {
         self.at = id;
         let receiver = self.any_operand(frame, dot, node)?;
-        self.field_chain(frame, dot, receiver, id, fields, arguments)
+        self.field_chain(frame, dot, &receiver, id, fields, arguments)
     }
 
     /// `$x` and `$x.Field`.
@@ -143,7 +143,7 @@ impl Execution<'_> {
             self.not_a_function(frame, &arguments)?;
             return Ok(value);
         }
-        self.field_chain(frame, dot, value, id, fields, arguments)
+        self.field_chain(frame, dot, &value, id, fields, arguments)
     }
 
     /// The last declaration of a variable in the running template.

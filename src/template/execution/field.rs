@@ -13,17 +13,24 @@ impl Execution<'_> {
         &mut self,
         frame: Frame<'_>,
         dot: &Operand,
-        receiver: Operand,
+        receiver: &Operand,
         id: NodeId,
         fields: &[Str],
         arguments: Arguments<'_>,
     ) -> Result<Operand, Failure> {
-        let Some((last, path)) = fields.split_last() else { return Ok(receiver) };
-        let mut receiver = receiver;
-        for name in path {
-            receiver = self.field(frame, dot, &receiver, id, name, Arguments::NONE)?;
+        let (first, rest) = match fields {
+            [] => return Ok(receiver.clone()),
+            [only] => return self.field(frame, dot, receiver, id, only, arguments),
+            [first, rest @ ..] => (first, rest),
+        };
+        let mut receiver = self.field(frame, dot, receiver, id, first, Arguments::NONE)?;
+        let mut arguments = Some(arguments);
+        for (index, name) in rest.iter().enumerate() {
+            let is_last = index + 1 == rest.len();
+            let arguments = arguments.take_if(|_| is_last).unwrap_or(Arguments::NONE);
+            receiver = self.field(frame, dot, &receiver, id, name, arguments)?;
         }
-        self.field(frame, dot, &receiver, id, last, arguments)
+        Ok(receiver)
     }
 
     fn field(
