@@ -1,10 +1,11 @@
 //! The `coxswain` binary.
 
-use clap::Parser;
+use std::process::ExitCode;
 
-fn main() -> anyhow::Result<()> {
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
-    Ok(coxswain::cli::Arguments::parse().run()?)
+fn main() -> ExitCode {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("Error: another TLS provider is installed already");
+        return ExitCode::FAILURE;
+    }
+    coxswain::cli::main(std::env::args_os())
 }

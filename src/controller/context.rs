@@ -10,7 +10,6 @@ use kube::{Resource, ResourceExt};
 use tokio::sync::Semaphore;
 
 use super::attempts::Attempts;
-use super::chance::OperatingSystem;
 use super::events::{Events, Note};
 use super::failure::Failure;
 use super::helm_request::{Basis, Inputs};
@@ -25,7 +24,7 @@ use crate::cluster::observe::{Observer, OwnerKey};
 use crate::cluster::records::RecordIndex;
 use crate::cluster::{Cluster, Discovery, ObjectKey};
 use crate::plan::Digest;
-use crate::render::{Input, Limits, Release, Rendered};
+use crate::render::{Input, Limits, OperatingSystem, Release, Rendered};
 use crate::source::Charts;
 use crate::value::Json;
 

@@ -5,7 +5,6 @@
 
 mod attempts;
 mod backoff;
-mod chance;
 pub mod chartrepo;
 mod context;
 mod events;

@@ -1,8 +1,10 @@
 //! `.Capabilities`: what the cluster can do, as plain data (`pkg/chart/common/capabilities.go`).
 
 mod object;
+mod version;
 
 pub(super) use object::object;
+pub use version::KubeVersionError;
 
 /// The Kubernetes version.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //! renderResources, `pkg/release/v1/util`).
 
 mod capabilities;
+mod chance;
 mod context;
 mod files;
 mod glob;
@@ -15,7 +16,8 @@ mod manifest;
 mod order;
 mod program;
 
-pub use capabilities::{Capabilities, HelmVersion, KubeVersion};
+pub use capabilities::{Capabilities, HelmVersion, KubeVersion, KubeVersionError};
+pub use chance::OperatingSystem;
 pub use hook::{Event, Hook};
 pub use lookup::{Lookup, NoCluster, Query, Reads};
 pub use manifest::{Head, Manifest, sort_documents, split};

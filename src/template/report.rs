@@ -9,6 +9,11 @@ use super::error::ExecError;
 const WARNING_START: &str = "HELM_ERR_START";
 const WARNING_END: &str = "HELM_ERR_END";
 
+/// Go's text of an error, without the marks that Helm's `fail` puts around its message.
+pub fn plain_error(error: &ExecError) -> String {
+    error.text().replace(WARNING_START, "").replace(WARNING_END, "")
+}
+
 /// Marks a message of `fail` or `required`.
 pub(super) fn wrap_warning(message: &str) -> String {
     format!("{WARNING_START}{message}{WARNING_END}")

@@ -23,5 +23,6 @@ mod rights;
 mod rooms;
 mod samples;
 mod storage;
+mod template;
 mod undisturbed;
 mod world;

@@ -138,6 +138,15 @@ impl<'a> Execution<'a> {
         }
     }
 
+    /// Runs one template as Go alone does: `<no value>` stays.
+    ///
+    /// # Errors
+    /// Go's text.
+    pub fn render_plain(&mut self, name: &str, data: &Value) -> Result<Vec<u8>, String> {
+        let Some(template) = self.set.get(name.as_bytes()) else { return Err(host::no_template(&name.into())) };
+        self.execute(template, data.clone()).map_err(|error| report::plain_error(&error))
+    }
+
     /// Runs a template as Go's `Execute` does: with variables and a depth of its own. Returns what it wrote.
     fn execute(&mut self, template: &Template, data: Value) -> Result<Vec<u8>, Failure> {
         let frame = Frame::new(template);

@@ -21,7 +21,7 @@ use kube::{Api, Client};
 use serde_json::json;
 
 pub use self::process::{Process, Signal};
-use self::programs::Programs;
+pub use self::programs::Programs;
 use self::servers::Layout;
 use super::audit::Mark;
 use super::command;

@@ -1,0 +1,92 @@
+//! Charts and values behind URLs and in repositories (`pkg/repo/v1/chartrepo.go` FindChartInRepoURL, `pkg/getter`).
+
+use super::{Failure, TemplateArguments};
+use crate::source::SourceError;
+use crate::source::http::{Credentials, Fetched, Identity, Options, Repository, Tls, Validators};
+use crate::source::index::Index;
+use crate::yaml::quote::quote;
+
+/// Whether the text is a URL that can be downloaded.
+pub(super) fn is_url(text: &str) -> bool {
+    let starts = |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    starts("http://") || starts("https://")
+}
+
+/// Downloads what is at a URL.
+pub(super) fn fetch(url: &str, arguments: &TemplateArguments) -> Result<Vec<u8>, Failure> {
+    let repository = repository(url, arguments)?;
+    run(async { repository.download(url, None).await.map_err(|error| failure(error, url)) })
+}
+
+/// Downloads the chart of that name from the repository that the arguments name.
+pub(super) fn fetch_from_repository(arguments: &TemplateArguments, chart: &str) -> Result<Vec<u8>, Failure> {
+    let url = &arguments.repo;
+    let repository = repository(url, arguments)?;
+    run(async {
+        let index_url = format!("{}/index.yaml", url.trim_end_matches('/'));
+        let fetched = repository.fetch_index(&Validators::default()).await;
+        let fetched = fetched.map_err(|error| Failure::Repository {
+            repository: url.clone(),
+            cause: Box::new(failure(error, &index_url)),
+        })?;
+        let index = match fetched {
+            Fetched::Index(document, _) => Index::from(&document),
+            Fetched::Unchanged => Index::default(),
+        };
+        let wanted = arguments.wanted_version();
+        let entry = index.choose(chart, wanted).map_err(|_| {
+            let version = if wanted.is_empty() { String::new() } else { format!(" version {}", quote(wanted)) };
+            Failure::NotInRepository { chart: format!("chart {}{version}", quote(chart)), repository: url.clone() }
+        })?;
+        let archive = repository.download(&entry.url, entry.digest).await;
+        archive.map_err(|error| failure(error, &repository.shown_archive(&entry.url)))
+    })
+}
+
+fn repository(url: &str, arguments: &TemplateArguments) -> Result<Repository, Failure> {
+    let TemplateArguments { username, password, .. } = arguments;
+    let given = !username.is_empty() && !password.is_empty();
+    let options = Options {
+        url: url.to_owned(),
+        credentials: given.then(|| Credentials { username: username.clone(), password: password.clone() }),
+        pass_credentials_all: arguments.pass_credentials,
+        tls: tls(arguments)?,
+        ..Options::default()
+    };
+    Repository::new(options).map_err(Failure::Source)
+}
+
+fn tls(arguments: &TemplateArguments) -> Result<Tls, Failure> {
+    let TemplateArguments { ca_file, cert_file, key_file, .. } = arguments;
+    let read = |path: &String| std::fs::read_to_string(path).map_err(|error| Failure::file("open", path, &error));
+    let authorities = if ca_file.is_empty() { None } else { Some(read(ca_file)?) };
+    let identity = if cert_file.is_empty() || key_file.is_empty() {
+        None
+    } else {
+        Some(Identity { certificate: read(cert_file)?, key: read(key_file)? })
+    };
+    Ok(Tls { authorities, identity, insecure_skip_verify: arguments.insecure_skip_tls_verify })
+}
+
+fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failure::Runtime)?.block_on(work)
+}
+
+/// A failed request in Helm's words, where it has words of its own.
+fn failure(error: SourceError, url: &str) -> Failure {
+    let status = match &error {
+        SourceError::Unauthorized { .. } => 401,
+        SourceError::Forbidden { .. } => 403,
+        SourceError::NotFound { .. } => 404,
+        SourceError::RateLimited { .. } => 429,
+        SourceError::Server { status, .. } | SourceError::Status { status, .. } => *status,
+        SourceError::Refused { address } => {
+            let cause = format!("dial tcp {address}: connect: connection refused");
+            return Failure::Get { url: url.to_owned(), cause };
+        }
+        _ => return Failure::Source(error),
+    };
+    let phrase = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    Failure::Status { url: url.to_owned(), status: format!("{status} {}", phrase.unwrap_or_default()) }
+}

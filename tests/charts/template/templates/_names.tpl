@@ -1,0 +1,3 @@
+{{- define "template.name" -}}
+{{ .Release.Name }}-{{ .Chart.Name }}
+{{- end }}
