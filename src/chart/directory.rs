@@ -26,6 +26,7 @@ pub fn load_directory(directory: &Path, limits: &Limits) -> Result<Chart, LoadEr
         Walk { rules: rules.map_err(LoadError::Ignore)?, budget: &mut budget, files: Vec::new(), root: &root };
     walk.directory(&root, "", 0)?;
     let files = walk.files;
+    load::check_version(&files)?;
     let digest = load::content_digest(&files);
     let chart = load::chart_from_files(files, &mut budget, 0)?;
     Ok(Chart { digest: digest.into(), ..chart })

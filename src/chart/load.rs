@@ -77,7 +77,7 @@ fn hex_digest(hash: &[u8]) -> String {
 }
 
 /// Which generation of charts this is, before anything else is read (`pkg/chart/loader/load.go`).
-fn check_version(files: &[File]) -> Result<(), LoadError> {
+pub fn check_version(files: &[File]) -> Result<(), LoadError> {
     let chart_yaml = files.iter().find(|file| file.name == "Chart.yaml").ok_or(LoadError::NoChartYaml)?;
     let mut decoded = Decoded::default();
     decoded

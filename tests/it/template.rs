@@ -201,7 +201,7 @@ fn flags_do_what_they_do_in_helm() -> Result<()> {
         &["x", "template", "--set", "count=1e3,big=12345678901,zero=007,yes=TRUE", "--set", "extra[2]=x"],
         &["x", "template", "--set-string", "message=07,count=true"],
         &["x", "template", "--set-json", "message=1.50,list=[1,{\"a\":null}]"],
-        &["x", "template", "--set-json", " {\"message\": 1000000, \"nested\": {\"a\": [1]}}"],
+        &["x", "template", "--set-json", " {\"message\": 1000000, \"nested\": {\"a\": {\"c\": [1]}}}"],
         &["x", "template", "--set-file", "message=text.txt,other=values.yaml"],
         &["x", "template", "--set-literal", "message=a,b={c}\\d[0]"],
         &["x", "template", "--set-literal", "message=1", "--set-file", "message=text.txt", "--set", "message=2"],

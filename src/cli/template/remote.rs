@@ -30,7 +30,7 @@ pub(super) fn fetch_from_repository(arguments: &TemplateArguments, chart: &str) 
             cause: Box::new(failure(error, &index_url)),
         })?;
         let index = match fetched {
-            Fetched::Index(document, _) => Index::from(&document),
+            Fetched::Index { index, .. } => index,
             Fetched::Unchanged => Index::default(),
         };
         let wanted = arguments.wanted_version();
