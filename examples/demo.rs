@@ -1,6 +1,6 @@
 //! A release's whole life on a control plane of its own, shown with the real output of kubectl and helm.
 //!
-//! `make demo` runs it. With `KEEP=1` the cluster stays up until a key press or Ctrl-C.
+//! `make demo` runs it. With `KEEP=1` the cluster stays up until Enter or Ctrl-C.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -133,11 +133,16 @@ impl Demo {
     }
 
     fn keep(&self) -> Result<()> {
-        say("The cluster stays up until you press Enter. In another terminal:");
+        say("The cluster stays up until you press Enter or Ctrl-C. In another terminal:");
         println!("    export KUBECONFIG={}", self.cluster.kubeconfig().display());
         println!("    {} get hr -n {NAMESPACE}", self.cluster.bin("kubectl").display());
         println!("    {} list -n {NAMESPACE}", self.cluster.bin("helm").display());
-        std::io::stdin().read_line(&mut String::new())?;
+        // Without a terminal nobody can press Enter: then only a signal ends it.
+        if std::io::stdin().read_line(&mut String::new())? == 0 {
+            loop {
+                std::thread::park();
+            }
+        }
         Ok(())
     }
 

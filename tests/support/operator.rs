@@ -59,6 +59,42 @@ impl Operator {
         Ok(super::http::get(&self.listen, "/metrics")?.body)
     }
 
+    /// How much processor time it has used.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn cpu(&self) -> Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks: u64 = [11, 12].iter().filter_map(|&index| fields.get(index)?.parse::<u64>().ok()).sum();
+        // Linux counts in hundredths of a second for every program.
+        Ok(Duration::from_millis(ticks * 10))
+    }
+
+    /// A line of its memory in `/proc`, in MiB: `VmRSS` now, `VmHWM` at its peak.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn memory(&self, line: &str) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
+        let found = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':'));
+        let kilobytes = found.and_then(|text| text.split_whitespace().next()).context("no such line")?;
+        Ok(kilobytes.parse::<f64>()? / 1024.0)
+    }
+
+    /// Its process id: that of the reaper's child that listens where the operator was told to.
+    fn pid(&self) -> Result<u32> {
+        let listen = format!("--listen={}", self.listen);
+        let is_it = |pid: &u32| {
+            let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let mut words = command.split('\0');
+            words.next().is_some_and(|program| program.ends_with("/coxswain")) && words.any(|word| word == listen)
+        };
+        let entries = std::fs::read_dir("/proc")?.flatten();
+        let mut pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        pids.find(is_it).context("the operator has ended")
+    }
+
     /// Everything it has logged.
     ///
     /// # Errors
