@@ -33,14 +33,22 @@ impl From<ObserveError> for Failure {
 }
 
 impl Context {
-    /// Watches the kinds of objects from now on.
+    /// Watches the kinds of objects from now on, those that are served already: a kind may come with a definition of
+    /// the same operation. Gives the kinds that are watched.
     ///
     /// # Errors
     /// A kind may not be watched, or does not answer.
-    pub async fn follow_kinds(&self, objects: &[Object]) -> Result<(), Failure> {
+    pub async fn follow_kinds(&self, objects: &[Object]) -> Result<HashSet<Kind>, Failure> {
         let kinds: HashSet<&Kind> = objects.iter().map(|object| &object.kind).collect();
-        let kinds: Vec<Kind> = kinds.into_iter().cloned().collect();
-        Ok(self.observer.ensure(&kinds, LISTING).await?)
+        let mut served = HashSet::new();
+        for kind in kinds {
+            if self.discovery().resolve(&kind.resource.api_version, &kind.resource.kind).await?.is_some() {
+                served.insert(kind.clone());
+            }
+        }
+        let watched: Vec<Kind> = served.iter().cloned().collect();
+        self.observer.ensure(&watched, LISTING).await?;
+        Ok(served)
     }
 
     /// Those of the objects that exist, with the marks of their owners. Objects of releases are known from the
@@ -49,10 +57,10 @@ impl Context {
     /// # Errors
     /// A kind may not be watched, or an object in the way not be read.
     pub async fn marks(&self, cluster: &Cluster, objects: &[Object]) -> Result<Vec<(ObjectKey, Marks)>, Failure> {
-        self.follow_kinds(objects).await?;
+        let served = self.follow_kinds(objects).await?;
         let mut marks = Vec::new();
         let mut strangers = Vec::new();
-        for object in objects {
+        for object in objects.iter().filter(|object| served.contains(&object.kind)) {
             match self.observer.lookup(&object.key) {
                 Observed::Managed(state) => marks.push((object.key.clone(), state.marks)),
                 Observed::Absent => {}

@@ -268,3 +268,17 @@ async fn a_hook_that_is_removed_the_moment_it_is_done_has_succeeded() -> Result<
     place.until_ready("web")?;
     wait::until(LIMIT, "the Jobs to be removed", || Ok(place.get("job", "web-before")?.is_none().then_some(())))
 }
+
+#[tokio::test]
+async fn kinds_that_come_with_a_chart_are_served_before_their_objects_are_applied() -> Result<()> {
+    let place = world().place("widgets", &["widgets"]).await?;
+    place.apply(&place.request("web", json!({"chart": "charts/widgets"})))?;
+    place.until_ready("web")?;
+    for kind in ["gadget", "widget"] {
+        place.kubectl(&["patch", kind, "web", "--type", "merge", "-p", r#"{"spec":{"size":2}}"#])?;
+        place.until(kind, "web", "an object of the new kind to be repaired", |object| object["spec"]["size"] == 1)?;
+    }
+    place.kubectl(&["delete", "helmrequest", "web"])?;
+    assert!(place.get("crd", "gadgets.widgets.example.com")?.is_some(), "what crds/ brought stays");
+    Ok(())
+}

@@ -43,9 +43,11 @@ async fn an_install_writes_no_more_than_it_must_and_a_quiet_release_costs_nothin
     let world = World::start()?;
     let place = world.place("quiet", &["hello-0.1.0"]).await?;
     let request = |name: &str| place.request(name, json!({"chart": "charts/hello", "version": "0.1.0"}));
-    // The first release of a chart starts the watches of its kinds; the second finds them running.
+    // The first release of a chart starts the watches of its kinds; the second finds them running. The repository's
+    // own writes are over once it is told as synced.
     place.apply(&request("first"))?;
     place.until_ready("first")?;
+    place.until("chartrepo", "charts", "the repository to be synced", |repo| repo["status"]["phase"] == "Synced")?;
     let mark = world.cluster.audit_mark()?;
     place.apply(&request("second"))?;
     place.until_ready("second")?;

@@ -204,26 +204,42 @@ impl Deployment<'_> {
     ) -> Result<Prepared, Failure> {
         let ReleaseKey { namespace, name } = self.release.clone();
         let release = Release { name, namespace, revision, is_upgrade };
-        let mut rendered = self.context.render(self.cluster, inputs, values, &release).await?;
-        if self.request.spec.crds() != CrdPolicy::Skip && self.apply_definitions(&rendered).await? {
-            rendered = self.context.render(self.cluster, inputs, values, &release).await?;
+        let prepared = self.prepare_once(inputs, values, &release).await?;
+        let definitions = self.definitions(&prepared.rendered).await?;
+        // Templates may look at what the cluster serves, so they are asked again once it serves more.
+        if self.install_definitions(&definitions).await? {
+            return self.prepare_once(inputs, values, &release).await;
         }
-        let mut objects = self.cluster.read_manifest(&rendered.manifest, &self.release.namespace).await?;
+        Ok(prepared)
+    }
+
+    async fn prepare_once(&self, inputs: &Inputs, values: &Json, release: &Release) -> Result<Prepared, Failure> {
+        let rendered = self.context.render(self.cluster, inputs, values, release).await?;
+        let definitions = self.definitions(&rendered).await?;
+        let read = self.cluster.read_manifest_with(&rendered.manifest, &self.release.namespace, &definitions);
+        let mut objects = read.await?;
         self.stamp(&mut objects);
         preflight::check(self, &objects).await?;
         Ok(Prepared { rendered, objects })
     }
 
-    /// Applies the chart's `crds/`, those that do not exist or, by policy, all; tells whether it wrote any. Nothing of
-    /// them belongs to the release, as with Helm.
-    async fn apply_definitions(&self, rendered: &Rendered) -> Result<bool, Failure> {
+    /// The chart's `crds/`, unless the request leaves them out. Nothing of them belongs to the release, as with Helm.
+    async fn definitions(&self, rendered: &Rendered) -> Result<Vec<Object>, Failure> {
         let mut definitions = Vec::new();
+        if self.request.spec.crds() == CrdPolicy::Skip {
+            return Ok(definitions);
+        }
         for crd in &rendered.crds {
             let content = String::from_utf8_lossy(&crd.data);
             let documents = split(&content).into_iter().map(|text| format!("---\n# Source: {}\n{text}\n", crd.path));
             let manifest: String = documents.collect();
             definitions.extend(self.cluster.read_manifest(&manifest, &self.release.namespace).await?);
         }
+        Ok(definitions)
+    }
+
+    /// Applies definitions, those that do not exist or, by policy, all; tells whether it wrote any.
+    async fn install_definitions(&self, definitions: &[Object]) -> Result<bool, Failure> {
         if definitions.is_empty() {
             return Ok(false);
         }
@@ -231,7 +247,7 @@ impl Deployment<'_> {
             CrdPolicy::CreateReplace => Existing::Replace,
             CrdPolicy::Create | CrdPolicy::Skip => Existing::Keep,
         };
-        let outcome = self.cluster.install_definitions(&definitions, existing).await;
+        let outcome = self.cluster.install_definitions(definitions, existing).await;
         refusals(outcome.failed)?;
         Ok(!outcome.applied.is_empty())
     }
@@ -286,6 +302,9 @@ impl Deployment<'_> {
         let outcome = self.cluster.apply_all(objects, ApplyOptions::default()).await;
         outcome.applied.iter().for_each(|_| self.context.metrics.applied(false));
         outcome.failed.iter().for_each(|_| self.context.metrics.applied(true));
+        if objects.iter().any(Object::is_definition) {
+            self.context.follow_kinds(objects).await?;
+        }
         self.context.track(self.request, &outcome.applied);
         refusals(outcome.failed)
     }
