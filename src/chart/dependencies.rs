@@ -225,3 +225,127 @@ fn nest(path: &str, table: Map) -> Map {
     }
     path.split('.').rev().fold(table, |inner, key| std::iter::once((key, Value::Map(inner))).collect())
 }
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::chart::Metadata;
+
+    /// A chart of the given name, default values and subcharts; version 1.0.0.
+    pub fn chart(name: &str, values: Json, dependencies: Vec<Chart>) -> Chart {
+        let metadata = Metadata {
+            api_version: "v2".to_owned(),
+            name: name.to_owned(),
+            version: "1.0.0".to_owned(),
+            ..Metadata::default()
+        };
+        Chart {
+            metadata: Arc::new(metadata),
+            lock: None,
+            templates: Arc::default(),
+            files: Arc::default(),
+            values: Arc::new(values),
+            schema: None,
+            schema_modified: None,
+            modified: None,
+            dependencies,
+            digest: "".into(),
+        }
+    }
+
+    fn declare(mut chart: Chart, declared: Json) -> Chart {
+        let declared = serde_json::from_value(declared).expect("dependencies");
+        Arc::make_mut(&mut chart.metadata).dependencies = Some(declared);
+        chart
+    }
+
+    fn names(chart: &Chart, values: Json) -> Vec<String> {
+        let Value::Map(values) = Value::from(&values) else { return Vec::new() };
+        let selected = process(chart, &values).expect("valid");
+        selected.dependencies.iter().map(|child| child.name().to_owned()).collect()
+    }
+
+    #[test]
+    fn one_chart_serves_several_declarations_under_aliases() {
+        let parent = chart("c", Json::Null, vec![chart("sub", Json::Null, vec![]), chart("extra", Json::Null, vec![])]);
+        let parent = declare(
+            parent,
+            json!([{"name": "sub", "version": "^1"}, {"name": "sub", "version": ">=1.0", "alias": "other"}]),
+        );
+        assert_eq!(names(&parent, json!({})), ["extra", "sub", "other"]);
+    }
+
+    #[test]
+    fn a_declaration_that_matches_no_version_leaves_its_chart_unlisted() {
+        let parent = chart("c", Json::Null, vec![chart("sub", Json::Null, vec![])]);
+        for version in ["2.x", ""] {
+            let declared = json!([{"name": "sub", "version": version, "alias": "renamed", "condition": "sub.enabled"}]);
+            let parent = declare(parent.clone(), declared);
+            assert_eq!(names(&parent, json!({"sub": {"enabled": false}})), ["sub"], "{version}");
+        }
+    }
+
+    #[test]
+    fn conditions_win_over_tags_and_the_first_boolean_counts() {
+        let parent = chart("c", json!({"sub": {"enabled": "text"}}), vec![chart("sub", Json::Null, vec![])]);
+        let parent = declare(
+            parent,
+            json!([{"name": "sub", "version": "*", "tags": ["front", "back"], "condition": "missing.x,sub.enabled,on"}]),
+        );
+        let table = [
+            (json!({}), true),
+            (json!({"tags": {"front": false}}), false),
+            (json!({"tags": {"front": false, "back": true}}), true),
+            (json!({"tags": {"front": "no"}}), true),
+            (json!({"tags": {"front": false}, "on": true}), true),
+            (json!({"on": false}), false),
+            (json!({"sub": {"enabled": true}, "on": false}), true),
+        ];
+        for (values, enabled) in table {
+            assert_eq!(names(&parent, values.clone()).len(), usize::from(enabled), "{values}");
+        }
+    }
+
+    #[test]
+    fn conditions_of_subcharts_are_looked_up_under_their_names() {
+        let inner = declare(
+            chart("sub", json!({"deep": {"enabled": false}}), vec![chart("deep", Json::Null, vec![])]),
+            json!([{"name": "deep", "version": "1.0.0", "condition": "deep.enabled"}]),
+        );
+        let parent = declare(chart("c", Json::Null, vec![inner]), json!([{"name": "sub", "version": "1.0.0"}]));
+        let count = |values: Json| {
+            let Value::Map(values) = Value::from(&values) else { return 0 };
+            process(&parent, &values).expect("valid").dependencies[0].dependencies.len()
+        };
+        assert_eq!(count(json!({})), 0);
+        assert_eq!(count(json!({"sub": {"deep": {"enabled": true}}})), 1);
+    }
+
+    #[test]
+    fn values_are_imported_below_the_parents_own() {
+        let defaults = json!({"exports": {"data": {"a": "child", "b": "child"}}, "inner": {"x": 1.0}});
+        let parent = declare(
+            chart("c", json!({"a": "parent"}), vec![chart("sub", defaults, vec![])]),
+            json!([{
+                "name": "sub",
+                "version": "1.0.0",
+                "import-values": ["data", {"child": "inner", "parent": "into.here"}, "missing"],
+            }]),
+        );
+        let processed = process(&parent, &Map::new()).expect("valid").to_chart();
+        assert_eq!(processed.values["a"], "parent");
+        assert_eq!(processed.values["b"], "child");
+        assert_eq!(processed.values["into"], json!({"here": {"x": 1.0}}));
+        let recorded = &processed.metadata.dependencies.as_deref().expect("declared")[0].import_values;
+        assert_eq!(recorded[0], json!({"child": "exports.data", "parent": "."}));
+    }
+
+    #[test]
+    fn absent_charts_are_named() {
+        let parent = declare(
+            chart("c", Json::Null, vec![chart("here", Json::Null, vec![])]),
+            json!([{"name": "here", "version": "9"}, {"name": "gone", "version": "1"}]),
+        );
+        assert_eq!(missing(&parent), ["gone"]);
+    }
+}

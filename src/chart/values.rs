@@ -199,3 +199,85 @@ fn bool_verb(value: &Value) -> String {
     let text = sprintf(b"%t", std::slice::from_ref(value)).unwrap_or_default();
     String::from_utf8_lossy(&text).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::chart::Chart;
+    use crate::chart::dependencies::{Selected, tests::chart};
+    use crate::value::Json;
+
+    fn map(json: &Json) -> Map {
+        match Value::from(json) {
+            Value::Map(map) => map,
+            _ => Map::new(),
+        }
+    }
+
+    fn coalesced(chart: &Chart, values: &Json, nulls: Nulls) -> Result<Json, String> {
+        coalesce(&Selected::new(chart), &map(values), nulls).map(|values| Json::from(&Value::Map(values)))
+    }
+
+    #[test]
+    fn nulls_delete_what_they_meet_and_stay_where_they_meet_nothing() {
+        let defaults = json!({"kept": "d", "gone": "d", "none": null, "table": {"a": 1.0, "b": 2.0, "none": null}});
+        let chart = chart("c", defaults, Vec::new());
+        let user = json!({"gone": null, "unknown": null, "table": {"a": null, "x": null}});
+        let expected = json!({"kept": "d", "unknown": null, "table": {"b": 2.0, "x": null}});
+        assert_eq!(coalesced(&chart, &user, Nulls::Delete), Ok(expected));
+        let merged = json!({
+            "kept": "d", "gone": null, "none": null, "unknown": null,
+            "table": {"a": null, "b": 2.0, "none": null, "x": null},
+        });
+        assert_eq!(coalesced(&chart, &user, Nulls::Keep), Ok(merged));
+    }
+
+    #[test]
+    fn tables_and_scalars_do_not_replace_each_other() {
+        let chart = chart("c", json!({"table": {"a": 1.0}, "scalar": 1.0, "list": [1.0]}), Vec::new());
+        let user = json!({"table": "x", "scalar": {"b": 2.0}, "list": []});
+        assert_eq!(coalesced(&chart, &user, Nulls::Delete), Ok(user));
+    }
+
+    #[test]
+    fn globals_go_down_and_the_parent_wins() {
+        let child = chart("sub", json!({"global": {"a": "child", "own": "child", "t": {"x": 1.0}}}), Vec::new());
+        let parent = chart("c", json!({"global": {"a": "parent", "t": {"y": 2.0}}}), vec![child]);
+        let expected = json!({
+            "global": {"a": "parent", "t": {"y": 2.0}},
+            "sub": {"global": {"a": "parent", "own": "child", "t": {"x": 1.0, "y": 2.0}}},
+        });
+        assert_eq!(coalesced(&parent, &json!({}), Nulls::Delete), Ok(expected));
+    }
+
+    #[test]
+    fn a_null_removes_a_subcharts_default_but_a_default_null_does_not() {
+        let child = || chart("sub", json!({"a": 1.0, "b": 2.0}), Vec::new());
+        let parent = chart("c", json!({"sub": {"b": null}}), vec![child()]);
+        let expected = json!({"sub": {"a": 1.0, "b": 2.0, "global": {}}});
+        assert_eq!(coalesced(&parent, &json!({}), Nulls::Delete), Ok(expected));
+        let parent = chart("c", Json::Null, vec![child()]);
+        let expected = json!({"sub": {"b": 2.0, "global": {}}});
+        assert_eq!(coalesced(&parent, &json!({"sub": {"a": null}}), Nulls::Delete), Ok(expected));
+    }
+
+    #[test]
+    fn a_subcharts_values_must_be_a_table() {
+        let parent = chart("c", Json::Null, vec![chart("sub", Json::Null, Vec::new())]);
+        let error = coalesced(&parent, &json!({"sub": ["x"]}), Nulls::Delete);
+        assert_eq!(error, Err("type mismatch on sub: [%!t(string=x)]".to_owned()));
+    }
+
+    #[test]
+    fn paths_lead_to_tables_and_to_values() {
+        let values = map(&json!({"a": {"b": {"c": 1.0}}, "d": null}));
+        assert!(table(&values, "a.b").is_ok());
+        assert_eq!(table(&values, "a.x.y").err().as_deref(), Some("\"x\" is not a table"));
+        assert!(matches!(path_value(&values, "a.b.c"), Ok(Value::Float(_))));
+        assert!(matches!(path_value(&values, "d"), Ok(Value::Nil)));
+        assert_eq!(path_value(&values, "a.b").err().as_deref(), Some("\"b\" is not a value"));
+        assert_eq!(path_value(&values, "").err().as_deref(), Some("YAML path cannot be empty"));
+    }
+}

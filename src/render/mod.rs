@@ -15,6 +15,8 @@ mod lookup;
 mod manifest;
 mod order;
 mod program;
+#[cfg(test)]
+mod tests;
 
 pub use capabilities::{Capabilities, HelmVersion, KubeVersion, KubeVersionError};
 pub use chance::OperatingSystem;
