@@ -227,7 +227,7 @@ fn nest(path: &str, table: Map) -> Map {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::chart::Metadata;
 
