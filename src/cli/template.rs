@@ -51,8 +51,7 @@ impl TemplateArguments {
         }
         self.check_usage()?;
         // Thousands of small allocations are about to be freed one by one for nothing: the process ends.
-        let rendered = on_large_stack(|| self.render().map(std::mem::forget)).map_err(Failure::Thread)?;
-        rendered
+        on_large_stack(|| self.render().map(std::mem::forget)).map_err(Failure::Thread)?
     }
 
     fn render(&self) -> Result<Job, Failure> {

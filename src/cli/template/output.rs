@@ -64,7 +64,7 @@ impl<'a> Output<'a> {
 
     fn hooks<'r>(&self, rendered: &'r Rendered) -> impl Iterator<Item = &'r Hook> + use<'r> {
         let (none, no_tests) = (self.arguments.no_hooks, self.arguments.skip_tests);
-        let wanted = move |hook: &&Hook| !none && !(no_tests && hook.events.contains(&Event::Test));
+        let wanted = move |hook: &&Hook| !(none || no_tests && hook.events.contains(&Event::Test));
         rendered.hooks.iter().filter(wanted)
     }
 
