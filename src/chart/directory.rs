@@ -90,3 +90,77 @@ impl Walk<'_> {
 fn read_error(path: &str, source: std::io::Error) -> LoadError {
     LoadError::Read { path: path.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory of its own, removed in the end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str, files: &[(&str, &str)]) -> Self {
+            let folder = Self(std::env::temp_dir().join(format!("coxswain-{}-{name}", std::process::id())));
+            for (path, text) in files {
+                let path = folder.0.join(path);
+                fs::create_dir_all(path.parent().expect("a file in the folder")).expect("writable");
+                fs::write(path, text).expect("writable");
+            }
+            folder
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const CHART_YAML: (&str, &str) = ("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n");
+
+    #[test]
+    fn ignored_files_are_no_part_of_the_chart() {
+        let folder = Folder::new(
+            "ignored",
+            &[
+                CHART_YAML,
+                (".helmignore", "\u{feff}*.bak\nsecret/\n"),
+                ("templates/x.yaml", "x"),
+                ("templates/.hidden", "x"),
+                ("note.bak", "x"),
+                ("secret/key", "x"),
+                ("docs/b.md", "x"),
+                ("a.md", "x"),
+            ],
+        );
+        let chart = load_directory(&folder.0, &Limits::default()).expect("valid");
+        let names = |files: &[File]| files.iter().map(|file| file.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&chart.templates), ["templates/x.yaml"]);
+        assert_eq!(names(&chart.files), [".helmignore", "a.md", "docs/b.md"]);
+        let again = load_directory(&folder.0, &Limits::default()).expect("valid");
+        assert_eq!(chart.digest, again.digest);
+        fs::write(folder.0.join("a.md"), "y").expect("writable");
+        assert_ne!(load_directory(&folder.0, &Limits::default()).expect("valid").digest, chart.digest);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_inside_the_chart_only() {
+        use std::os::unix::fs::symlink;
+
+        let folder = Folder::new("links", &[CHART_YAML, ("shared/x.yaml", "x"), ("templates/y.yaml", "y")]);
+        symlink("../shared/x.yaml", folder.0.join("templates/x.yaml")).expect("writable");
+        let chart = load_directory(&folder.0, &Limits::default()).expect("valid");
+        assert_eq!(&*chart.templates[0].data, b"x");
+        symlink("/etc/hostname", folder.0.join("templates/z.yaml")).expect("writable");
+        let error = load_directory(&folder.0, &Limits::default()).expect_err("a link out").to_string();
+        assert_eq!(error, "templates/z.yaml points outside the chart directory: copy the file into the chart");
+    }
+
+    #[test]
+    fn a_folder_without_a_chart_is_none() {
+        let folder = Folder::new("none", &[("values.yaml", "")]);
+        let error = load_directory(&folder.0, &Limits::default()).expect_err("no chart").to_string();
+        assert_eq!(error, "unable to detect chart version, no Chart.yaml found");
+    }
+}
