@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::super::MAX_DEPTH;
 use super::failure::{Failure, Layer};
+use super::properties::Properties;
 use super::scanner::{Scan, Scanner};
 use super::token::{Token, TokenKind};
 
@@ -68,13 +69,6 @@ enum Position {
     Flow,
 }
 
-/// What stands before a node.
-#[derive(Default)]
-struct Properties<'a> {
-    anchor: Option<&'a str>,
-    tag: Option<Box<str>>,
-}
-
 /// A collection that is being read.
 struct Open {
     id: NodeId,
@@ -117,18 +111,18 @@ enum Step {
     End,
 }
 
-struct Composer<'a> {
-    scanner: Scanner<'a>,
+pub(super) struct Composer<'a> {
+    pub(super) scanner: Scanner<'a>,
     nodes: Vec<Node<'a>>,
     anchors: HashMap<&'a str, NodeId>,
     /// The handles of `%TAG` directives and what they stand for.
-    tag_prefixes: Vec<(String, String)>,
+    pub(super) tag_prefixes: Vec<(String, String)>,
     /// The collections around the current token, outermost first.
     open: Vec<Open>,
 }
 
 impl<'a> Composer<'a> {
-    fn peek(&mut self) -> Scan<&Token<'a>> {
+    pub(super) fn peek(&mut self) -> Scan<&Token<'a>> {
         self.scanner.peek()
     }
 
@@ -146,7 +140,7 @@ impl<'a> Composer<'a> {
     }
 
     /// A fault at the next token, within what began on the given line.
-    fn failure(&mut self, context_line: usize, problem: &'static str) -> Failure {
+    pub(super) fn failure(&mut self, context_line: usize, problem: &'static str) -> Failure {
         match self.peek() {
             Ok(token) => {
                 let line = token.line;
@@ -156,7 +150,13 @@ impl<'a> Composer<'a> {
         }
     }
 
-    fn fault(&self, layer: Layer, line: usize, context_line: usize, problem: impl Into<Cow<'static, str>>) -> Failure {
+    pub(super) fn fault(
+        &self,
+        layer: Layer,
+        line: usize,
+        context_line: usize,
+        problem: impl Into<Cow<'static, str>>,
+    ) -> Failure {
         let problem = problem.into();
         self.scanner.forbidden_so_far().unwrap_or(Failure { layer, problem, line, context_line })
     }
@@ -237,39 +237,6 @@ impl<'a> Composer<'a> {
         Ok(Some(root))
     }
 
-    fn directives(&mut self) -> Scan<()> {
-        let mut version_seen = false;
-        loop {
-            let version = match self.peek()?.kind {
-                TokenKind::VersionDirective { major, minor } => Some((major, minor)),
-                TokenKind::TagDirective { .. } => None,
-                _ => break,
-            };
-            match version {
-                Some(_) if version_seen => return Err(self.failure(0, "found duplicate %YAML directive")),
-                Some((1, 1)) => version_seen = true,
-                Some(_) => return Err(self.failure(0, "found incompatible YAML document")),
-                None => self.tag_directive()?,
-            }
-            self.scanner.take()?;
-        }
-        for (handle, prefix) in [("!", "!"), ("!!", "tag:yaml.org,2002:")] {
-            if !self.tag_prefixes.iter().any(|(known, _)| known == handle) {
-                self.tag_prefixes.push((handle.to_owned(), prefix.to_owned()));
-            }
-        }
-        Ok(())
-    }
-
-    fn tag_directive(&mut self) -> Scan<()> {
-        let TokenKind::TagDirective { handle, prefix } = self.peek()?.kind.clone() else { return Ok(()) };
-        if self.tag_prefixes.iter().any(|(known, _)| *known == handle) {
-            return Err(self.failure(0, "found duplicate %TAG directive"));
-        }
-        self.tag_prefixes.push((handle, prefix));
-        Ok(())
-    }
-
     /// Reads a scalar or alias whole, or opens a collection.
     fn node(&mut self, position: Position) -> Scan<NodeId> {
         let token = self.peek()?;
@@ -283,40 +250,6 @@ impl<'a> Composer<'a> {
         }
         let properties = self.properties(line)?;
         self.content(position, line, properties)
-    }
-
-    /// An anchor and a tag, in either order.
-    fn properties(&mut self, line: usize) -> Scan<Properties<'a>> {
-        let mut properties = Properties::default();
-        let mut tag = None;
-        loop {
-            let kind = &self.peek()?.kind;
-            match kind {
-                TokenKind::Anchor(name) if properties.anchor.is_none() => properties.anchor = Some(name),
-                TokenKind::Tag { .. } if tag.is_none() => {}
-                _ => break,
-            }
-            let token = self.scanner.take()?;
-            if let TokenKind::Tag { handle, suffix } = token.kind {
-                tag = Some((token.line, handle, suffix));
-            }
-        }
-        if let Some((tag_line, handle, suffix)) = tag {
-            properties.tag = self.resolve_tag(line, tag_line, &handle, &suffix)?;
-        }
-        Ok(properties)
-    }
-
-    fn resolve_tag(&self, line: usize, tag_line: usize, handle: &str, suffix: &str) -> Scan<Option<Box<str>>> {
-        if handle.is_empty() {
-            return Ok((!suffix.is_empty()).then(|| suffix.into()));
-        }
-        match self.tag_prefixes.iter().find(|(known, _)| known == handle) {
-            Some((_, prefix)) if !(prefix.is_empty() && suffix.is_empty()) => {
-                Ok(Some(format!("{prefix}{suffix}").into()))
-            }
-            _ => Err(self.fault(Layer::Parser, tag_line, line, "found undefined tag handle")),
-        }
     }
 
     fn content(&mut self, position: Position, line: usize, properties: Properties<'a>) -> Scan<NodeId> {

@@ -2,10 +2,12 @@
 //! ([`decode`]).
 
 mod block;
+mod characters;
 mod compose;
 pub mod decode;
 mod failure;
 mod plain;
+mod properties;
 mod quoted;
 pub mod resolve;
 mod scanner;
