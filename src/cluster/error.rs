@@ -40,7 +40,9 @@ pub enum ApiError {
     #[error("not found")]
     NotFound,
     /// The server does not serve the kind at this version.
-    #[error("the API server does not serve this kind and version")]
+    #[error(
+        "the API server does not serve this kind and version; install its custom resource definition or correct apiVersion"
+    )]
     KindNotServed,
     /// The namespace does not exist.
     #[error("namespace {namespace:?} does not exist; create it or set createNamespace")]
@@ -84,7 +86,7 @@ pub enum ApiError {
         fields: Vec<String>,
     },
     /// The object is not valid.
-    #[error("not valid: {}", list_causes(.causes))]
+    #[error("not valid: {}; correct the template or the values that write it", list_causes(.causes))]
     Invalid {
         /// What is wrong, at least one.
         causes: Vec<Cause>,
@@ -105,7 +107,7 @@ pub enum ApiError {
     #[error("the API server does not accept the credentials")]
     Unauthorized,
     /// A quota would be exceeded.
-    #[error("refused by a quota: {message}")]
+    #[error("refused by a quota: {message}; raise the quota or ask for less")]
     Quota {
         /// The server's words.
         message: String,
@@ -113,13 +115,13 @@ pub enum ApiError {
         racing: bool,
     },
     /// An admission rule of the cluster (a policy, a limit range, pod security) refused the object.
-    #[error("refused by an admission rule: {message}")]
+    #[error("refused by an admission rule: {message}; correct the object or change the rule")]
     Rejected {
         /// The server's words.
         message: String,
     },
     /// An admission webhook refused the object.
-    #[error("admission webhook {webhook:?} denied the request: {message}")]
+    #[error("admission webhook {webhook:?} denied the request: {message}; correct the object or the webhook's rules")]
     WebhookDenied {
         /// The webhook.
         webhook: String,
@@ -127,7 +129,7 @@ pub enum ApiError {
         message: String,
     },
     /// An admission webhook could not be asked.
-    #[error("admission webhook {webhook:?} cannot be reached: {message}")]
+    #[error("admission webhook {webhook:?} cannot be reached: {message}; see whether its server runs")]
     WebhookUnavailable {
         /// The webhook.
         webhook: String,
@@ -135,7 +137,7 @@ pub enum ApiError {
         message: String,
     },
     /// The object is larger than the server takes.
-    #[error("larger than the API server takes: {message}")]
+    #[error("larger than the API server takes: {message}; make it smaller or split it")]
     TooLarge {
         /// The server's words.
         message: String,

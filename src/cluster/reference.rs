@@ -37,7 +37,7 @@ impl Keeper {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
     /// The object does not exist.
-    #[error("{kind} {name:?} does not exist in namespace {namespace:?}")]
+    #[error("{kind} {name:?} does not exist in namespace {namespace:?}; create it or correct the reference to it")]
     Absent {
         /// `ConfigMap` or `Secret`.
         kind: &'static str,
@@ -47,7 +47,9 @@ pub enum ReferenceError {
         name: String,
     },
     /// The object has no such key.
-    #[error("{kind} {name:?} in namespace {namespace:?} has no key {key:?}")]
+    #[error(
+        "{kind} {name:?} in namespace {namespace:?} has no key {key:?}; add the key or correct the reference to it"
+    )]
     NoKey {
         /// `ConfigMap` or `Secret`.
         kind: &'static str,
@@ -59,7 +61,7 @@ pub enum ReferenceError {
         key: String,
     },
     /// What stands under the key is not text.
-    #[error("{kind} {name:?} in namespace {namespace:?}: key {key:?} does not hold UTF-8 text")]
+    #[error("{kind} {name:?} in namespace {namespace:?}: key {key:?} does not hold UTF-8 text; store text under it")]
     NotText {
         /// `ConfigMap` or `Secret`.
         kind: &'static str,

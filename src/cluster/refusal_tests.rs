@@ -40,21 +40,24 @@ fn what_does_not_fit_the_schema_names_its_field() {
         ),
         (
             ".spec.replicas: expected numeric (int or float), got string",
-            "not valid: spec.replicas: expected numeric (int or float), got string",
+            "not valid: spec.replicas: expected numeric (int or float), got string; correct the template or the values that write it",
         ),
         (
             ".spec.containers[name=\"c: d\"].env: expected list, got &{map[A:hunter2: x]}",
-            "not valid: spec.containers[name=\"c: d\"].env: expected list, got something else",
+            "not valid: spec.containers[name=\"c: d\"].env: expected list, got something else; correct the template or the values that write it",
         ),
         (
             ".spec.containers[name=\"c\"].env: duplicate entries for key [name=\"A\"]",
-            "not valid: spec.containers[name=\"c\"].env: duplicate entries for key [name=\"A\"]",
+            "not valid: spec.containers[name=\"c\"].env: duplicate entries for key [name=\"A\"]; correct the template or the values that write it",
         ),
         (
             ".data.k: expected string, got &{hunter1\nhunter2: x}",
-            "not valid: data.k: expected string, got something else",
+            "not valid: data.k: expected string, got something else; correct the template or the values that write it",
         ),
-        ("something new", "not valid: it does not fit the kind's schema"),
+        (
+            "something new",
+            "not valid: it does not fit the kind's schema; correct the template or the values that write it",
+        ),
     ];
     for (finding, expected) in table {
         assert_eq!(refused(finding), expected);
@@ -72,12 +75,18 @@ fn what_cannot_be_converted_says_why_without_the_value() {
             ),
         ))
     };
-    assert_eq!(refused("cannot convert float64 to int32"), "not valid: cannot convert float64 to int32");
+    assert_eq!(
+        refused("cannot convert float64 to int32"),
+        "not valid: cannot convert float64 to int32; correct the template or the values that write it"
+    );
     assert_eq!(
         refused("error decoding from json: illegal base64 data at input byte 0"),
-        "not valid: error decoding from json: illegal base64 data at input byte 0"
+        "not valid: error decoding from json: illegal base64 data at input byte 0; correct the template or the values that write it"
     );
-    assert_eq!(refused("parsing time \"hunter2\" as \"2006\""), "not valid: parsing time \"…\" as \"…\"");
+    assert_eq!(
+        refused("parsing time \"hunter2\" as \"2006\""),
+        "not valid: parsing time \"…\" as \"…\"; correct the template or the values that write it"
+    );
 }
 
 #[test]
@@ -100,15 +109,15 @@ fn validations_name_fields_and_rules() {
                 {"reason": "FieldValueInvalid", "field": "<nil>",
                  "message": "Invalid value: null: some validation rules were not checked because the object was invalid; \
                              correct the existing errors to complete validation"}]),
-            "not valid: spec.e: supported values: \"a\", \"b\"",
+            "not valid: spec.e: supported values: \"a\", \"b\"; correct the template or the values that write it",
         ),
         (
             json!([{"reason": "FieldValueRequired", "field": "spec.selector", "message": "Required value"}]),
-            "not valid: spec.selector: Required value",
+            "not valid: spec.selector: Required value; correct the template or the values that write it",
         ),
         (
             json!([{"reason": "FieldValueTooLong", "field": "[]", "message": "Too long: may not be more than 1048576 bytes"}]),
-            "larger than the API server takes: Too long: may not be more than 1048576 bytes",
+            "larger than the API server takes: Too long: may not be more than 1048576 bytes; make it smaller or split it",
         ),
     ];
     for (causes, expected) in table {
@@ -126,28 +135,28 @@ fn admission_says_who_refused() {
     let table = [
         (
             policy,
-            "refused by an admission rule: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no such name",
+            "refused by an admission rule: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no such name; correct the object or change the rule",
         ),
         (
             forbidden("pods \"p\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot != true"),
-            "refused by an admission rule: violates PodSecurity \"restricted:latest\": runAsNonRoot != true",
+            "refused by an admission rule: violates PodSecurity \"restricted:latest\": runAsNonRoot != true; correct the object or change the rule",
         ),
         (
             forbidden(
                 "configmaps \"c\" is forbidden: exceeded quota: q, requested: configmaps=1, used: configmaps=3, limited: configmaps=3",
             ),
-            "refused by a quota: exceeded quota: q, requested: configmaps=1, used: configmaps=3, limited: configmaps=3",
+            "refused by a quota: exceeded quota: q, requested: configmaps=1, used: configmaps=3, limited: configmaps=3; raise the quota or ask for less",
         ),
         (
             plain(403, "admission webhook \"w.example.org\" denied the request: replicas must be odd"),
-            "admission webhook \"w.example.org\" denied the request: replicas must be odd",
+            "admission webhook \"w.example.org\" denied the request: replicas must be odd; correct the object or the webhook's rules",
         ),
         (
             plain(
                 500,
                 "Internal error occurred: failed calling webhook \"w.example.org\": failed to call webhook: connection refused",
             ),
-            "admission webhook \"w.example.org\" cannot be reached: failed to call webhook: connection refused",
+            "admission webhook \"w.example.org\" cannot be reached: failed to call webhook: connection refused; see whether its server runs",
         ),
     ];
     for (reply, expected) in table {
@@ -190,7 +199,10 @@ fn namespaces_and_kinds_that_are_not_there_are_told_apart() {
         (missing, "namespace \"nope\" does not exist; create it or set createNamespace"),
         (terminating, "namespace \"term\" is being deleted; wait until it is gone"),
         (object, "not found"),
-        (plain(404, "404 page not found"), "the API server does not serve this kind and version"),
+        (
+            plain(404, "404 page not found"),
+            "the API server does not serve this kind and version; install its custom resource definition or correct apiVersion",
+        ),
     ];
     for (reply, expected) in table {
         assert_eq!(sentence(reply), expected);

@@ -64,7 +64,7 @@ impl Document {
             return Err("it is empty".to_owned());
         }
         if start.starts_with('<') {
-            return Err("it is an HTML or XML page: url must be the folder that holds index.yaml".to_owned());
+            return Err("it is an HTML or XML page".to_owned());
         }
         let charts = match json_charts(&text).or_else(|| yaml_charts(&text)) {
             Some(charts) => charts?,

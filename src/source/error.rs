@@ -9,7 +9,7 @@ use crate::chart::LoadError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
     /// The address cannot be used.
-    #[error("url {url:?} cannot be used: {reason}")]
+    #[error("url {url:?} cannot be used: {reason}; write https:// or http://, a host and a path")]
     InvalidUrl {
         /// The address, shortened to what is safe to show.
         url: String,
@@ -17,7 +17,7 @@ pub enum SourceError {
         reason: String,
     },
     /// A certificate or key that was given is not usable.
-    #[error("{field} cannot be used: {reason}")]
+    #[error("{field} cannot be used: {reason}; correct it")]
     InvalidCertificate {
         /// The field it was given in.
         field: &'static str,
@@ -37,7 +37,7 @@ pub enum SourceError {
         address: String,
     },
     /// The connection failed in another way.
-    #[error("{address} cannot be reached: {cause}")]
+    #[error("{address} cannot be reached: {cause}; check host and port of url and the network")]
     Unreachable {
         /// Host and port.
         address: String,
@@ -45,7 +45,7 @@ pub enum SourceError {
         cause: String,
     },
     /// No answer in time.
-    #[error("{url} did not answer within {}s", .limit.as_secs_f64())]
+    #[error("{url} did not answer within {}s: check whether the server runs and the network lets the operator in", .limit.as_secs_f64())]
     Timeout {
         /// What was asked for.
         url: String,
@@ -71,7 +71,7 @@ pub enum SourceError {
         host: String,
     },
     /// TLS failed in another way.
-    #[error("TLS with {host} failed: {cause}")]
+    #[error("TLS with {host} failed: {cause}; check the certificate and the settings of the server")]
     Tls {
         /// The server.
         host: String,
@@ -87,14 +87,20 @@ pub enum SourceError {
         with_credentials: bool,
     },
     /// 403.
-    #[error("{url} answered 403: these credentials may not read it")]
+    #[error("{url} answered 403: these credentials may not read it; grant them the right or name other ones")]
     Forbidden {
         /// What was asked for.
         url: String,
     },
-    /// 404 or 410.
+    /// 404 or 410 for an index.
     #[error("{url} answered 404: check the path of url")]
     NotFound {
+        /// What was asked for.
+        url: String,
+    },
+    /// 404 or 410 for an archive.
+    #[error("{url} answered 404, but the index names it: publish the archive again or correct the index")]
+    ArchiveNotFound {
         /// What was asked for.
         url: String,
     },
@@ -115,7 +121,7 @@ pub enum SourceError {
         status: u16,
     },
     /// Any other status.
-    #[error("{url} answered {status}, which is no answer to this request")]
+    #[error("{url} answered {status}, which is no answer to this request: check url")]
     Status {
         /// What was asked for.
         url: String,
@@ -123,7 +129,7 @@ pub enum SourceError {
         status: u16,
     },
     /// More redirects than anyone needs.
-    #[error("{url} redirects more than {limit} times")]
+    #[error("{url} redirects more than {limit} times: correct the redirect on the server")]
     Redirects {
         /// What was asked for.
         url: String,
@@ -137,7 +143,7 @@ pub enum SourceError {
         url: String,
     },
     /// The answer is not an index.
-    #[error("{url} is not a chart index: {reason}")]
+    #[error("{url} is not a chart index: {reason}; url must be the folder of the index.yaml of a chart repository")]
     NotAnIndex {
         /// What was asked for.
         url: String,
@@ -145,7 +151,7 @@ pub enum SourceError {
         reason: String,
     },
     /// The answer ended early.
-    #[error("{url} broke off after {received} bytes")]
+    #[error("{url} broke off after {received} bytes, it is asked again later")]
     Truncated {
         /// What was asked for.
         url: String,
@@ -153,7 +159,7 @@ pub enum SourceError {
         received: u64,
     },
     /// The answer is larger than allowed.
-    #[error("{url} is larger than {} MiB", .limit >> 20)]
+    #[error("{url} is larger than {} MiB, more than is read: make it smaller", .limit >> 20)]
     TooLarge {
         /// What was asked for.
         url: String,
@@ -161,7 +167,7 @@ pub enum SourceError {
         limit: u64,
     },
     /// The archive is not the one that the index names.
-    #[error("{url} has digest {actual}, but the index names {expected}: the archive or the index was replaced")]
+    #[error("{url} has digest {actual}, but the index names {expected}: one of them was replaced; publish both again")]
     DigestMismatch {
         /// What was asked for.
         url: String,
@@ -171,7 +177,7 @@ pub enum SourceError {
         actual: String,
     },
     /// The archive is not a chart.
-    #[error("{url}: {reason}")]
+    #[error("{url} is not a chart that can be installed: {reason}; {}", if *.too_large { "make it smaller and publish it again" } else { "correct it and publish it again" })]
     Chart {
         /// The archive.
         url: String,

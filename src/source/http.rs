@@ -176,7 +176,10 @@ impl Repository {
         let ours = self.inner.pass_credentials_all || address::same_origin(&self.inner.url, &url);
         let credentials = own.as_ref().or(self.inner.credentials.as_ref().filter(|_| ours));
         let get = Get { url, credentials, conditions: HeaderMap::new(), limit: self.inner.archive_limit };
-        let answer = self.inner.transport.get(&get).await?;
+        let answer = self.inner.transport.get(&get).await.map_err(|error| match error {
+            SourceError::NotFound { url } => SourceError::ArchiveNotFound { url },
+            error => error,
+        })?;
         let body = answer.body.ok_or_else(|| SourceError::Status { url: shown.clone(), status: 304 })?;
         let actual = Digest::of(&body);
         match digest {

@@ -33,25 +33,25 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChoiceError {
     /// The repository has no such chart.
-    #[error("the repository has no chart {chart:?}{}", listed(.similar))]
+    #[error("the repository has no chart {chart:?}: it has {}; correct spec.chart or publish it", .known.as_list("charts"))]
     ChartNotFound {
         /// The chart.
         chart: String,
-        /// Charts with a similar name.
-        similar: Vec<String>,
+        /// What it has: charts with a similar name, else the first ones.
+        known: Known,
     },
     /// No version is as wanted.
-    #[error("chart {chart:?} has no version {wanted}: the newest is {newest}")]
+    #[error("chart {chart:?} has no version {wanted}: it has {}; correct spec.version or publish it", .known.as_list("versions"))]
     VersionNotFound {
         /// The chart.
         chart: String,
         /// The version or range, or `that is stable`.
         wanted: String,
-        /// The newest version.
-        newest: String,
+        /// The newest versions.
+        known: Known,
     },
     /// What is wanted is neither a version nor a range.
-    #[error("version {wanted:?} is neither a version of chart {chart:?} nor a range: {reason}")]
+    #[error("version {wanted:?} is neither a version of chart {chart:?} nor a range: {reason}; correct spec.version")]
     InvalidConstraint {
         /// The chart.
         chart: String,
@@ -60,6 +60,35 @@ pub enum ChoiceError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// Some names of a longer list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The names that are shown.
+    pub shown: Vec<String>,
+    /// How many there are in all.
+    pub total: usize,
+}
+
+impl Known {
+    /// How many names a message shows.
+    const SHOWN: usize = 5;
+
+    fn first_of<'a>(names: impl Iterator<Item = &'a str>, total: usize) -> Self {
+        Self { shown: names.take(Self::SHOWN).map(str::to_owned).collect(), total }
+    }
+
+    /// `a, b and 3 other charts`.
+    fn as_list(&self, what: &str) -> String {
+        let shown = self.shown.join(", ");
+        match self.total - self.shown.len() {
+            _ if self.total == 0 => format!("no {what}"),
+            0 => shown,
+            1 => format!("{shown} and one more"),
+            others => format!("{shown} and {others} others"),
+        }
+    }
 }
 
 impl From<&Listed> for Entry {
@@ -113,7 +142,9 @@ impl Index {
     /// [`ChoiceError`], which names what is there.
     pub fn choose(&self, chart: &str, wanted: &str) -> Result<&Entry, ChoiceError> {
         let versions = self.versions(chart);
-        let Some(newest) = versions.first() else { return Err(self.no_chart(chart)) };
+        if versions.is_empty() {
+            return Err(self.no_chart(chart));
+        }
         let exact = versions.iter().find(|entry| !wanted.is_empty() && &*entry.version == wanted);
         if let Some(entry) = exact {
             return Ok(entry);
@@ -128,18 +159,20 @@ impl Index {
         versions.iter().find(satisfies).ok_or_else(|| ChoiceError::VersionNotFound {
             chart: chart.to_owned(),
             wanted: if wanted.is_empty() { "that is stable".to_owned() } else { format!("{wanted:?}") },
-            newest: newest.version.to_string(),
+            known: Known::first_of(versions.iter().map(|entry| &*entry.version), versions.len()),
         })
     }
 
     fn no_chart(&self, chart: &str) -> ChoiceError {
-        let (wanted, most) = (chart.to_lowercase(), 3);
+        let wanted = chart.to_lowercase();
         let resembles = |name: &str| {
             let name = name.to_lowercase();
             !wanted.is_empty() && (name.contains(&wanted) || wanted.contains(&name) || one_edit_apart(&name, &wanted))
         };
-        let similar = self.charts.keys().filter(|name| resembles(name)).take(most).map(ToString::to_string).collect();
-        ChoiceError::ChartNotFound { chart: chart.to_owned(), similar }
+        let (similar, other): (Vec<&str>, Vec<&str>) =
+            self.charts.keys().map(AsRef::as_ref).partition(|name| resembles(name));
+        let names = if similar.is_empty() { other } else { similar };
+        ChoiceError::ChartNotFound { chart: chart.to_owned(), known: Known::first_of(names.into_iter(), self.len()) }
     }
 }
 
@@ -153,10 +186,6 @@ fn one_edit_apart(left: &str, right: &str) -> bool {
         ([a, b, left @ ..], [c, d, right @ ..]) if a == d && b == c && left == right => true,
         ([_, l @ ..], [_, r @ ..]) => l == r || l == right || left == r,
     }
-}
-
-fn listed(names: &[String]) -> String {
-    if names.is_empty() { String::new() } else { format!("; it has {}", names.join(", ")) }
 }
 
 #[cfg(test)]
@@ -206,11 +235,31 @@ entries:
     fn errors_name_what_is_there() {
         let index = index();
         for (chart, wanted, expected) in [
-            ("web", "3.x", "chart \"web\" has no version \"3.x\": the newest is 2.0.0-rc.1"),
-            ("early", "", "chart \"early\" has no version that is stable: the newest is 0.1.0-alpha"),
-            ("wbe", "", "the repository has no chart \"wbe\"; it has web"),
-            ("erly", "1.0", "the repository has no chart \"erly\"; it has early"),
-            ("database", "", "the repository has no chart \"database\""),
+            (
+                "web",
+                "3.x",
+                "chart \"web\" has no version \"3.x\": it has 2.0.0-rc.1, v1.10.0, 1.2.0; correct spec.version or publish it",
+            ),
+            (
+                "early",
+                "",
+                "chart \"early\" has no version that is stable: it has 0.1.0-alpha; correct spec.version or publish it",
+            ),
+            (
+                "wbe",
+                "",
+                "the repository has no chart \"wbe\": it has web and one more; correct spec.chart or publish it",
+            ),
+            (
+                "erly",
+                "1.0",
+                "the repository has no chart \"erly\": it has early and one more; correct spec.chart or publish it",
+            ),
+            (
+                "database",
+                "",
+                "the repository has no chart \"database\": it has early, web; correct spec.chart or publish it",
+            ),
         ] {
             let error = index.choose(chart, wanted).expect_err("nothing to choose");
             assert_eq!(error.to_string(), expected);

@@ -88,7 +88,8 @@ async fn refusals_name_their_cause() -> Result<()> {
     let mut invalid = deployment("bad", "web");
     invalid["spec"]["replicas"] = json!(-1);
     let error = refusal(&cluster, &namespace, invalid).await?;
-    let expected = "not valid: spec.replicas: must be greater than or equal to 0";
+    let expected = "not valid: spec.replicas: must be greater than or equal to 0; correct the template or the values \
+                    that write it";
     assert_eq!(error.to_string(), expected);
 
     let error = refusal(&cluster, "nowhere-at-all", config_map("a", &json!({}))).await?;

@@ -59,7 +59,12 @@ async fn a_value_source_that_is_not_there_is_named() -> Result<()> {
     assert!(matches!(no_key, Err(ReferenceError::NoKey { .. })), "{no_key:?}");
     let absent = cluster.read_key(Keeper::ConfigMap, &namespace, "db", "values.yaml").await;
     let text = absent.err().map(|error| error.to_string());
-    assert_eq!(text, Some(format!("ConfigMap \"db\" does not exist in namespace {namespace:?}")));
+    assert_eq!(
+        text,
+        Some(format!(
+            "ConfigMap \"db\" does not exist in namespace {namespace:?}; create it or correct the reference to it"
+        ))
+    );
     Ok(())
 }
 
