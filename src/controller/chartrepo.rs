@@ -1,7 +1,8 @@
 //! The ChartRepo controller: reads each repository at its pace and publishes its charts as Chart objects.
 //!
 //! A reconcile asks first whether the repository is due ([`Memory::is_due`]): by its interval, by a change of the spec
-//! or of a Secret, or because someone asks for a refresh. An index that did not change costs one conditional request
+//! or of a Secret, or because someone asks for a refresh: a person by an annotation, a request that does not find its
+//! chart through [`Repositories::ask_anew`]. An index that did not change costs one conditional request
 //! and no write. What was read goes to [`Repositories`], where requests find it at once, before Chart objects are
 //! written. Failures are retried with growing pauses.
 
@@ -40,6 +41,8 @@ use crate::source::{Document, SourceError};
 const MANAGER: &str = "coxswain";
 /// Repositories that are read at the same time.
 const CONCURRENCY: u16 = 4;
+/// How old what is known must be before it is read again because a request does not find its chart.
+const NEW_LOOK: Duration = Duration::from_secs(5);
 /// Events of one object within this time are one.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 
@@ -65,6 +68,7 @@ struct Memory {
     /// What the status does not say yet, because the object changed while it was read.
     unreported: Option<Outcome>,
     next: Option<Instant>,
+    read_at: Option<Instant>,
     failures: u32,
 }
 
@@ -113,8 +117,10 @@ impl ChartRepos {
         let others = watcher::Config::default().fields("type!=helm.sh/release.v1");
         let secrets = watcher(self.api::<PartialObjectMeta<Secret>>(), others).default_backoff();
         let users = store.clone();
+        let asked = self.repositories.asked().map(|key| ObjectRef::new(&key.name).within(&key.namespace));
         Controller::for_stream(objects, store)
             .watches_stream(secrets.touched_objects(), move |secret| users_of(&users, &secret))
+            .reconcile_on(asked)
             .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
             .graceful_shutdown_on(shutdown)
             .run(reconcile, |_, impossible: &Infallible, _| match *impossible {}, Arc::new(self))
@@ -173,6 +179,9 @@ impl ChartRepos {
             self.report(object, memory, outcome).await;
             return memory.come_back();
         }
+        if self.repositories.take_asked(key) {
+            memory.hurry();
+        }
         let options = connection::options(&self.client, object, self.repositories.operator_namespace()).await;
         if let Some(wait) = memory.is_due(object, options.as_ref().ok(), Instant::now()) {
             return Action::requeue(wait);
@@ -209,6 +218,7 @@ impl ChartRepos {
         self.metrics.reconciled("ChartRepo", outcome.is_failure(), reason.as_str(), started.elapsed());
         memory.wishes = Wishes::of(object);
         memory.next = Some(Instant::now() + wait);
+        memory.read_at = Some(Instant::now());
         self.report(object, memory, outcome).await;
         memory.come_back()
     }
@@ -287,6 +297,16 @@ impl Memory {
             return None;
         }
         self.next.and_then(|next| next.checked_duration_since(now)).filter(|wait| !wait.is_zero())
+    }
+
+    /// Brings the next read forward, for a request that does not find its chart; a repository that fails has its own
+    /// pauses.
+    fn hurry(&mut self) {
+        if self.failures == 0
+            && let (Some(next), Some(read_at)) = (self.next, self.read_at)
+        {
+            self.next = Some(next.min(read_at + NEW_LOOK));
+        }
     }
 
     /// When to reconcile again without an event.

@@ -2,7 +2,8 @@
 //!
 //! The ChartRepo controller writes, the HelmRequest controller asks ([`Repositories::resolve`]) and is told when an
 //! answer may have become another one ([`Repositories::changes`]). A repository that cannot be read any more keeps
-//! answering with the index that was read last.
+//! answering with the index that was read last. Who does not find what it should have asks for a new look
+//! ([`Repositories::ask_anew`]), so that what was published a moment ago is not missed until the interval is over.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -10,7 +11,6 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
 use crate::api::Reason;
-use crate::source::SourceError;
 use crate::source::http::Repository;
 use crate::source::index::{ChoiceError, Entry, Index};
 
@@ -41,6 +41,8 @@ struct Registry {
     listed: bool,
     known: HashMap<RepositoryKey, Known>,
     listeners: Vec<UnboundedSender<RepositoryKey>>,
+    /// Those who read repositories, told when somebody wants a new look at one.
+    readers: Vec<UnboundedSender<RepositoryKey>>,
 }
 
 /// A ChartRepo: why it cannot be read just now, and what was read last.
@@ -49,6 +51,8 @@ struct Known {
     disabled: bool,
     failure: Option<(Reason, String)>,
     read: Option<Read>,
+    /// Whether somebody wants a new look.
+    asked: bool,
 }
 
 /// What a successful read gave.
@@ -158,6 +162,31 @@ impl Repositories {
         receiver
     }
 
+    /// Asks for a new look at the repository that serves a request of `namespace`; it is taken soon, but not more often
+    /// than the reader finds right.
+    pub fn ask_anew(&self, namespace: &str, repository: &str) {
+        let mut registry = self.write();
+        let candidates = self.candidates(namespace, repository);
+        let Some(key) = candidates.into_iter().find(|key| registry.known.contains_key(key)) else { return };
+        if let Some(known) = registry.known.get_mut(&key)
+            && !std::mem::replace(&mut known.asked, true)
+        {
+            registry.readers.retain(|reader| reader.unbounded_send(key.clone()).is_ok());
+        }
+    }
+
+    /// Tells of every repository that somebody wants a new look at.
+    pub(super) fn asked(&self) -> UnboundedReceiver<RepositoryKey> {
+        let (sender, receiver) = unbounded();
+        self.write().readers.push(sender);
+        receiver
+    }
+
+    /// Whether somebody wants a new look; from now on it counts as answered.
+    pub(super) fn take_asked(&self, key: &RepositoryKey) -> bool {
+        self.write().known.get_mut(key).is_some_and(|known| std::mem::take(&mut known.asked))
+    }
+
     /// Whether a request of `namespace` that names `repository` is served by the ChartRepo `key`, or would be.
     pub fn concerns(&self, key: &RepositoryKey, namespace: &str, repository: &str) -> bool {
         self.candidates(namespace, repository).contains(key)
@@ -205,7 +234,7 @@ impl Repositories {
     /// Notes what a read gave.
     pub(super) fn set_read(&self, key: &RepositoryKey, index: Arc<Index>, repository: Repository) {
         self.change(key, |known| {
-            *known = Known { disabled: false, failure: None, read: Some(Read { index, repository }) };
+            *known = Known { read: Some(Read { index, repository }), ..Known::default() };
             true
         });
     }
@@ -290,37 +319,6 @@ impl ResolveError {
     }
 }
 
-impl From<&SourceError> for Reason {
-    fn from(error: &SourceError) -> Self {
-        match error {
-            SourceError::InvalidUrl { .. } => Self::InvalidAddress,
-            SourceError::InvalidCertificate { .. } => Self::CredentialsMissing,
-            SourceError::Dns { .. } => Self::DNSLookupFailed,
-            SourceError::Refused { .. } | SourceError::Unreachable { .. } | SourceError::Timeout { .. } => {
-                Self::RepositoryUnreachable
-            }
-            SourceError::UnknownAuthority { .. }
-            | SourceError::ExpiredCertificate { .. }
-            | SourceError::WrongName { .. }
-            | SourceError::Tls { .. } => Self::TLSNotTrusted,
-            SourceError::Unauthorized { .. } => Self::AuthenticationRequired,
-            SourceError::Forbidden { .. } => Self::AccessDenied,
-            SourceError::NotFound { .. } => Self::NotFound,
-            SourceError::RateLimited { .. } => Self::RateLimited,
-            SourceError::Server { .. }
-            | SourceError::Status { .. }
-            | SourceError::Redirects { .. }
-            | SourceError::Downgrade { .. }
-            | SourceError::Truncated { .. } => Self::ServerError,
-            SourceError::NotAnIndex { .. } => Self::NotAnIndex,
-            SourceError::TooLarge { .. } | SourceError::Chart { too_large: true, .. } => Self::ChartTooLarge,
-            SourceError::DigestMismatch { .. } => Self::DigestMismatch,
-            SourceError::Chart { too_large: false, .. } => Self::ChartInvalid,
-            SourceError::Interrupted { .. } => Self::InternalError,
-        }
-    }
-}
-
 fn failure_note(failure: &Option<String>) -> String {
     failure.as_ref().map(|message| format!(" (what is known may be old: {message})")).unwrap_or_default()
 }
@@ -371,6 +369,22 @@ mod tests {
         assert_eq!(outcome(&repositories, "other", ""), Ok("1.0.0".to_owned()));
         repositories.remove(&key("team", "stable"));
         assert_eq!(outcome(&repositories, "team", ""), Ok("1.0.0".to_owned()));
+    }
+
+    #[test]
+    fn a_new_look_is_asked_for_once_until_it_is_taken() {
+        let repositories = Repositories::new("captain");
+        let mut asked = repositories.asked();
+        repositories.ask_anew("team", "stable");
+        assert!(asked.try_recv().is_err(), "there is no such repository");
+        repositories.list([key("captain", "stable")]);
+        for _ in 0..2 {
+            repositories.ask_anew("team", "stable");
+        }
+        assert_eq!(asked.try_recv().ok(), Some(key("captain", "stable")));
+        assert!(asked.try_recv().is_err());
+        assert!(repositories.take_asked(&key("captain", "stable")));
+        assert!(!repositories.take_asked(&key("captain", "stable")));
     }
 
     #[test]
