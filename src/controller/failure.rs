@@ -1,5 +1,7 @@
 //! Why a request could not be served: one reason for programs, one sentence for people.
 
+use std::time::Duration;
+
 use crate::api::Reason;
 use crate::api::conditions::one_line;
 use crate::cluster::hooks::HookError;
@@ -20,6 +22,8 @@ pub struct Failure {
     pub message: String,
 }
 
+/// The longest pause after a failure that somebody cures without anything being seen of it.
+const UNSEEN_CURE: Duration = Duration::from_secs(60);
 /// The longest message; the API server refuses conditions of more than 32 KiB, and nobody reads that much.
 const LONGEST: usize = 2_000;
 
@@ -33,6 +37,28 @@ impl Failure {
             message.push('…');
         }
         Self { reason, message }
+    }
+
+    /// The longest that the next attempt waits. Most cures are seen (the request, its sources, its repository, a
+    /// namespace, a kind); rights that are granted and objects of others that go are not.
+    pub fn longest_pause(&self) -> Duration {
+        match self.reason {
+            Reason::PermissionDenied | Reason::ObjectOwnedByOther => UNSEEN_CURE,
+            _ => Duration::MAX,
+        }
+    }
+
+    /// Whether the repository may have what is needed by now, other than when its index was last read.
+    pub fn may_be_published_by_now(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::ChartNotFound
+                | Reason::ChartVersionNotFound
+                | Reason::NotFound
+                | Reason::DigestMismatch
+                | Reason::ChartInvalid
+                | Reason::ChartTooLarge
+        )
     }
 }
 
@@ -148,6 +174,37 @@ impl From<ReferenceError> for Failure {
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
         Self::new(error.reason(), error.to_string())
+    }
+}
+
+impl From<&SourceError> for Reason {
+    fn from(error: &SourceError) -> Self {
+        match error {
+            SourceError::InvalidUrl { .. } => Self::InvalidAddress,
+            SourceError::InvalidCertificate { .. } => Self::CredentialsMissing,
+            SourceError::Dns { .. } => Self::DNSLookupFailed,
+            SourceError::Refused { .. } | SourceError::Unreachable { .. } | SourceError::Timeout { .. } => {
+                Self::RepositoryUnreachable
+            }
+            SourceError::UnknownAuthority { .. }
+            | SourceError::ExpiredCertificate { .. }
+            | SourceError::WrongName { .. }
+            | SourceError::Tls { .. } => Self::TLSNotTrusted,
+            SourceError::Unauthorized { .. } => Self::AuthenticationRequired,
+            SourceError::Forbidden { .. } => Self::AccessDenied,
+            SourceError::NotFound { .. } | SourceError::ArchiveNotFound { .. } => Self::NotFound,
+            SourceError::RateLimited { .. } => Self::RateLimited,
+            SourceError::Server { .. }
+            | SourceError::Status { .. }
+            | SourceError::Redirects { .. }
+            | SourceError::Downgrade { .. }
+            | SourceError::Truncated { .. } => Self::ServerError,
+            SourceError::NotAnIndex { .. } => Self::NotAnIndex,
+            SourceError::TooLarge { .. } | SourceError::Chart { too_large: true, .. } => Self::ChartTooLarge,
+            SourceError::DigestMismatch { .. } => Self::DigestMismatch,
+            SourceError::Chart { too_large: false, .. } => Self::ChartInvalid,
+            SourceError::Interrupted { .. } => Self::InternalError,
+        }
     }
 }
 

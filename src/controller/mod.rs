@@ -7,6 +7,7 @@ mod attempts;
 mod backoff;
 pub mod chartrepo;
 mod context;
+mod cures;
 mod events;
 mod failure;
 mod following;

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::chartrepo::ChartRepos;
 use super::context::Context;
+use super::cures;
 use super::helm_request;
 use super::metrics::Metrics;
 use super::readiness::Readiness;
@@ -182,6 +183,9 @@ fn start(
         follow_records(records, client.clone(), Arc::clone(&context), triggers.clone(), listed),
     ));
     tasks.spawn(until(stop.clone(), follow_objects(drift, triggers.clone())));
+    let cures = (client.clone(), Arc::clone(&context), triggers.clone());
+    tasks.spawn(until(stop.clone(), cures::follow_namespaces(cures.0.clone(), Arc::clone(&cures.1), cures.2.clone())));
+    tasks.spawn(until(stop.clone(), cures::follow_definitions(cures.0, cures.1, cures.2)));
     tasks.spawn(until(stop.clone(), follow_repositories(repositories.clone(), Arc::clone(&context), triggers)));
     tasks.spawn(ChartRepos::new(client.clone(), repositories, metrics).run(stopped(stop.clone())));
 

@@ -56,7 +56,8 @@ pub async fn reconcile(request: Arc<HelmRequest>, context: Arc<Context>) -> Resu
         // What is wanted is being read; whoever reads it wakes the request.
         Err(failure) if failure.reason == Reason::Progressing => Ok(Action::requeue(WAITING)),
         Err(failure) => {
-            let pause = context.attempts.fail(key);
+            let pause = context.attempts.fail(key).min(failure.longest_pause());
+            ask_repository_anew(&failure, &request, &context);
             tracing::warn!(
                 namespace = request.namespace(), name = request.name_any(), reason = %failure.reason,
                 message = failure.message, retry_seconds = pause.as_secs_f64(), "request failed"
@@ -64,6 +65,15 @@ pub async fn reconcile(request: Arc<HelmRequest>, context: Arc<Context>) -> Resu
             Report::new(&request, &context).failed(&failure, pause).await;
             Ok(Action::requeue(pause))
         }
+    }
+}
+
+/// What a request misses may have been published since its repository was read.
+fn ask_repository_anew(failure: &Failure, request: &HelmRequest, context: &Context) {
+    if let Some((repository, _)) = request.spec.chart_reference()
+        && failure.may_be_published_by_now()
+    {
+        context.repositories.ask_anew(&request.namespace().unwrap_or_default(), repository);
     }
 }
 

@@ -1,0 +1,89 @@
+//! What appears in the cluster and cures failures: a namespace, the definition of a kind.
+//!
+//! The requests that failed for the lack of it are woken at once. The growing pauses between attempts stay for what is
+//! not watched, such as rights.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::channel::mpsc::UnboundedSender;
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher::Event;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use tokio::time::{Instant, timeout};
+
+use super::context::Context;
+use crate::api::conditions::{ConditionType, find};
+use crate::api::{HelmRequest, Reason};
+
+/// How long after the last write of a definition its kind is served, usually.
+const SERVED: Duration = Duration::from_secs(2);
+/// How long definitions that keep being written are waited for.
+const RESTLESS: Duration = Duration::from_secs(20);
+
+/// Wakes the requests that wait for a namespace when it appears.
+pub async fn follow_namespaces(
+    client: Client,
+    context: Arc<Context>,
+    triggers: UnboundedSender<ObjectRef<HelmRequest>>,
+) {
+    let mut written = pin!(written::<Namespace>(client));
+    while let Some(name) = written.next().await {
+        wake(&triggers, failed(&context, Reason::NamespaceNotFound, &format!("{name:?}")));
+    }
+}
+
+/// Wakes the requests whose charts use a kind that the cluster does not have when definitions appear.
+pub async fn follow_definitions(
+    client: Client,
+    context: Arc<Context>,
+    triggers: UnboundedSender<ObjectRef<HelmRequest>>,
+) {
+    let mut written = pin!(written::<CustomResourceDefinition>(client));
+    while written.next().await.is_some() {
+        let restless = Instant::now() + RESTLESS;
+        while Instant::now() < restless && matches!(timeout(SERVED, written.next()).await, Ok(Some(_))) {}
+        let waiting = failed(&context, Reason::UnknownKind, "");
+        if waiting.is_empty() {
+            continue;
+        }
+        if let Err(error) = context.discovery().refresh().await {
+            tracing::debug!(%error, "the kinds that the API server serves are not known");
+        }
+        wake(&triggers, waiting);
+    }
+}
+
+/// The names of objects that are created or changed from now on; those that exist are known to every attempt.
+fn written<K>(client: Client) -> impl Stream<Item = String>
+where
+    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
+{
+    let events = watcher(Api::<PartialObjectMeta<K>>::all(client), watcher::Config::default()).default_backoff();
+    events.filter_map(|event| {
+        std::future::ready(match event {
+            Ok(Event::Apply(object)) => Some(object.name_any()),
+            _ => None,
+        })
+    })
+}
+
+fn wake(triggers: &UnboundedSender<ObjectRef<HelmRequest>>, requests: Vec<ObjectRef<HelmRequest>>) {
+    // A closed channel means that the operator is stopping.
+    requests.into_iter().for_each(|request| drop(triggers.unbounded_send(request)));
+}
+
+/// The requests that failed for a reason and whose message has a word.
+fn failed(context: &Context, reason: Reason, word: &str) -> Vec<ObjectRef<HelmRequest>> {
+    context.matching_requests(|request| {
+        let status = context.last_status(request);
+        let ready = find(&status.conditions, ConditionType::Ready);
+        ready.is_some_and(|ready| ready.reason == reason.as_str() && ready.message.contains(word))
+    })
+}
