@@ -67,7 +67,7 @@ pub fn record_rights(namespace: &str) -> BTreeSet<Right> {
         resource: "secrets".to_owned(),
         verb: verb.to_owned(),
     };
-    ["create", "delete", "get", "list", "update"].map(right).into()
+    ["create", "delete", "get", "update"].map(right).into()
 }
 
 /// One rule of a `SelfSubjectRulesReview`.

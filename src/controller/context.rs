@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::attempts::Attempts;
 use super::events::{Events, Note};
-use super::failure::Failure;
+use super::failure::{Failure, reason_of};
 use super::helm_request::{Basis, Inputs};
 use super::metrics::Metrics;
 use super::patch::difference;
@@ -22,7 +22,7 @@ use crate::api::{HelmRequest, Reason};
 use crate::cluster::lookup::ClusterLookup;
 use crate::cluster::observe::{Observer, OwnerKey};
 use crate::cluster::records::RecordIndex;
-use crate::cluster::{Cluster, Discovery, ObjectKey};
+use crate::cluster::{ApiError, Cluster, Discovery, ObjectKey};
 use crate::plan::Digest;
 use crate::render::{Input, Limits, OperatingSystem, Release, Rendered};
 use crate::source::Charts;
@@ -203,7 +203,7 @@ impl Context {
         match api.patch_metadata(&request.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            Err(error) => Err(unwritten("the request", &error)),
+            Err(error) => Err(unwritten("the request", error)),
         }
     }
 
@@ -233,7 +233,7 @@ impl Context {
                 Ok(())
             }
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            Err(error) => Err(unwritten("the status", &error)),
+            Err(error) => Err(unwritten("the status", error)),
         }
     }
 
@@ -293,6 +293,7 @@ fn version_of(request: &HelmRequest) -> u64 {
     request.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
-fn unwritten(what: &str, error: &kube::Error) -> Failure {
-    Failure::new(Reason::InternalError, format!("{what} could not be written: {error}"))
+fn unwritten(what: &str, error: kube::Error) -> Failure {
+    let error = ApiError::from(error);
+    Failure::new(reason_of(&error), format!("{what} could not be written: {error}"))
 }

@@ -11,6 +11,8 @@ use super::hooks;
 use super::inputs::Inputs;
 use super::journal::{Journal, Stage};
 use super::preflight;
+use super::secrets::Secrets;
+use super::values::Values;
 use crate::api::HelmRequest;
 use crate::api::helm_request::CrdPolicy;
 use crate::cluster::apply::ApplyOptions;
@@ -43,6 +45,14 @@ pub struct Deployment<'a> {
 pub struct Outcome {
     /// Its record.
     pub record: Record,
+    /// Its notes as anybody may read them.
+    pub notes: String,
+}
+
+impl Outcome {
+    fn new(record: Record, secrets: &Secrets) -> Self {
+        Self { notes: secrets.conceal(&record.info.notes), record }
+    }
 }
 
 /// What a render made, ready to be applied.
@@ -57,10 +67,16 @@ impl Deployment<'_> {
     /// # Errors
     /// Why it could not be deployed. Where the record was written, it says so too.
     pub async fn deploy(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
+        let Values { merged, secrets } = inputs.values(self.context, self.cluster, self.request).await?;
+        let deployed = self.deploy_with(inputs, merged, revision).await;
+        deployed.map(|record| Outcome::new(record, &secrets)).map_err(|failure| secrets.concealed(failure))
+    }
+
+    async fn deploy_with(&self, inputs: &Inputs, values: Json, revision: i64) -> Result<Record, Failure> {
         let previous = self.previous().await?;
-        let values = inputs.values(self.context, self.cluster, self.request).await?;
         let prepared = self.prepare(inputs, &values, revision, previous.is_some()).await?;
         let before = self.objects_before(revision).await?;
+        preflight::check_leftovers(self, &before, &prepared.objects).await?;
         let content = Content::new(prepared.rendered, values);
         let ReleaseKey { namespace, name } = self.release;
         let now = Timestamp::now();
@@ -78,19 +94,21 @@ impl Deployment<'_> {
     ///
     /// # Errors
     /// Why it could not be deployed.
-    pub async fn resume(&self, revision: i64, inputs: &Digest) -> Result<Outcome, Failure> {
+    pub async fn resume(&self, revision: i64, inputs: &Inputs) -> Result<Outcome, Failure> {
+        let secrets = inputs.values(self.context, self.cluster, self.request).await?.secrets;
         let mut record = self.record(revision).await?;
         let objects = self.objects_of(&record).await?;
         preflight::check(self, &objects).await?;
         let before = self.objects_before(revision).await?;
+        preflight::check_leftovers(self, &before, &objects).await?;
         let interrupted = record.info.status.is_pending();
         if !interrupted {
             self.begin_again(&mut record);
         }
-        let mut journal = self.journal(record, Some(inputs.clone()), &objects);
+        let mut journal = self.journal(record, Some(inputs.digest.clone()), &objects);
         journal.stage = self.stage(revision).filter(|_| interrupted);
         journal.write().await?;
-        self.finish(&mut journal, &objects, before).await
+        Ok(Outcome::new(self.finish(&mut journal, &objects, before).await?, &secrets))
     }
 
     /// Takes a deployed revision of another writer over where the render gives the same manifest, and deploys a new
@@ -100,8 +118,9 @@ impl Deployment<'_> {
     /// Why it could not be deployed.
     pub async fn adopt(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
         let record = self.record(revision).await?;
-        let values = inputs.values(self.context, self.cluster, self.request).await?;
-        let prepared = self.prepare(inputs, &values, revision, revision > 1).await?;
+        let Values { merged, secrets } = inputs.values(self.context, self.cluster, self.request).await?;
+        let prepared = self.prepare(inputs, &merged, revision, revision > 1).await;
+        let prepared = prepared.map_err(|failure| secrets.concealed(failure))?;
         if !is_same_release(&record, &prepared.rendered) {
             return self.deploy(inputs, revision + 1).await;
         }
@@ -109,14 +128,14 @@ impl Deployment<'_> {
         let mut journal = self.journal(record, Some(inputs.digest.clone()), &prepared.objects);
         journal.objects = self.context.objects_digest(self.request);
         journal.write().await?;
-        Ok(Outcome { record: journal.record })
+        Ok(Outcome::new(journal.record, &secrets))
     }
 
     /// Applies every object of a deployed revision again.
     ///
     /// # Errors
     /// Why an object could not be applied.
-    pub async fn reapply(&self, revision: i64, inputs: Option<Digest>) -> Result<Outcome, Failure> {
+    pub async fn reapply(&self, revision: i64, inputs: Option<Digest>) -> Result<(), Failure> {
         let record = self.record(revision).await?;
         let objects = self.objects_of(&record).await?;
         self.apply(&objects).await?;
@@ -127,7 +146,7 @@ impl Deployment<'_> {
         if journal.objects != noted {
             journal.write().await?;
         }
-        Ok(Outcome { record: journal.record })
+        Ok(())
     }
 
     /// The record of a revision.
@@ -258,14 +277,14 @@ impl Deployment<'_> {
         journal: &mut Journal<'_>,
         objects: &[Object],
         before: Vec<Object>,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Record, Failure> {
         match self.carry_out(journal, objects, before).await {
             Ok(()) => {
                 self.supersede_others(journal.record.version).await?;
                 journal.record.complete();
                 journal.objects = self.context.objects_digest(self.request);
                 journal.write().await?;
-                Ok(Outcome { record: journal.record.clone() })
+                Ok(journal.record.clone())
             }
             Err(failure) => {
                 journal.record.fail(&failure.message);

@@ -8,7 +8,7 @@ use crate::cluster::Cluster;
 use crate::cluster::observe::SourceRead;
 use crate::controller::context::Context;
 use crate::controller::failure::Failure;
-use crate::controller::helm_request::values;
+use crate::controller::helm_request::values::{self, Values};
 use crate::controller::repositories::Resolved;
 use crate::plan::Digest;
 use crate::render::Program;
@@ -21,7 +21,7 @@ pub struct Inputs {
     /// The chart with its templates parsed, where it had to be fetched to know its digest.
     program: Option<Arc<Program>>,
     /// The merged values, where they were read; they are not while it is known that nothing changed.
-    values: Option<Json>,
+    values: Option<Values>,
     /// The digest over all of it.
     pub digest: Digest,
 }
@@ -59,18 +59,18 @@ impl Inputs {
             return Ok(Self { chart, program, values: None, digest });
         }
         let (values, sources) = read_values(context, cluster, request).await?;
-        let digest = digest_of(request, &content, &values);
+        let digest = digest_of(request, &content, &values.merged);
         let resync = request.resync_token().unwrap_or_default().to_owned();
         let basis = Basis { generation: request.metadata.generation, resync, chart: content, sources };
         context.with_memory(request, |memory| memory.gathered = Some((basis, digest.clone())));
         Ok(Self { chart, program, values: Some(values), digest })
     }
 
-    /// The merged values of the request.
+    /// The values of the request.
     ///
     /// # Errors
     /// A value source is missing or wrong.
-    pub async fn values(&self, context: &Context, cluster: &Cluster, request: &HelmRequest) -> Result<Json, Failure> {
+    pub async fn values(&self, context: &Context, cluster: &Cluster, request: &HelmRequest) -> Result<Values, Failure> {
         match &self.values {
             Some(values) => Ok(values.clone()),
             None => Ok(read_values(context, cluster, request).await?.0),
@@ -94,10 +94,10 @@ async fn read_values(
     context: &Context,
     cluster: &Cluster,
     request: &HelmRequest,
-) -> Result<(Json, Vec<SourceRead>), Failure> {
+) -> Result<(Values, Vec<SourceRead>), Failure> {
     let sources = values::read_sources(cluster, request).await;
     context.follow_sources(request, sources.reads.clone()).await?;
-    Ok((values::merged(request, sources.values?), sources.reads))
+    Ok((values::merged(request, sources.content?), sources.reads))
 }
 
 fn digest_of(request: &HelmRequest, chart: &str, values: &Json) -> Digest {

@@ -9,6 +9,7 @@ mod journal;
 mod preflight;
 mod repair;
 mod report;
+mod secrets;
 mod status;
 mod values;
 
@@ -166,7 +167,7 @@ impl Reconciliation<'_> {
                 report.working(deployment.deploy(inputs, *revision), &format!("deploying revision {revision}")).await?
             }
             Step::Resume { revision } => {
-                let resumed = deployment.resume(*revision, &inputs.digest);
+                let resumed = deployment.resume(*revision, inputs);
                 report.working(resumed, &format!("deploying revision {revision}")).await?
             }
             Step::Adopt { revision } => {
@@ -189,8 +190,9 @@ impl Reconciliation<'_> {
             Step::Reapply => {
                 let last = situation.last.as_ref();
                 let inputs = last.and_then(|last| last.inputs.clone());
-                let outcome = self.deployment().reapply(situation.deployed.unwrap_or_default(), inputs).await?;
-                self.remember(outcome.record.version);
+                let revision = situation.deployed.unwrap_or_default();
+                self.deployment().reapply(revision, inputs).await?;
+                self.remember(revision);
             }
             _ => {}
         }

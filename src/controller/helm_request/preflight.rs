@@ -1,26 +1,62 @@
-//! What is looked at before the first write, so that bad input leaves nothing half done: whose the objects are, and
-//! whether the acting account may write them.
+//! What is looked at before the first write, so that bad input leaves nothing half done: whether the acting account may
+//! write, whether there is a place for every object, and whose the objects are.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::deploy::Deployment;
 use crate::api::Reason;
-use crate::cluster::Object;
-use crate::cluster::access::{APPLY, rights};
+use crate::cluster::access::{APPLY, DELETE, Right, record_rights, rights};
 use crate::cluster::ownership::conflicts;
+use crate::cluster::prune::leftover;
 use crate::cluster::records::ReleaseKey;
+use crate::cluster::{Object, ObjectError, ObjectKey};
 use crate::controller::failure::Failure;
 
 /// Checks the objects of an operation.
 ///
 /// # Errors
-/// Objects belong to others, all of them named; or rights are missing, all of them named.
+/// Objects belong to others, all of them named; rights are missing, all of them named; or a namespace of an object does
+/// not exist.
 pub async fn check(deployment: &Deployment<'_>, objects: &[Object]) -> Result<(), Failure> {
-    if deployment.cluster.account().is_some() {
-        check_rights(deployment, objects).await?;
-    }
+    let mut needed = rights(objects, &APPLY);
+    needed.extend(record_rights(&deployment.release.namespace));
+    check_rights(deployment, &needed).await?;
+    check_namespaces(deployment, objects).await?;
     if deployment.request.force_adopts() {
         return Ok(());
     }
     check_ownership(deployment, objects).await
+}
+
+/// Checks that what earlier revisions left over may be deleted.
+///
+/// # Errors
+/// Rights are missing, all of them named.
+pub async fn check_leftovers(
+    deployment: &Deployment<'_>,
+    before: &[Object],
+    objects: &[Object],
+) -> Result<(), Failure> {
+    let leaving = leftover(before.to_vec(), objects).delete;
+    check_rights(deployment, &rights(&leaving, &DELETE)).await
+}
+
+/// Looks for the namespaces of objects that are not in the release's own, which its record finds by itself. A namespace
+/// that the chart brings is as good as there.
+async fn check_namespaces(deployment: &Deployment<'_>, objects: &[Object]) -> Result<(), Failure> {
+    let brings = |name: &str| objects.iter().any(|object| object.key.kind == "Namespace" && object.key.name == name);
+    let elsewhere = objects.iter().map(|object| (object.key.namespace.as_str(), &object.key));
+    let elsewhere: BTreeMap<&str, &ObjectKey> = elsewhere
+        .filter(|(name, _)| !name.is_empty() && *name != deployment.release.namespace && !brings(name))
+        .collect();
+    for (namespace, object) in elsewhere {
+        let exists = deployment.context.cluster().namespace_exists(namespace).await;
+        if !exists.map_err(|error| ObjectError { object: object.clone(), error })? {
+            let message = format!("{object}: the namespace does not exist; create it or correct metadata.namespace");
+            return Err(Failure::new(Reason::NamespaceNotFound, message));
+        }
+    }
+    Ok(())
 }
 
 async fn check_ownership(deployment: &Deployment<'_>, objects: &[Object]) -> Result<(), Failure> {
@@ -39,8 +75,12 @@ async fn check_ownership(deployment: &Deployment<'_>, objects: &[Object]) -> Res
     Err(Failure::new(Reason::ObjectOwnedByOther, message))
 }
 
-async fn check_rights(deployment: &Deployment<'_>, objects: &[Object]) -> Result<(), Failure> {
-    let missing = deployment.cluster.missing_rights(&rights(objects, &APPLY)).await?;
+/// Asks for the rights of the account that the request names; the operator's own are found out by using them.
+async fn check_rights(deployment: &Deployment<'_>, needed: &BTreeSet<Right>) -> Result<(), Failure> {
+    if deployment.cluster.account().is_none() {
+        return Ok(());
+    }
+    let missing = deployment.cluster.missing_rights(needed).await?;
     if missing.is_empty() {
         return Ok(());
     }

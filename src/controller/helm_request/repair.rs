@@ -1,7 +1,7 @@
 //! Repairing drift: the objects that deviate are applied again, each alone, from the deployed revision's record.
 //!
-//! What happened is told in one event for each object: the fields, who changed them, the value found and the value
-//! restored. A writer who takes the same field again after each repair is not fought at full speed: each repair of an
+//! What happened is told in one event for each object: the fields, who changed them, and of a number or a switch the
+//! value found and the value restored. A writer who takes the same field again after each repair is not fought at full speed: each repair of an
 //! object that follows the last one too soon waits longer than the one before.
 
 use std::time::Duration;
@@ -15,9 +15,6 @@ use crate::cluster::{Object, ObjectKey};
 use crate::controller::events::{EventType, Note, Related};
 use crate::controller::failure::Failure;
 use crate::value::Json;
-
-/// The longest text of one value in an event.
-const SHOWN: usize = 80;
 
 /// Repairs what deviates from the deployed revision. Returns when to come back for what has to wait.
 ///
@@ -74,18 +71,18 @@ fn tell(object: &Object, live: Option<&Json>, applied: &Applied) -> Option<Strin
     if taken.is_empty() {
         return None;
     }
-    let told: Vec<String> = taken.iter().map(|taken| tell_fields(taken, object, live, &applied.json)).collect();
+    let told: Vec<String> = taken.iter().map(|taken| tell_fields(taken, live, &applied.json)).collect();
     Some(format!("{name}: {}", told.join("; ")))
 }
 
-fn tell_fields(taken: &Taken, object: &Object, live: &Json, restored: &Json) -> String {
-    let secret = object.key.kind == "Secret" && object.key.group.is_empty();
+/// The fields and the writer; of a single field also what was found and restored where it is a number or a switch. A
+/// text may be secret wherever it stands.
+fn tell_fields(taken: &Taken, live: &Json, restored: &Json) -> String {
     let values = match taken.fields.as_slice() {
-        [field] if !secret => match (field.of(live), field.of(restored)) {
+        [field] => match (plain(field.of(live)), plain(field.of(restored))) {
             (Some(found), Some(restored)) if found != restored => {
-                format!(" to {}, restored {}", brief(found), brief(restored))
+                format!(" to {found}, restored {restored}")
             }
-            (None, Some(restored)) => format!(", restored {}", brief(restored)),
             _ => String::new(),
         },
         _ => String::new(),
@@ -93,9 +90,8 @@ fn tell_fields(taken: &Taken, object: &Object, live: &Json, restored: &Json) -> 
     format!("{taken}{values}")
 }
 
-fn brief(value: &Json) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= SHOWN { text } else { format!("{}…", text.chars().take(SHOWN).collect::<String>()) }
+fn plain(value: Option<&Json>) -> Option<&Json> {
+    value.filter(|value| value.is_number() || value.is_boolean())
 }
 
 fn shown(key: &ObjectKey) -> String {

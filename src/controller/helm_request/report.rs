@@ -78,7 +78,7 @@ impl<'a> Report<'a> {
         let deployed = Deployed {
             revision: record.version,
             version: Some(chart.version.clone()),
-            notes: Some(record.info.notes.clone()).filter(|notes| !notes.trim().is_empty()),
+            notes: Some(outcome.notes.clone()).filter(|notes| !notes.trim().is_empty()),
         };
         let mut facts = self.facts(Standing::Deployed, Some(deployed));
         facts.history = Some(self.history(RevisionEntry {

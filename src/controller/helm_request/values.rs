@@ -9,6 +9,7 @@ use crate::cluster::Cluster;
 use crate::cluster::observe::{SourceKind, SourceRead};
 use crate::cluster::reference::{Keeper, Read, ReferenceError};
 use crate::controller::failure::Failure;
+use crate::controller::helm_request::secrets::Secrets;
 use crate::value::Json;
 
 /// What the sources of a request hold, and which states of them were read.
@@ -16,35 +17,63 @@ use crate::value::Json;
 pub struct Sources {
     /// What was read, missing objects included, so that their appearance is noticed.
     pub reads: Vec<SourceRead>,
-    /// The merged values, or why they cannot be had.
-    pub values: Result<Map<String, Json>, Failure>,
+    /// What they hold, or why it cannot be had.
+    pub content: Result<Content, Failure>,
+}
+
+/// What the sources of a request hold.
+#[derive(Debug, Default)]
+pub struct Content {
+    /// Merged, later sources over earlier ones.
+    merged: Map<String, Json>,
+    /// What came from Secrets.
+    secrets: Secrets,
+}
+
+/// The values of a request.
+#[derive(Clone, Debug)]
+pub struct Values {
+    /// What the chart is rendered with.
+    pub merged: Json,
+    /// What of it nobody may read in a message.
+    pub secrets: Secrets,
 }
 
 /// Reads and merges the sources of a request; later ones win over earlier ones. A source that is missing and not
 /// optional, or that is not a YAML map, is a failure; no value is in its message.
 pub async fn read_sources(cluster: &Cluster, request: &HelmRequest) -> Sources {
     let namespace = request.metadata.namespace.as_deref().unwrap_or_default();
-    let mut sources = Sources { reads: Vec::new(), values: Ok(Map::new()) };
-    let mut values = Map::new();
+    let mut sources = Sources { reads: Vec::new(), content: Ok(Content::default()) };
+    let mut content = Content::default();
     for (keeper, reference) in request.spec.values_from.iter().filter_map(reference) {
         let read = cluster.read_key(keeper, namespace, &reference.name, reference.key()).await;
         let version = read.as_ref().ok().map(|read| read.resource_version.as_str());
         sources.reads.push(SourceRead::new(kind_of(keeper), namespace, &reference.name, version));
         match take(read, keeper, namespace, reference) {
-            Ok(parsed) => merge_maps(&mut values, parsed),
-            Err(failure) => return Sources { values: Err(failure), ..sources },
+            Ok(parsed) => content.add(keeper, parsed),
+            Err(failure) => return Sources { content: Err(failure), ..sources },
         }
     }
-    sources.values = Ok(values);
+    sources.content = Ok(content);
     sources
 }
 
+impl Content {
+    fn add(&mut self, keeper: Keeper, values: Map<String, Json>) {
+        if keeper == Keeper::Secret {
+            values.values().for_each(|value| self.secrets.add(value));
+        }
+        merge_maps(&mut self.merged, values);
+    }
+}
+
 /// The values of a request: those of its sources, and `spec.values` over them.
-pub fn merged(request: &HelmRequest, mut values: Map<String, Json>) -> Json {
+pub fn merged(request: &HelmRequest, content: Content) -> Values {
+    let Content { merged: mut values, secrets } = content;
     if let Some(Value::Object(own)) = &request.spec.values {
         merge_maps(&mut values, own.iter().map(|(key, value)| (key.clone(), as_values(value))).collect());
     }
-    Value::Object(values)
+    Values { merged: Value::Object(values), secrets }
 }
 
 fn take(
@@ -60,8 +89,18 @@ fn take(
     };
     parse(&text).map_err(|error| {
         let place = format!("{} {namespace}/{} key {}", kind_of(keeper).as_str(), reference.name, reference.key());
+        let error = shown(keeper, &text, &error);
         Failure::new(Reason::ValuesInvalid, format!("{place} is not a YAML map: {error}; correct the values file"))
     })
+}
+
+/// What is wrong with a text, without quoting it where it is secret.
+fn shown(keeper: Keeper, text: &str, error: &str) -> String {
+    let mut secrets = Secrets::default();
+    if keeper == Keeper::Secret {
+        secrets.add_words(text);
+    }
+    secrets.conceal(error)
 }
 
 fn kind_of(keeper: Keeper) -> SourceKind {
@@ -70,6 +109,7 @@ fn kind_of(keeper: Keeper) -> SourceKind {
         Keeper::Secret => SourceKind::Secret,
     }
 }
+
 fn reference(source: &ValuesSource) -> Option<(Keeper, &KeyReference)> {
     let config_map = source.config_map_key_ref.as_ref().map(|reference| (Keeper::ConfigMap, reference));
     config_map.or_else(|| source.secret_key_ref.as_ref().map(|reference| (Keeper::Secret, reference)))
