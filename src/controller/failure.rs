@@ -147,18 +147,36 @@ impl From<HookError> for Failure {
 
 impl From<RenderError> for Failure {
     fn from(error: RenderError) -> Self {
-        let reason = match &error {
-            RenderError::Library | RenderError::MissingDependencies(_) | RenderError::Dependencies(_) => {
-                Reason::ChartInvalid
+        let (reason, next) = match &error {
+            RenderError::Library => (Reason::ChartInvalid, "name an application chart"),
+            RenderError::MissingDependencies(_) | RenderError::Dependencies(_) => {
+                (Reason::ChartInvalid, "correct the chart and publish it again")
             }
-            RenderError::KubeVersion { .. } => Reason::IncompatibleCluster,
-            RenderError::Values(_) => Reason::ValuesInvalid,
-            RenderError::Schema(_) => Reason::SchemaViolation,
-            RenderError::Template(_) => Reason::TemplateError,
-            RenderError::Document { .. } => Reason::ManifestInvalid,
+            RenderError::KubeVersion { .. } => (Reason::IncompatibleCluster, "choose another version of the chart"),
+            RenderError::Values(_) => (Reason::ValuesInvalid, "correct the values"),
+            RenderError::Schema(_) => (Reason::SchemaViolation, "correct the values"),
+            RenderError::Template(_) => (Reason::TemplateError, "correct the values or the template"),
+            RenderError::Document { .. } => (Reason::ManifestInvalid, "correct the values or the template"),
         };
-        Self::new(reason, error.to_string())
+        let text = match &error {
+            RenderError::Schema(_) => without_values(&error.to_string()),
+            _ => error.to_string(),
+        };
+        Self::new(reason, format!("{}; {next}", text.trim_end()))
     }
+}
+
+/// The violations of a schema without the values that two kinds of them quote (see `chart::schema::message`).
+fn without_values(violations: &str) -> String {
+    let without_value = |line: &str| {
+        let (place, finding) = line.split_once("': '")?;
+        let pattern = finding.rfind("' does not match pattern '").map(|end| &finding[end + 1..]);
+        let format = finding.rfind("' is not valid ").map(|end| &finding[end + 1..]);
+        let format = format.map(|words| words.split(':').next().unwrap_or_default());
+        Some(format!("{place}': the value{}", pattern.or(format)?))
+    };
+    let lines = violations.lines().map(|line| without_value(line).unwrap_or_else(|| line.to_owned()));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 impl From<ReferenceError> for Failure {
@@ -227,6 +245,21 @@ pub fn refusals(errors: Vec<ObjectError>) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn violations_of_a_schema_do_not_quote_values() {
+        let table = [
+            (
+                "- at '/a': 'it''s hunter2' does not match pattern '^[0-9]$'",
+                "- at '/a': the value does not match pattern '^[0-9]$'",
+            ),
+            ("- at '/a': 'x' is not valid email: missing @ in 'x'", "- at '/a': the value is not valid email"),
+            ("- at '/a': got string, want integer", "- at '/a': got string, want integer"),
+        ];
+        for (violation, expected) in table {
+            assert_eq!(without_values(violation), expected);
+        }
+    }
 
     #[test]
     fn a_message_is_one_line_of_bounded_length() {

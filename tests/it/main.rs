@@ -6,6 +6,10 @@ mod recording;
 mod support;
 
 mod apply;
+mod bad_chart;
+mod bad_input;
+mod bad_objects;
+mod bad_source;
 mod chart_server;
 mod chartrepos;
 mod cluster;

@@ -77,13 +77,18 @@ impl World {
 
     /// A new namespace with a repository `charts` of the given chart folders.
     pub async fn place(&self, purpose: &str, folders: &[&str]) -> Result<Place<'_>> {
-        let namespace = self.cluster.namespace(purpose).await?;
-        let folder = Folder::new(purpose)?;
-        let server = ChartServer::start(folder.path())?;
-        let place = Place { world: self, namespace, server, folder };
+        let place = self.bare_place(purpose).await?;
         place.publish(folders)?;
         place.apply(&place.repository("charts", &place.server.url()))?;
         Ok(place)
+    }
+
+    /// A new namespace and a chart server that serves an empty folder; there is no repository yet.
+    pub async fn bare_place(&self, purpose: &str) -> Result<Place<'_>> {
+        let namespace = self.cluster.namespace(purpose).await?;
+        let folder = Folder::new(purpose)?;
+        let server = ChartServer::start(folder.path())?;
+        Ok(Place { world: self, namespace, server, folder })
     }
 }
 

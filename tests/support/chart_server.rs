@@ -1,6 +1,8 @@
-//! A chart repository over HTTP on the loopback address, with faults on demand.
+//! A chart repository over HTTP or HTTPS on the loopback address, with faults on demand.
 //!
 //! It serves the files of a folder with an ETag and can ask for a password. It notes every request.
+
+mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
@@ -16,7 +18,9 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
 
+use self::tls::TlsListener;
 use super::charts;
 
 /// What goes wrong with a request.
@@ -53,6 +57,7 @@ pub struct Served {
 #[derive(Debug)]
 pub struct ChartServer {
     address: SocketAddr,
+    scheme: &'static str,
     shared: Arc<Shared>,
     /// Dropping it ends the server's thread.
     _running: oneshot::Sender<()>,
@@ -78,8 +83,31 @@ impl ChartServer {
     /// # Errors
     /// When no port can be listened on.
     pub fn start(folder: &Path) -> Result<Self> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen")?;
+        Self::start_at(folder, 0)
+    }
+
+    /// The same at a port of one's choice.
+    ///
+    /// # Errors
+    /// When it cannot be listened on.
+    pub fn start_at(folder: &Path, port: u16) -> Result<Self> {
+        Self::run(folder, port, None)
+    }
+
+    /// The same over TLS, with a certificate that nobody signed; gives it too, as PEM.
+    ///
+    /// # Errors
+    /// When no port can be listened on.
+    pub fn start_tls(folder: &Path) -> Result<(Self, String)> {
+        let key = rcgen::generate_simple_self_signed([Ipv4Addr::LOCALHOST.to_string()])?;
+        let server = Self::run(folder, 0, Some(tls::acceptor(&key)?))?;
+        Ok((server, key.cert.pem()))
+    }
+
+    fn run(folder: &Path, port: u16, tls: Option<TlsAcceptor>) -> Result<Self> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).context("cannot listen")?;
         listener.set_nonblocking(true)?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared { folder: folder.to_owned(), state: Mutex::default() });
         let routes = Router::new().fallback(answer).with_state(Arc::clone(&shared));
@@ -88,20 +116,26 @@ impl ChartServer {
         std::thread::spawn(move || {
             runtime.block_on(async {
                 let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+                let serving = async {
+                    match tls {
+                        None => axum::serve(listener, routes).await,
+                        Some(acceptor) => axum::serve(TlsListener { listener, acceptor }, routes).await,
+                    }
+                };
                 tokio::select! {
-                    _ = axum::serve(listener, routes) => {}
+                    _ = serving => {}
                     _ = ended => {}
                 }
             });
             // Not waiting for answers that are slow on purpose.
             runtime.shutdown_background();
         });
-        Ok(Self { address, shared, _running: running })
+        Ok(Self { address, scheme, shared, _running: running })
     }
 
     /// The address of the folder, without a slash at the end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Asks for this user and password from now on.

@@ -65,7 +65,10 @@ impl Secrets<'_> {
         match api.get_opt(&reference.name).await {
             Ok(Some(secret)) => Ok(secret.data.unwrap_or_default()),
             Ok(None) => {
-                let message = format!("Secret {:?} of {field} is not in namespace {namespace:?}", reference.name);
+                let message = format!(
+                    "Secret {:?} of {field} is not in namespace {namespace:?}: create it or correct {field}",
+                    reference.name
+                );
                 Err(Failure::new(Reason::CredentialsMissing, message))
             }
             Err(error) => Err(Failure::from(ApiError::from(error))),
@@ -77,7 +80,10 @@ fn credentials(data: &Data, reference: &SecretReference) -> Result<Credentials, 
     match (text(data, "username"), text(data, "password")) {
         (Some(username), Some(password)) => Ok(Credentials { username, password }),
         _ => {
-            let message = format!("Secret {:?} of spec.secret needs the keys username and password", reference.name);
+            let message = format!(
+                "Secret {:?} of spec.secret needs the keys username and password: add what is missing",
+                reference.name
+            );
             Err(Failure::new(Reason::CredentialsMissing, message))
         }
     }
@@ -88,7 +94,8 @@ fn identity(data: &Data) -> Result<Option<Identity>, Failure> {
         (Some(certificate), Some(key)) => Ok(Some(Identity { certificate, key })),
         (None, None) => Ok(None),
         _ => {
-            let message = "the Secret of spec.tlsSecret needs both tls.crt and tls.key, or neither";
+            let message =
+                "the Secret of spec.tlsSecret needs both tls.crt and tls.key, or neither: add what is missing";
             Err(Failure::new(Reason::CredentialsMissing, message))
         }
     }

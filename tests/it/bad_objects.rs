@@ -1,0 +1,139 @@
+//! Objects that the cluster does not take: unknown kinds, objects of others, missing namespaces and rights, and what the
+//! API server refuses.
+
+use anyhow::{Context, Result};
+use coxswain::api::Reason;
+use serde_json::{Value, json};
+
+use crate::bad_input::{
+    CONFIG_MAP, SECRET, ask, cured, list, open_store, pack, patch, promptly_cured, publish_plain, refused, told,
+};
+use crate::support::wait;
+use crate::world::{LIMIT, Place, world};
+
+/// A group that no other test defines kinds in.
+fn group(place: &Place<'_>) -> String {
+    format!("{}.example.org", place.namespace)
+}
+
+fn definition(place: &Place<'_>) -> Value {
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("gadgets.{}", group(place))},
+        "spec": {
+            "group": group(place), "scope": "Namespaced",
+            "names": {"kind": "Gadget", "listKind": "GadgetList", "plural": "gadgets", "singular": "gadget"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}],
+        },
+    })
+}
+
+#[tokio::test]
+async fn bad_kind_that_the_cluster_does_not_have() -> Result<()> {
+    let place = world().bare_place("kind").await?;
+    let gadget =
+        format!("apiVersion: {}/v1\nkind: Gadget\nmetadata:\n  name: {{{{ .Release.Name }}}}\n", group(&place));
+    let files = [("templates/gadget.yaml", gadget.as_str()), ("templates/configmap.yaml", CONFIG_MAP)];
+    list(&place, &[pack(&place, "gadget", "0.1.0", &files)?])?;
+    open_store(&place)?;
+    ask(&place, "web", "store/gadget", &json!({}))?;
+    let version = format!("\"{}/v1\"", group(&place));
+    let words = ["gadget/templates/gadget.yaml", "Gadget \"web\"", &version, "install its custom resource definition"];
+    refused(&place, "web", Reason::UnknownKind, &words)?;
+    place.apply(&definition(&place))?;
+    cured(&place, "web")?;
+    assert!(place.get(&format!("gadgets.{}", group(&place)), "web")?.is_some());
+    Ok(())
+}
+
+#[tokio::test]
+async fn bad_object_that_belongs_to_another_release() -> Result<()> {
+    let place = world().bare_place("owned").await?;
+    publish_plain(&place)?;
+    open_store(&place)?;
+    let other = json!({"meta.helm.sh/release-name": "other", "meta.helm.sh/release-namespace": place.namespace});
+    place.apply(&json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "data": {"password": SECRET},
+        "metadata": {"name": "web", "namespace": place.namespace, "annotations": other,
+            "labels": {"app.kubernetes.io/managed-by": "Helm"}},
+    }))?;
+    ask(&place, "web", "store/plain", &json!({}))?;
+    let words = ["ConfigMap \"web\"", &place.namespace, "current value is \"other\"", "delete or rename"];
+    refused(&place, "web", Reason::ObjectOwnedByOther, &words)?;
+    let live = place.get("configmap", "web")?.context("the object of the other release")?;
+    assert_eq!(live["data"], json!({"password": SECRET}), "it is left alone");
+    place.kubectl(&["delete", "configmap", "web"])?;
+    cured(&place, "web").map(drop)
+}
+
+#[tokio::test]
+async fn bad_namespace_that_does_not_exist() -> Result<()> {
+    let place = world().bare_place("namespace").await?;
+    let elsewhere = format!("{}-elsewhere", place.namespace);
+    let template = CONFIG_MAP.replace("metadata:", &format!("metadata:\n  namespace: {elsewhere}"));
+    let files = [("templates/configmap.yaml", CONFIG_MAP), ("templates/elsewhere.yaml", &template)];
+    let charts = [publish_plain(&place)?, pack(&place, "spread", "0.1.0", &files)?];
+    list(&place, &charts)?;
+    open_store(&place)?;
+    let (later, made) = (format!("{}-later", place.namespace), format!("{}-made", place.namespace));
+    ask(&place, "web", "store/plain", &json!({"namespace": later}))?;
+    ask(&place, "spread", "store/spread", &json!({}))?;
+    ask(&place, "self-made", "store/plain", &json!({"namespace": made, "createNamespace": true}))?;
+    let missing = format!("namespace \"{later}\" does not exist");
+    refused(&place, "web", Reason::NamespaceNotFound, &[&missing, "create it", "createNamespace"])?;
+    let words = ["ConfigMap \"spread\"", &elsewhere, "the namespace does not exist", "create it"];
+    refused(&place, "spread", Reason::NamespaceNotFound, &words)?;
+    cured(&place, "self-made")?;
+    assert!(place.get("namespace", &made)?.is_some());
+
+    place.kubectl(&["create", "namespace", &later])?;
+    place.kubectl(&["create", "namespace", &elsewhere])?;
+    promptly_cured(&place, "web")?;
+    promptly_cured(&place, "spread")
+}
+
+#[tokio::test]
+async fn bad_rights_of_a_service_account() -> Result<()> {
+    let place = world().bare_place("account").await?;
+    publish_plain(&place)?;
+    open_store(&place)?;
+    place.kubectl(&["create", "serviceaccount", "deployer"])?;
+    ask(&place, "web", "store/plain", &json!({"serviceAccountName": "deployer"}))?;
+    let account = format!("system:serviceaccount:{}:deployer may not", place.namespace);
+    let within = format!("in namespace {:?}", place.namespace);
+    let rights = ["create configmaps", "patch configmaps", "create secrets", "update secrets"];
+    let rights = rights.map(|right| format!("{right} {within}"));
+    let mut words = vec![account.as_str(), "grant the rights"];
+    words.extend(rights.iter().map(String::as_str));
+    refused(&place, "web", Reason::PermissionDenied, &words)?;
+
+    place.kubectl(&["create", "role", "deployer", "--verb=*", "--resource=configmaps,secrets"])?;
+    let subject = format!("--serviceaccount={}:deployer", place.namespace);
+    place.kubectl(&["create", "rolebinding", "deployer", "--role=deployer", &subject])?;
+    cured(&place, "web").map(drop)
+}
+
+#[tokio::test]
+async fn bad_object_that_the_api_server_refuses() -> Result<()> {
+    let place = world().bare_place("refused").await?;
+    let service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: {{ .Release.Name }}\n  annotations:\n    \
+                   note: {{ .Values.planted }}\nspec:\n  ports:\n    - port: {{ .Values.port }}\n";
+    list(&place, &[pack(&place, "service", "0.1.0", &[("templates/service.yaml", service)])?])?;
+    open_store(&place)?;
+    place.kubectl(&["create", "configmap", "tuning", "--from-literal=values.yaml=port: 70000"])?;
+    let from = json!({"valuesFrom": [{"configMapKeyRef": {"name": "tuning"}}]});
+    ask(&place, "web", "store/service", &from)?;
+    let words = ["Service \"web\"", &place.namespace, "spec.ports[0].port: must be between 1 and 65535", "correct the"];
+    told(&place, "web", Reason::ObjectRefused, &words)?;
+    assert!(place.get("service", "web")?.is_none());
+    let history = place.helm(&["history", "web"])?;
+    assert!(history.contains("failed") && history.contains("spec.ports[0].port"), "helm sees why: {history}");
+    assert!(!history.contains("70000") && !history.contains(SECRET), "{history}");
+
+    patch(&place, "configmap", "tuning", &json!({"data": {"values.yaml": "port: 80"}}))?;
+    promptly_cured(&place, "web")?;
+    wait::until(LIMIT, "the revision to be deployed", || {
+        Ok(place.helm(&["history", "web"])?.contains("deployed").then_some(()))
+    })
+}
