@@ -175,12 +175,12 @@ impl ChartRepos {
             self.report(object, memory, Outcome::Disabled).await;
             return memory.come_back();
         }
+        if self.repositories.take_asked(key) {
+            memory.hurry();
+        }
         if let Some(outcome) = memory.unreported.take() {
             self.report(object, memory, outcome).await;
             return memory.come_back();
-        }
-        if self.repositories.take_asked(key) {
-            memory.hurry();
         }
         let options = connection::options(&self.client, object, self.repositories.operator_namespace()).await;
         if let Some(wait) = memory.is_due(object, options.as_ref().ok(), Instant::now()) {

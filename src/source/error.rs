@@ -45,7 +45,7 @@ pub enum SourceError {
         cause: String,
     },
     /// No answer in time.
-    #[error("{url} did not answer within {}s: check whether the server runs and the network lets the operator in", .limit.as_secs_f64())]
+    #[error("{url} did not answer within {}s: see whether the server runs and the network lets the operator through", .limit.as_secs_f64())]
     Timeout {
         /// What was asked for.
         url: String,
