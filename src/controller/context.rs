@@ -26,6 +26,7 @@ use crate::cluster::{ApiError, Cluster, Discovery, ObjectKey};
 use crate::plan::Digest;
 use crate::render::{Input, Limits, OperatingSystem, Release, Rendered};
 use crate::source::Charts;
+use crate::template::on_large_stack;
 use crate::value::Json;
 
 /// The shared parts of the reconcilers.
@@ -159,7 +160,7 @@ impl Context {
         let _permit = self.renders.acquire().await;
         let started = Instant::now();
         let rendering = tokio::task::spawn_blocking(move || {
-            program.render(&Input {
+            let input = Input {
                 values: &values,
                 release: &release,
                 capabilities: &capabilities,
@@ -167,13 +168,14 @@ impl Context {
                 chance: &OperatingSystem,
                 limits: Limits::default(),
                 validate_schema: true,
-            })
+            };
+            on_large_stack(|| program.render(&input))
         });
         let rendered = rendering.await;
-        self.metrics.rendered(!matches!(rendered, Ok(Ok(_))), started.elapsed());
+        self.metrics.rendered(!matches!(rendered, Ok(Ok(Ok(_)))), started.elapsed());
         match rendered {
-            Ok(rendered) => Ok(rendered?),
-            Err(_) => Err(Failure::new(Reason::InternalError, "the render ended without a result; the log tells more")),
+            Ok(Ok(rendered)) => Ok(rendered?),
+            _ => Err(Failure::new(Reason::InternalError, "the render ended without a result; the log tells more")),
         }
     }
 
