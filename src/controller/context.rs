@@ -160,16 +160,17 @@ impl Context {
         let _permit = self.renders.acquire().await;
         let started = Instant::now();
         let rendering = tokio::task::spawn_blocking(move || {
-            let input = Input {
-                values: &values,
-                release: &release,
-                capabilities: &capabilities,
-                lookup: &lookup,
-                chance: &OperatingSystem,
-                limits: Limits::default(),
-                validate_schema: true,
-            };
-            on_large_stack(|| program.render(&input))
+            on_large_stack(|| {
+                program.render(&Input {
+                    values: &values,
+                    release: &release,
+                    capabilities: &capabilities,
+                    lookup: &lookup,
+                    chance: &OperatingSystem,
+                    limits: Limits::default(),
+                    validate_schema: true,
+                })
+            })
         });
         let rendered = rendering.await;
         self.metrics.rendered(!matches!(rendered, Ok(Ok(Ok(_)))), started.elapsed());
