@@ -29,6 +29,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 use self::charts::Published;
 use self::status::Outcome;
 use super::backoff::{pause, spread};
+use super::events::Events;
 use super::metrics::Metrics;
 use super::repositories::{Repositories, RepositoryKey};
 use crate::api::chart_repo::{ChartRepo, RepositoryPhase};
@@ -55,6 +56,7 @@ pub struct ChartRepos {
     repositories: Repositories,
     metrics: Arc<Metrics>,
     memories: Arc<Mutex<HashMap<RepositoryKey, Memory>>>,
+    events: Arc<Events>,
 }
 
 /// What is remembered of a repository from one reconcile to the next.
@@ -96,7 +98,8 @@ struct Read {
 impl ChartRepos {
     /// A controller that fills `repositories`; nothing is sent before [`ChartRepos::run`].
     pub fn new(client: Client, repositories: Repositories, metrics: Arc<Metrics>) -> Self {
-        Self { client, namespace: None, repositories, metrics, memories: Arc::default() }
+        let events = Arc::new(Events::new(client.clone(), MANAGER.to_owned()));
+        Self { client, namespace: None, repositories, metrics, memories: Arc::default(), events }
     }
 
     /// Handles only the ChartRepos of one namespace.
@@ -270,12 +273,24 @@ impl ChartRepos {
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         self.metrics.wrote("patch", "status");
         match api.patch(&object.name_any(), &params, &Patch::Merge(patch)).await {
-            Ok(written) => memory.wishes = Wishes::of(&written),
+            Ok(written) => {
+                memory.wishes = Wishes::of(&written);
+                self.tell(object, &outcome).await;
+            }
             Err(error) => {
                 let error = ApiError::from(error);
                 tracing::debug!(name = object.name_any(), %error, "the status of a ChartRepo was not written");
                 memory.unreported = Some(outcome);
             }
+        }
+    }
+
+    /// Publishes an event where there is news; one that cannot be published is lost, and nothing else.
+    async fn tell(&self, object: &ChartRepo, outcome: &Outcome) {
+        let Some(note) = status::news(object, outcome) else { return };
+        self.metrics.wrote("create", "event");
+        if let Err(error) = self.events.publish(&object.object_ref(&()), &note).await {
+            tracing::warn!(reason = note.reason, error = %ApiError::from(error), "an event could not be published");
         }
     }
 

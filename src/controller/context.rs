@@ -262,7 +262,7 @@ impl Context {
     pub async fn publish(&self, request: &HelmRequest, note: &Note) {
         self.metrics.wrote("create", "event");
         if let Err(error) = self.events.publish(&request.object_ref(&()), note).await {
-            tracing::warn!(reason = note.reason, %error, "an event could not be published");
+            tracing::warn!(reason = note.reason, error = %ApiError::from(error), "an event could not be published");
         }
     }
 

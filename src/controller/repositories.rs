@@ -85,7 +85,7 @@ pub enum ResolveError {
         namespaces: Vec<String>,
     },
     /// It was not read yet; it is being read.
-    #[error("ChartRepo {name:?} is being read")]
+    #[error("ChartRepo {name:?} is being read; wait a moment")]
     NotRead {
         /// The name.
         name: String,

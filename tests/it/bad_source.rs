@@ -1,11 +1,14 @@
 //! Repositories that cannot be read: each has its reason, and the request recovers when it can be.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use coxswain::api::Reason;
 use serde_json::json;
 
 use crate::bad_input::{SECRET, ask, cured, open_store, patch, promptly_cured, publish_plain, refused};
-use crate::support::{ChartServer, cluster::free_port};
+use crate::support::cluster::free_port;
+use crate::support::{ChartServer, Fault};
 use crate::world::{Place, condition, world};
 
 /// Waits until the repository itself says why it cannot be read.
@@ -15,7 +18,24 @@ fn repository_failed(place: &Place<'_>, reason: Reason) -> Result<()> {
         repository["status"]["phase"] == "Failed"
             && condition(repository, "Ready").is_some_and(|ready| ready["reason"] == reason.as_str())
     })?;
+    place.until_event("store", "FailedSync", reason.as_str())?;
     Ok(())
+}
+
+#[tokio::test]
+async fn bad_repository_that_is_slow() -> Result<()> {
+    let place = world().bare_place("slow").await?;
+    publish_plain(&place)?;
+    place.server.fail("", Fault::Slow(Duration::from_secs(4)));
+    open_store(&place)?;
+    ask(&place, "web", "store/plain", &json!({}))?;
+    let request = place.until("helmrequest", "web", "the request to say that it waits", |request| {
+        condition(request, "Ready").is_some_and(|ready| ready["reason"] == "Progressing")
+    })?;
+    let message = condition(&request, "Ready").map(|ready| ready["message"].to_string()).unwrap_or_default();
+    assert!(message.contains("store") && message.contains("is being read"), "{message}");
+    place.server.heal();
+    cured(&place, "web").map(drop)
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::api::chart_repo::{ChartRepo, ChartRepoStatus, RepositoryPhase};
 use crate::api::conditions::{self, ConditionStatus, ConditionType};
 use crate::api::{Reason, names};
+use crate::controller::events::{EventType, Note};
 use crate::value::Json;
 
 /// How a read of a repository ended.
@@ -73,6 +74,24 @@ pub(super) fn patch(object: &ChartRepo, outcome: &Outcome, now: Timestamp) -> Op
         metadata["annotations"] = json!({names::LAST_SYNC_AT: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()});
     }
     Some(json!({"metadata": metadata, "status": difference(&before, &after)}))
+}
+
+/// What is worth an event: a failure that was not told yet, and the end of failures.
+pub(super) fn news(object: &ChartRepo, outcome: &Outcome) -> Option<Note> {
+    let before = object.status.as_ref();
+    let (event_type, reason, text) = match outcome {
+        Outcome::Failed { reason, message } => {
+            let message = conditions::one_line(message);
+            let told = before.and_then(|before| before.reason.as_deref()) == Some(message.as_str());
+            (!told).then(|| (EventType::Warning, "FailedSync", format!("{reason}: {message}")))?
+        }
+        Outcome::Synced { .. } | Outcome::Unchanged => {
+            let failed = before.is_some_and(|before| before.phase == Some(RepositoryPhase::Failed));
+            failed.then(|| (EventType::Normal, "Synced", "the repository can be read again".to_owned()))?
+        }
+        Outcome::Disabled => return None,
+    };
+    Some(Note { event_type, reason: reason.to_owned(), action: "Read".to_owned(), text, related: None })
 }
 
 fn next(before: &ChartRepoStatus, object: &ChartRepo, outcome: &Outcome, now: Timestamp) -> ChartRepoStatus {
@@ -194,6 +213,19 @@ mod tests {
         let healed = written(&failing, &Outcome::Unchanged, 300).expect("new");
         assert_eq!((&healed["status"]["phase"], &healed["status"]["reason"]), (&json!("Synced"), &Json::Null));
         assert_eq!(healed["status"]["conditions"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn an_event_tells_what_is_new() {
+        let failed = |message: &str| Outcome::Failed { reason: Reason::NotFound, message: message.to_owned() };
+        let news = |status: Json, outcome| news(&object(status, json!({})), &outcome).map(|note| note.text);
+        let failing = || json!({"phase": "Failed", "reason": "gone"});
+        assert_eq!(news(json!({}), failed("gone\nfor good")).as_deref(), Some("NotFound: gone for good"));
+        assert_eq!(news(failing(), failed("gone")), None, "it was told");
+        assert!(news(failing(), failed("refused")).is_some());
+        assert!(news(failing(), Outcome::Unchanged).is_some(), "it is over");
+        assert_eq!(news(json!({"phase": "Synced"}), synced("sha256:1")), None);
+        assert_eq!(news(failing(), Outcome::Disabled), None);
     }
 
     #[test]

@@ -55,7 +55,10 @@ pub async fn reconcile(request: Arc<HelmRequest>, context: Arc<Context>) -> Resu
             Ok(action)
         }
         // What is wanted is being read; whoever reads it wakes the request.
-        Err(failure) if failure.reason == Reason::Progressing => Ok(Action::requeue(WAITING)),
+        Err(failure) if failure.reason == Reason::Progressing => {
+            Report::new(&request, &context).waiting(&failure).await;
+            Ok(Action::requeue(WAITING))
+        }
         Err(failure) => {
             let pause = context.attempts.fail(key).min(failure.longest_pause());
             ask_repository_anew(&failure, &request, &context);

@@ -98,6 +98,15 @@ impl<'a> Report<'a> {
         Ok(None)
     }
 
+    /// Tells what a request waits for of which nothing was told yet.
+    pub async fn waiting(&self, failure: &Failure) {
+        if self.previous().phase.is_some() {
+            return;
+        }
+        // A status that cannot be written is written by the next look.
+        let _ = self.write(&self.facts(Standing::Working(failure.message.clone()), None)).await;
+    }
+
     /// Tells that an attempt failed and when the next one is.
     pub async fn failed(&self, failure: &Failure, pause: Duration) {
         let standing = Standing::Failed { failure: failure.clone(), retry: Some(pause) };
