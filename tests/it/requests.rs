@@ -274,7 +274,7 @@ async fn kinds_that_come_with_a_chart_are_served_before_their_objects_are_applie
     let place = world().place("widgets", &["widgets"]).await?;
     place.apply(&place.request("web", json!({"chart": "charts/widgets"})))?;
     place.until_ready("web")?;
-    for kind in ["gadget", "widget"] {
+    for kind in ["gadgets.widgets.example.com", "widgets.widgets.example.com"] {
         place.kubectl(&["patch", kind, "web", "--type", "merge", "-p", r#"{"spec":{"size":2}}"#])?;
         place.until(kind, "web", "an object of the new kind to be repaired", |object| object["spec"]["size"] == 1)?;
     }

@@ -78,7 +78,7 @@ fn failure(error: SourceError, url: &str) -> Failure {
     let status = match &error {
         SourceError::Unauthorized { .. } => 401,
         SourceError::Forbidden { .. } => 403,
-        SourceError::NotFound { .. } => 404,
+        SourceError::NotFound { .. } | SourceError::ArchiveNotFound { .. } => 404,
         SourceError::RateLimited { .. } => 429,
         SourceError::Server { status, .. } | SourceError::Status { status, .. } => *status,
         SourceError::Refused { address } => {
