@@ -24,6 +24,9 @@ pub const APPLY: [&str; 2] = ["create", "patch"];
 /// What deleting objects needs: the live owner is read first.
 pub const DELETE: [&str; 2] = ["get", "delete"];
 
+/// What running hooks needs: what is left of an earlier run is deleted first.
+pub const HOOK: [&str; 4] = ["create", "delete", "get", "patch"];
+
 /// One right.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Right {

@@ -352,7 +352,8 @@ enum Progress {
     Failed(String),
 }
 
-fn runs_to_an_end(object: &Object) -> bool {
+/// Whether an object is waited for: a Job or a Pod.
+pub fn runs_to_an_end(object: &Object) -> bool {
     matches!((object.key.group.as_str(), object.key.kind.as_str()), ("batch", "Job") | ("", "Pod"))
 }
 

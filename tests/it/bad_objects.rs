@@ -20,10 +20,10 @@ fn definition(place: &Place<'_>) -> Value {
     let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("gadgets.{}", group(place))},
+        "metadata": {"name": format!("contraptions.{}", group(place))},
         "spec": {
             "group": group(place), "scope": "Namespaced",
-            "names": {"kind": "Gadget", "listKind": "GadgetList", "plural": "gadgets", "singular": "gadget"},
+            "names": {"kind": "Contraption", "listKind": "ContraptionList", "plural": "contraptions", "singular": "contraption"},
             "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}],
         },
     })
@@ -32,18 +32,23 @@ fn definition(place: &Place<'_>) -> Value {
 #[tokio::test]
 async fn bad_kind_that_the_cluster_does_not_have() -> Result<()> {
     let place = world().bare_place("kind").await?;
-    let gadget =
-        format!("apiVersion: {}/v1\nkind: Gadget\nmetadata:\n  name: {{{{ .Release.Name }}}}\n", group(&place));
-    let files = [("templates/gadget.yaml", gadget.as_str()), ("templates/configmap.yaml", CONFIG_MAP)];
-    list(&place, &[pack(&place, "gadget", "0.1.0", &files)?])?;
+    let contraption =
+        format!("apiVersion: {}/v1\nkind: Contraption\nmetadata:\n  name: {{{{ .Release.Name }}}}\n", group(&place));
+    let files = [("templates/contraption.yaml", contraption.as_str()), ("templates/configmap.yaml", CONFIG_MAP)];
+    list(&place, &[pack(&place, "contraption", "0.1.0", &files)?])?;
     open_store(&place)?;
-    ask(&place, "web", "store/gadget", &json!({}))?;
+    ask(&place, "web", "store/contraption", &json!({}))?;
     let version = format!("\"{}/v1\"", group(&place));
-    let words = ["gadget/templates/gadget.yaml", "Gadget \"web\"", &version, "install its custom resource definition"];
+    let words = [
+        "contraption/templates/contraption.yaml",
+        "Contraption \"web\"",
+        &version,
+        "install its custom resource definition",
+    ];
     refused(&place, "web", Reason::UnknownKind, &words)?;
     place.apply(&definition(&place))?;
     cured(&place, "web")?;
-    assert!(place.get(&format!("gadgets.{}", group(&place)), "web")?.is_some());
+    assert!(place.get(&format!("contraptions.{}", group(&place)), "web")?.is_some());
     Ok(())
 }
 
@@ -96,19 +101,23 @@ async fn bad_namespace_that_does_not_exist() -> Result<()> {
 #[tokio::test]
 async fn bad_rights_of_a_service_account() -> Result<()> {
     let place = world().bare_place("account").await?;
-    publish_plain(&place)?;
+    let hook = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: before\n  annotations:\n    helm.sh/hook: pre-install\n";
+    let files = [("templates/configmap.yaml", CONFIG_MAP), ("templates/before.yaml", hook)];
+    list(&place, &[pack(&place, "hooked", "0.1.0", &files)?])?;
     open_store(&place)?;
     place.kubectl(&["create", "serviceaccount", "deployer"])?;
-    ask(&place, "web", "store/plain", &json!({"serviceAccountName": "deployer"}))?;
+    ask(&place, "web", "store/hooked", &json!({"serviceAccountName": "deployer"}))?;
     let account = format!("system:serviceaccount:{}:deployer may not", place.namespace);
     let within = format!("in namespace {:?}", place.namespace);
-    let rights = ["create configmaps", "patch configmaps", "create secrets", "update secrets"];
+    let rights =
+        ["create configmaps", "patch configmaps", "create secrets", "update secrets", "delete serviceaccounts"];
     let rights = rights.map(|right| format!("{right} {within}"));
     let mut words = vec![account.as_str(), "grant the rights"];
     words.extend(rights.iter().map(String::as_str));
     refused(&place, "web", Reason::PermissionDenied, &words)?;
 
-    place.kubectl(&["create", "role", "deployer", "--verb=*", "--resource=configmaps,secrets"])?;
+    let resources = "--resource=configmaps,secrets,serviceaccounts";
+    place.kubectl(&["create", "role", "deployer", "--verb=*", resources])?;
     let subject = format!("--serviceaccount={}:deployer", place.namespace);
     place.kubectl(&["create", "rolebinding", "deployer", "--role=deployer", &subject])?;
     cured(&place, "web").map(drop)

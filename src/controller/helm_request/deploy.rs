@@ -98,7 +98,7 @@ impl Deployment<'_> {
         let secrets = inputs.values(self.context, self.cluster, self.request).await?.secrets;
         let mut record = self.record(revision).await?;
         let objects = self.objects_of(&record).await?;
-        preflight::check(self, &objects).await?;
+        preflight::check(self, &objects, &[], false).await?;
         let before = self.objects_before(revision).await?;
         preflight::check_leftovers(self, &before, &objects).await?;
         let interrupted = record.info.status.is_pending();
@@ -238,7 +238,7 @@ impl Deployment<'_> {
         let read = self.cluster.read_manifest_with(&rendered.manifest, &self.release.namespace, &definitions);
         let mut objects = read.await?;
         self.stamp(&mut objects);
-        preflight::check(self, &objects).await?;
+        preflight::check(self, &objects, &rendered.hooks, release.is_upgrade).await?;
         Ok(Prepared { rendered, objects })
     }
 

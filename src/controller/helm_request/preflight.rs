@@ -5,22 +5,35 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::deploy::Deployment;
 use crate::api::Reason;
-use crate::cluster::access::{APPLY, DELETE, Right, record_rights, rights};
+use crate::cluster::access::{APPLY, DELETE, HOOK, Right, record_rights, rights};
+use crate::cluster::hooks::runs_to_an_end;
 use crate::cluster::ownership::conflicts;
 use crate::cluster::prune::leftover;
 use crate::cluster::records::ReleaseKey;
 use crate::cluster::{Object, ObjectError, ObjectKey};
 use crate::controller::failure::Failure;
+use crate::render::{Event, Hook};
 
-/// Checks the objects of an operation.
+const INSTALL: [Event; 2] = [Event::PreInstall, Event::PostInstall];
+const UPGRADE: [Event; 2] = [Event::PreUpgrade, Event::PostUpgrade];
+
+/// Checks the objects and hooks of an operation.
 ///
 /// # Errors
-/// Objects belong to others, all of them named; rights are missing, all of them named; or a namespace of an object does
-/// not exist.
-pub async fn check(deployment: &Deployment<'_>, objects: &[Object]) -> Result<(), Failure> {
-    let mut needed = rights(objects, &APPLY);
-    needed.extend(record_rights(&deployment.release.namespace));
-    check_rights(deployment, &needed).await?;
+/// Rights are missing, all of them named; a namespace of an object does not exist; or objects belong to others, all of
+/// them named.
+pub async fn check(
+    deployment: &Deployment<'_>,
+    objects: &[Object],
+    hooks: &[Hook],
+    is_upgrade: bool,
+) -> Result<(), Failure> {
+    if deployment.cluster.account().is_some() {
+        let mut needed = rights(objects, &APPLY);
+        needed.extend(record_rights(&deployment.release.namespace));
+        needed.extend(hook_rights(deployment, hooks, is_upgrade).await?);
+        check_rights(deployment, &needed).await?;
+    }
     check_namespaces(deployment, objects).await?;
     if deployment.request.force_adopts() {
         return Ok(());
@@ -39,6 +52,23 @@ pub async fn check_leftovers(
 ) -> Result<(), Failure> {
     let leaving = leftover(before.to_vec(), objects).delete;
     check_rights(deployment, &rights(&leaving, &DELETE)).await
+}
+
+/// The rights that the hooks of an install or an upgrade need. A kind that is not served yet may come with an earlier
+/// hook and is not asked about.
+async fn hook_rights(
+    deployment: &Deployment<'_>,
+    hooks: &[Hook],
+    is_upgrade: bool,
+) -> Result<BTreeSet<Right>, Failure> {
+    let events = if is_upgrade { UPGRADE } else { INSTALL };
+    let mut needed = BTreeSet::new();
+    for hook in hooks.iter().filter(|hook| hook.events.iter().any(|event| events.contains(event))) {
+        let objects = deployment.cluster.read_recorded(&hook.manifest, &deployment.release.namespace).await?.objects;
+        needed.extend(rights(&objects, &HOOK));
+        needed.extend(rights(objects.iter().filter(|object| runs_to_an_end(object)), &["watch"]));
+    }
+    Ok(needed)
 }
 
 /// Looks for the namespaces of objects that are not in the release's own, which its record finds by itself. A namespace
