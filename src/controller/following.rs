@@ -19,7 +19,7 @@ use crate::plan::Digest;
 const LISTING: Duration = Duration::from_secs(60);
 /// An object that has to be repaired again within this time after a repair is being fought over.
 const QUIET: Duration = Duration::from_secs(60);
-/// How often an object is repaired at full speed before pauses grow.
+/// A pause up to this long is not made: the first few repairs of an object happen at full speed.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 impl From<ObserveError> for Failure {
