@@ -101,8 +101,10 @@ pub fn release(release: &Release) -> Value {
 
 /// `.Chart`: the metadata under Go's field names.
 fn metadata(metadata: &Metadata, is_root: bool) -> Value {
-    let annotations: Map =
-        metadata.annotations.iter().map(|(key, value)| (key.as_str(), value.as_str().into())).collect();
+    let annotations = match metadata.annotations.is_empty() {
+        true => Map::nil(MapType::String),
+        false => metadata.annotations.iter().map(|(key, value)| (key.as_str(), value.as_str().into())).collect(),
+    };
     let entries = [
         ("Name", metadata.name.as_str().into()),
         ("Home", metadata.home.as_str().into()),

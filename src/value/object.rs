@@ -161,6 +161,11 @@ pub trait Object: fmt::Debug {
     /// What `toJson` and `toYaml` see.
     fn to_json(&self) -> Json;
 
+    /// A struct's members in JSON, in the order of its fields; nothing where [`Object::to_json`] says all.
+    fn json_members(&self) -> Option<Vec<(&str, Value)>> {
+        None
+    }
+
     /// Whether `if` takes it for true: a struct always is.
     fn is_true(&self) -> bool {
         true

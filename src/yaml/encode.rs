@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::value::{Json, Value};
+use crate::value::{Json, Object, Value};
 
 /// Why a value has no text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +62,20 @@ pub trait Sink {
     fn nil_map(&mut self) -> Result<(), Self::Error> {
         self.null()
     }
+    /// A struct's members, in the order of its fields.
+    fn structure(&mut self, members: &[(&str, Value)]) -> Result<(), Self::Error> {
+        self.map(members.iter().map(|(key, value)| (key.as_bytes(), value)))
+    }
+    /// A value with methods or struct fields.
+    fn object(&mut self, object: &dyn Object) -> Result<(), Self::Error>
+    where
+        Self: Sized,
+    {
+        match object.json_members() {
+            Some(members) => self.structure(&members),
+            None => object.to_json().encode(self),
+        }
+    }
     /// A map, its keys in byte order.
     fn map<'a, E: Encode + 'a>(
         &mut self,
@@ -101,7 +115,7 @@ impl Encode for Value {
             Self::List(list) => sink.list(list.items()),
             Self::Map(map) if map.is_nil() => sink.nil_map(),
             Self::Map(map) => sink.map(map.read().iter().map(|(key, value)| (key.as_bytes(), value))),
-            Self::Object(object) => object.to_json().encode(sink),
+            Self::Object(object) => sink.object(object.as_ref()),
         }
     }
 }

@@ -66,6 +66,10 @@ impl Object for Root {
             .collect()
     }
 
+    fn json_members(&self) -> Option<Vec<(&str, Value)>> {
+        Some(self.fields())
+    }
+
     fn to_json(&self) -> Json {
         self.fields().iter().map(|(name, value)| ((*name).to_owned(), Json::from(value))).collect()
     }
@@ -171,6 +175,10 @@ impl Object for KubeVersion {
         ]
     }
 
+    fn json_members(&self) -> Option<Vec<(&str, Value)>> {
+        Some(["Version", "Major", "Minor"].into_iter().filter_map(|name| Some((name, self.field(name)?))).collect())
+    }
+
     fn to_json(&self) -> Json {
         json!({"Version": self.version, "Major": self.major, "Minor": self.minor})
     }
@@ -209,10 +217,15 @@ impl Object for HelmVersion {
         self.parts().into_iter().map(|(field, _, value)| (field, value.into())).collect()
     }
 
-    fn to_json(&self) -> Json {
+    fn json_members(&self) -> Option<Vec<(&str, Value)>> {
         let kept =
             self.parts().into_iter().filter(|(_, key, value)| !value.is_empty() || *key == "kube_client_version");
-        Json::Object(kept.map(|(_, key, value)| (key.to_owned(), value.into())).collect())
+        Some(kept.map(|(_, key, value)| (key, value.into())).collect())
+    }
+
+    fn to_json(&self) -> Json {
+        let members = self.json_members().unwrap_or_default();
+        Json::Object(members.iter().map(|(key, value)| ((*key).to_owned(), Json::from(value))).collect())
     }
 
     fn as_any(&self) -> &dyn Any {

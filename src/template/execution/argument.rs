@@ -5,6 +5,7 @@ use super::operand::Operand;
 use super::{Execution, Failure, Frame};
 use crate::template::functions::Parameter;
 use crate::template::parse::{NodeId, NodeKind};
+use crate::template::time::Duration;
 use crate::value::{ElementType, List, Map, MapType, Str, Value};
 
 impl Execution<'_> {
@@ -85,6 +86,13 @@ impl Execution<'_> {
                     return Ok(Value::Float(number.float.unwrap_or_default()));
                 }
                 _ => "float",
+            },
+            // Its kind is int64, so integers fit it.
+            Parameter::Named("time.Duration") => match kind {
+                NodeKind::Number(number) if number.integer.is_some() => {
+                    return Ok(Value::from(Duration(number.integer.unwrap_or_default())));
+                }
+                _ => "integer",
             },
             Parameter::Map | Parameter::List | Parameter::Bytes | Parameter::Named(_) => {
                 let described = self.described(frame, id);

@@ -7,7 +7,8 @@ use super::arguments::Arguments;
 use super::{CallError, Function, Host};
 use crate::value::Parameter::{Any, String as Text};
 use crate::value::{ElementType, Json, List, Map, MapType, Value};
-use crate::yaml::{self, EncodeError, json};
+use crate::yaml::json::{self, DecodeError};
+use crate::yaml::{self, EncodeError};
 
 /// The functions of this family.
 pub const FUNCTIONS: &[Function] = &[
@@ -133,19 +134,26 @@ fn read_yaml(
     })
 }
 
+/// What a JSON text holds, and the message of a fault. A number out of range is a fault that leaves the rest.
 fn read_json(
     host: &mut dyn Host,
     arguments: &[Value],
     accepts: fn(&Json) -> bool,
     target: &str,
-) -> Result<Read<Json>, CallError> {
+) -> Result<(Option<Json>, Option<String>), CallError> {
     let text = arguments.text(0);
     host.charge(text.len() as u64, 8 * text.len() as u64)?;
-    Ok(match json::decode(text.as_bytes()) {
-        Ok(json) if json.is_null() || accepts(&json) => Ok(json),
-        Ok(json) => Err(misfit(&json, target)),
-        Err(error) => Err(error.to_string()),
-    })
+    let (json, message) = match json::decode(text.as_bytes()) {
+        Ok(json) => (json, None),
+        Err(error) => {
+            let message = Some(error.to_string());
+            match error {
+                DecodeError::NumberRange { rest, .. } => (*rest, message),
+                _ => return Ok((None, message)),
+            }
+        }
+    };
+    Ok(if json.is_null() || accepts(&json) { (Some(json), message) } else { (None, Some(misfit(&json, target))) })
 }
 
 fn message_map(message: String) -> Value {
@@ -175,23 +183,29 @@ fn from_yaml_array(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
 /// JSON's null makes Go's map nil.
 fn from_json(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
     Ok(match read_json(host, arguments, Json::is_object, MAP_TYPE)? {
-        Ok(Json::Null) => Value::Map(Map::nil(MapType::Any)),
-        Ok(json) => Value::from(&json),
-        Err(message) => message_map(message),
+        (Some(Json::Null), None) => Value::Map(Map::nil(MapType::Any)),
+        (Some(json), None) => Value::from(&json),
+        (json, Some(message)) => {
+            let read = json.as_ref().map(Value::from);
+            let map = read.as_ref().and_then(Value::as_map).cloned().unwrap_or_default();
+            map.insert("Error", message.into());
+            Value::Map(map)
+        }
+        (None, None) => Value::Map(Map::new()),
     })
 }
 
 fn from_json_array(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
     Ok(match read_json(host, arguments, Json::is_array, LIST_TYPE)? {
-        Ok(Json::Null) => Value::List(List::nil(ElementType::Any)),
-        Ok(json) => Value::from(&json),
-        Err(message) => message_list(message),
+        (_, Some(message)) => message_list(message),
+        (Some(Json::Null) | None, None) => Value::List(List::nil(ElementType::Any)),
+        (Some(json), None) => Value::from(&json),
     })
 }
 
 fn must_from_json(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
     match read_json(host, arguments, |_| true, "interface {}")? {
-        Ok(json) => Ok(Value::from(&json)),
-        Err(message) => Err(message.into()),
+        (_, Some(message)) => Err(message.into()),
+        (json, None) => Ok(json.as_ref().map(Value::from).unwrap_or_default()),
     }
 }

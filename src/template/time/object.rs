@@ -6,6 +6,7 @@ use std::any::Any;
 
 use super::calendar::{date_of, days_of, weekday};
 use super::names::{MONTHS, WEEKDAYS};
+use super::parse::quote;
 use super::{Duration, Time, Zone};
 use crate::value::{Json, Kind, Method, Object, Parameter, Value};
 
@@ -69,7 +70,7 @@ impl Object for Time {
         match name {
             "Year" | "Month" | "Day" | "Weekday" | "Hour" | "Minute" | "Second" | "Nanosecond" | "YearDay" | "Unix"
             | "UnixMilli" | "UnixMicro" | "UnixNano" | "IsZero" | "IsDST" | "UTC" | "Local" | "String" | "Location"
-            | "MarshalText" => Some(Method::NULLARY),
+            | "GoString" | "MarshalJSON" | "MarshalText" => Some(Method::NULLARY),
             "Format" => Some(Method::STRING),
             "Add" | "Round" | "Truncate" => Some(DURATION),
             "AddDate" => Some(DATE),
@@ -101,7 +102,9 @@ impl Object for Time {
             "UTC" => self.in_zone(Zone::Utc).into(),
             "Local" => self.in_zone(Zone::Local).into(),
             "String" => self.text().into(),
-            "Location" => self.zone_label().into(),
+            "Location" => self.zone.label().into(),
+            "GoString" => self.go_syntax().into(),
+            "MarshalJSON" => Value::Bytes(format!("\"{}\"", self.rfc3339()).into()),
             "MarshalText" => Value::Bytes(self.rfc3339().into()),
             "Format" => match arguments.first() {
                 Some(Value::Str(layout)) => Value::Str(self.format(layout.as_bytes()).into()),
@@ -140,12 +143,35 @@ impl Object for Time {
 }
 
 impl Time {
-    fn zone_label(&self) -> String {
-        match &self.zone {
-            Zone::Utc => "UTC".to_owned(),
-            Zone::Local => "Local".to_owned(),
-            Zone::Fixed(name, _) => name.clone(),
-            Zone::Named(zone) => zone.iana_name().unwrap_or_default().to_owned(),
+    /// `Time.GoString`.
+    fn go_syntax(&self) -> String {
+        let (date, clock) = (self.date(), self.clock());
+        let zone = match &self.zone {
+            Zone::Utc => "time.UTC".to_owned(),
+            Zone::Local => "time.Local".to_owned(),
+            zone => format!("time.Location({})", quote(zone.label().as_bytes())),
+        };
+        format!(
+            "time.Date({}, time.{}, {}, {}, {}, {}, {}, {zone})",
+            date.year,
+            self.month_name(),
+            date.day,
+            clock.hour,
+            clock.minute,
+            clock.second,
+            clock.nanosecond
+        )
+    }
+}
+
+impl Zone {
+    /// The name of the location.
+    fn label(&self) -> String {
+        match self {
+            Self::Utc => "UTC".to_owned(),
+            Self::Local => "Local".to_owned(),
+            Self::Fixed(name, _) => name.clone(),
+            Self::Named(zone) => zone.iana_name().unwrap_or_default().to_owned(),
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use crate::template::time::{Time, Zone};
-use crate::value::{Str, Value};
+use crate::template::time::{Duration, Time, Zone};
+use crate::value::{Object, Str, Value};
 use crate::yaml::number::format_general;
 
 /// How deeply a value may nest.
@@ -20,8 +20,8 @@ const MAX_OUTPUT: usize = 64 << 20;
 ///
 /// # Errors
 /// The library's texts, for what TOML cannot say.
-pub fn write(value: &Value) -> Result<String, String> {
-    let mut writer = Writer { out: String::new(), key: Vec::new() };
+pub fn write(value: &Value) -> Result<Vec<u8>, String> {
+    let mut writer = Writer { out: Vec::new(), key: Vec::new() };
     writer.encode(value, 0)?;
     Ok(writer.out)
 }
@@ -59,14 +59,14 @@ fn shape_within(value: &Value, depth: usize) -> Result<Shape, String> {
             }
             if all_tables { Shape::Tables } else { Shape::Plain }
         }
-        Value::Object(object) if object.as_any().is::<Time>() => Shape::Plain,
+        Value::Object(object) if object.as_any().is::<Time>() || object.as_any().is::<Duration>() => Shape::Plain,
         Value::Object(object) => shape_within(&Value::from(&object.to_json()), depth + 1)?,
         _ => Shape::Plain,
     })
 }
 
 struct Writer {
-    out: String,
+    out: Vec<u8>,
     /// The path to the current table or value.
     key: Vec<Str>,
 }
@@ -84,15 +84,19 @@ impl Writer {
         }
     }
 
+    fn push(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
     fn newline(&mut self) {
         if !self.out.is_empty() {
-            self.out.push('\n');
+            self.push("\n");
         }
     }
 
     fn indent(&mut self) {
         for _ in 1..self.key.len() {
-            self.out.push_str("  ");
+            self.push("  ");
         }
     }
 
@@ -100,9 +104,9 @@ impl Writer {
         self.indent();
         let path: Vec<String> = self.key.iter().map(|part| quoted_key(&part.to_text()).into_owned()).collect();
         let path = path.join(".");
-        self.out.push_str(open);
-        self.out.push_str(&path);
-        self.out.push_str(close);
+        self.push(open);
+        self.push(&path);
+        self.push(close);
         self.newline();
     }
 
@@ -110,8 +114,8 @@ impl Writer {
         let Some(last) = self.key.last() else { return self.element(value, depth) };
         let name = quoted_key(&last.to_text()).into_owned();
         self.indent();
-        self.out.push_str(&name);
-        self.out.push_str(" = ");
+        self.push(&name);
+        self.push(" = ");
         self.element(value, depth)?;
         self.newline();
         Ok(())
@@ -156,28 +160,29 @@ impl Writer {
         }
         match value {
             Value::Nil => return Err("unexpected type: nil".to_owned()),
-            Value::Bool(b) => self.out.push_str(&b.to_string()),
-            Value::Int(n) | Value::Int64(n) => self.out.push_str(&n.to_string()),
-            Value::Uint64(n) => self.out.push_str(&n.to_string()),
-            Value::Uint8(n) => self.out.push_str(&n.to_string()),
-            Value::Float(f) => self.out.push_str(&float(*f)),
-            Value::Str(text) => self.out.push_str(&quote(&text.to_text())),
+            Value::Bool(b) => self.push(&b.to_string()),
+            Value::Int(n) | Value::Int64(n) => self.push(&n.to_string()),
+            Value::Uint64(n) => self.push(&n.to_string()),
+            Value::Uint8(n) => self.push(&n.to_string()),
+            Value::Float(f) => self.push(&float(*f)),
+            Value::Str(text) => self.out.extend(quote_bytes(text.as_bytes())),
             Value::Bytes(bytes) => {
                 let numbers: Vec<String> = bytes.as_bytes().iter().map(u8::to_string).collect();
-                self.out.push_str(&format!("[{}]", numbers.join(", ")));
+                self.push(&format!("[{}]", numbers.join(", ")));
             }
             Value::List(list) => {
-                self.out.push('[');
+                self.push("[");
                 for (index, item) in list.items().iter().enumerate() {
-                    self.out.push_str(if index == 0 { "" } else { ", " });
+                    self.push(if index == 0 { "" } else { ", " });
                     self.element(item, depth + 1)?;
                 }
-                self.out.push(']');
+                self.push("]");
             }
             Value::Map(_) => self.inline_table(value, depth)?,
-            Value::Object(object) => match object.as_any().downcast_ref::<Time>() {
-                Some(time) => self.out.push_str(&datetime(time)),
-                None => self.element(&Value::from(&object.to_json()), depth + 1)?,
+            Value::Object(object) => match (Time::of(value), Duration::of(value)) {
+                (Some(time), _) => self.push(&datetime(time)),
+                (None, Some(duration)) => self.push(&quote(&duration.to_string())),
+                (None, None) => self.element(&Value::from(&object.to_json()), depth + 1)?,
             },
         }
         Ok(())
@@ -188,22 +193,28 @@ impl Writer {
         let entries = ordered_entries(value)?;
         let plain = entries.iter().filter(|(_, is_table)| !is_table).count();
         let total = entries.len();
-        self.out.push('{');
+        self.push("{");
         for (index, ((key, value), is_table)) in entries.into_iter().enumerate() {
             if shape(&value)? == Shape::Nothing {
                 continue;
             }
-            self.out.push_str(&quoted_key(&key.to_text()));
-            self.out.push_str(" = ");
+            self.push(&quoted_key(&key.to_text()));
+            self.push(" = ");
             self.element(&value, depth + 1)?;
             let last_of_its_kind = index + 1 == if is_table { total } else { plain };
             if !last_of_its_kind || (!is_table && total > plain) {
-                self.out.push_str(", ");
+                self.push(", ");
             }
         }
-        self.out.push('}');
+        self.push("}");
         Ok(())
     }
+}
+
+/// A struct's members under Go's names, in the order of its fields.
+fn exported_fields(object: &dyn Object) -> Vec<(Str, Value)> {
+    let fields = object.fields().into_iter();
+    fields.filter(|(name, _)| name.starts_with(char::is_uppercase)).map(|(name, value)| (name.into(), value)).collect()
 }
 
 /// A key, its value, and whether that is a table itself.
@@ -213,6 +224,7 @@ type TableEntry = ((Str, Value), bool);
 fn ordered_entries(value: &Value) -> Result<Vec<TableEntry>, String> {
     let entries = match value {
         Value::Map(map) => map.entries(),
+        Value::Object(object) if !object.fields().is_empty() => exported_fields(object.as_ref()),
         Value::Object(object) => match Value::from(&object.to_json()) {
             Value::Map(map) => map.entries(),
             _ => Vec::new(),
@@ -250,22 +262,27 @@ pub(super) fn quoted_key(key: &str) -> Cow<'_, str> {
 
 /// A basic string.
 fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\x08' => quoted.push_str("\\b"),
-            '\t' => quoted.push_str("\\t"),
-            '\n' => quoted.push_str("\\n"),
-            '\x0c' => quoted.push_str("\\f"),
-            '\r' => quoted.push_str("\\r"),
-            '\0'..='\x1f' | '\x7f' => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => quoted.push(c),
+    String::from_utf8_lossy(&quote_bytes(text.as_bytes())).into_owned()
+}
+
+/// A basic string of bytes that need not be UTF-8, which are written as they are.
+fn quote_bytes(text: &[u8]) -> Vec<u8> {
+    let mut quoted = Vec::with_capacity(text.len() + 2);
+    quoted.push(b'"');
+    for byte in text {
+        match byte {
+            b'"' => quoted.extend(b"\\\""),
+            b'\\' => quoted.extend(b"\\\\"),
+            0x08 => quoted.extend(b"\\b"),
+            b'\t' => quoted.extend(b"\\t"),
+            b'\n' => quoted.extend(b"\\n"),
+            0x0c => quoted.extend(b"\\f"),
+            b'\r' => quoted.extend(b"\\r"),
+            0..=0x1f | 0x7f => quoted.extend(format!("\\u{byte:04x}").bytes()),
+            byte => quoted.push(*byte),
         }
     }
-    quoted.push('"');
+    quoted.push(b'"');
     quoted
 }
 

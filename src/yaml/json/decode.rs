@@ -15,8 +15,13 @@ pub enum DecodeError {
     #[error("invalid character {0} {1}")]
     InvalidCharacter(String, &'static str),
     /// A number beyond float64.
-    #[error("json: cannot unmarshal number {0} into Go value of type float64")]
-    NumberRange(String),
+    #[error("json: cannot unmarshal number {number} into Go value of type float64")]
+    NumberRange {
+        /// The number's text.
+        number: String,
+        /// What was read all the same, null in the number's place.
+        rest: Box<Json>,
+    },
     /// Lists and maps nest too deeply.
     #[error("exceeded max depth")]
     TooDeep,
@@ -32,7 +37,7 @@ pub fn decode(text: &[u8]) -> Result<Json, DecodeError> {
         return Err(reader.invalid("after top-level value"));
     }
     match reader.out_of_range {
-        Some(number) => Err(DecodeError::NumberRange(number)),
+        Some(number) => Err(DecodeError::NumberRange { number, rest: Box::new(value) }),
         None => Ok(value),
     }
 }

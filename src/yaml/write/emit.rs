@@ -12,7 +12,7 @@ use super::super::{MAX_DEPTH, MAX_OUTPUT, binary, json};
 use super::order;
 use super::scalar::{Analysis, Style, Tabs};
 use super::text::Writer;
-use crate::value::Json;
+use crate::value::{Json, Object, Value};
 
 /// go-yaml v2 by way of JSON: lines folded at 80 columns, lists not indented under their key.
 pub fn compact<E: Encode + ?Sized>(value: &E) -> Result<String, EncodeError> {
@@ -157,6 +157,28 @@ impl Emitter {
         }
     }
 
+    /// A map's entries in the given order.
+    fn block_map<'a, E: Encode + 'a>(
+        &mut self,
+        entries: impl ExactSizeIterator<Item = (Cow<'a, str>, &'a [u8], &'a E)>,
+    ) -> Result<(), Stop> {
+        self.enter()?;
+        if entries.len() == 0 {
+            self.writer.indicator("{", true, true, false);
+            self.writer.indicator("}", false, false, false);
+        } else {
+            let outer = self.indent;
+            self.indent = if outer < 0 { 0 } else { outer + 2 };
+            for (key_text, key, value) in entries {
+                self.key(key, &key_text)?;
+                value.encode(self)?;
+            }
+            self.indent = outer;
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
     fn key(&mut self, key: &[u8], key_text: &str) -> Result<(), Stop> {
         self.writer.write_indent(self.indent);
         if self.dialect == Dialect::Compact && key_text.len() > SURELY_READABLE_KEY {
@@ -254,6 +276,32 @@ impl Sink for Emitter {
         self.string(&binary::encode_line(bytes))
     }
 
+    /// go-yaml v3 looks at the value itself: it knows times and durations, and writes a struct's exported fields in
+    /// lower case.
+    fn object(&mut self, object: &dyn Object) -> Result<(), Stop> {
+        if self.dialect == Dialect::Pretty {
+            match object.type_name() {
+                "time.Time" => {
+                    self.plain(object.to_json().as_str().unwrap_or_default());
+                    return Ok(());
+                }
+                "time.Duration" => return self.string(&object.print(false)),
+                _ => {}
+            }
+            let fields = object.fields();
+            let exported = fields.into_iter().filter(|(name, _)| name.starts_with(|c: char| c.is_uppercase()));
+            let members: Vec<(String, Value)> = exported.map(|(name, value)| (name.to_lowercase(), value)).collect();
+            if !members.is_empty() {
+                return self
+                    .block_map(members.iter().map(|(key, value)| (text(key.as_bytes()), key.as_bytes(), value)));
+            }
+        }
+        match object.json_members() {
+            Some(members) => self.structure(&members),
+            None => object.to_json().encode(self),
+        }
+    }
+
     fn nil_list(&mut self) -> Result<(), Stop> {
         if self.dialect == Dialect::Pretty { self.list::<Json>(&[]) } else { self.null() }
     }
@@ -294,22 +342,8 @@ impl Sink for Emitter {
         &mut self,
         entries: impl ExactSizeIterator<Item = (&'a [u8], &'a E)>,
     ) -> Result<(), Stop> {
-        self.enter()?;
-        if entries.len() == 0 {
-            self.writer.indicator("{", true, true, false);
-            self.writer.indicator("}", false, false, false);
-        } else {
-            let outer = self.indent;
-            self.indent = if outer < 0 { 0 } else { outer + 2 };
-            let mut entries: Vec<_> = entries.map(|(key, value)| (text(key), key, value)).collect();
-            order::sort(&mut entries, self.dialect.key_order(), |entry| &entry.0);
-            for (key_text, key, value) in &entries {
-                self.key(key, key_text)?;
-                value.encode(self)?;
-            }
-            self.indent = outer;
-        }
-        self.depth -= 1;
-        Ok(())
+        let mut entries: Vec<_> = entries.map(|(key, value)| (text(key), key, value)).collect();
+        order::sort(&mut entries, self.dialect.key_order(), |entry| &entry.0);
+        self.block_map(entries.into_iter())
     }
 }
