@@ -425,6 +425,9 @@ mod tests {
         let refresh = object(json!({"phase": "Synced"}), json!({"coxswain.dev/refresh": "1"}));
         assert!(due(&refresh, &read, now), "the refresh annotation changed");
         assert!(Memory::default().is_due(&plain, None, now).is_none(), "it was never read");
+        memory.read_at = Some(now);
+        memory.hurry();
+        assert_eq!(memory.next, Some(now + NEW_LOOK), "a request misses its chart");
     }
 
     #[test]
