@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::object::ObjectKey;
+use crate::render::is_builtin_group;
 
 /// A failure with the object that it concerns.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +14,26 @@ pub struct ObjectError {
     pub object: ObjectKey,
     /// What happened.
     pub error: ApiError,
+}
+
+impl ObjectError {
+    /// Whether the API server refused an object of one of Kubernetes' own kinds, and will again. What becomes of an
+    /// object of another kind may depend on a controller or webhook that is only starting.
+    pub fn is_final(&self) -> bool {
+        !self.error.is_transient() && is_builtin_group(&self.object.group)
+    }
+
+    /// Whether the object itself is at fault, whatever else the cluster holds by the time it is sent.
+    pub fn is_intrinsic(&self) -> bool {
+        let of_the_object = matches!(
+            self.error,
+            ApiError::Immutable { .. }
+                | ApiError::UnknownField { .. }
+                | ApiError::Invalid { .. }
+                | ApiError::TooLarge { .. }
+        );
+        of_the_object && is_builtin_group(&self.object.group)
+    }
 }
 
 /// One reason why an object is not valid.

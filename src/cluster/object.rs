@@ -361,6 +361,12 @@ async fn resolve(
     }
 }
 
+/// What `.Capabilities.APIVersions` gains with custom resource definitions: `group/version` and `group/version/Kind`.
+pub fn api_versions_of(definitions: &[Object]) -> Vec<String> {
+    let kinds = defined_kinds(definitions.iter().map(|object| &object.json));
+    kinds.into_keys().flat_map(|(api_version, kind)| [format!("{api_version}/{kind}"), api_version]).collect()
+}
+
 /// The kinds that custom resource definitions bring, by API version and kind.
 pub(super) fn defined_kinds<'a>(definitions: impl Iterator<Item = &'a Json>) -> HashMap<(String, String), Kind> {
     let mut kinds = HashMap::new();

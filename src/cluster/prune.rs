@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::FutureExt;
+use jiff::Timestamp;
 use kube::api::{DeleteParams, Preconditions};
 use tokio::time::{Instant, sleep};
 
@@ -49,6 +50,8 @@ pub enum Spared {
     Foreign,
     /// Its live annotation keeps it.
     Kept,
+    /// It is older than what is taken back.
+    Older,
 }
 
 /// An object whose deletion was accepted; finalizers may still hold it.
@@ -80,6 +83,15 @@ pub enum Owner<'a> {
         name: &'a str,
         /// Its namespace.
         namespace: &'a str,
+    },
+    /// Only those that carry the marks of this release and did not exist before.
+    Since {
+        /// The release's name.
+        name: &'a str,
+        /// Its namespace.
+        namespace: &'a str,
+        /// The time, by the clock of the API server, in seconds as `metadata.creationTimestamp` has it.
+        began: Timestamp,
     },
     /// Whatever has the name: hooks carry no marks.
     Anyone,
@@ -157,11 +169,23 @@ impl Cluster {
 
 /// Why a live object is left alone, if it is.
 fn spares(live: &Json, owner: Owner<'_>) -> Option<Spared> {
-    let Owner::Release { name, namespace } = owner else { return None };
+    let (name, namespace, began) = match owner {
+        Owner::Release { name, namespace } => (name, namespace, None),
+        Owner::Since { name, namespace, began } => (name, namespace, Some(began)),
+        Owner::Anyone => return None,
+    };
+    if began.is_some_and(|began| created(live).is_none_or(|created| created < began)) {
+        return Some(Spared::Older);
+    }
     let policy =
         live.pointer("/metadata/annotations").and_then(|map| map.get(super::object::RESOURCE_POLICY_ANNOTATION));
     if policy.and_then(Json::as_str).is_some_and(|policy| policy.trim().eq_ignore_ascii_case("keep")) {
         return Some(Spared::Kept);
     }
     (!Marks::of(live).are_of(name, namespace)).then_some(Spared::Foreign)
+}
+
+/// When a live object was created.
+fn created(live: &Json) -> Option<Timestamp> {
+    live.pointer("/metadata/creationTimestamp")?.as_str()?.parse().ok()
 }

@@ -129,6 +129,23 @@ impl Cluster {
         Ok(Some(record))
     }
 
+    /// When a revision's record was created, by the clock of the API server; nothing where it is gone.
+    ///
+    /// # Errors
+    /// Why it could not be read.
+    pub async fn record_created(
+        &self,
+        namespace: &str,
+        release: &str,
+        revision: i64,
+    ) -> Result<Option<Timestamp>, StorageError> {
+        let place = Place { namespace, secret: secret::name(release, revision) };
+        match self.get_secret(&place).await {
+            Err(StorageError::Api { error: ApiError::NotFound, .. }) => Ok(None),
+            live => Ok(metadata_text(&live?, "creationTimestamp").parse().ok()),
+        }
+    }
+
     /// What revisions a release has, oldest first, without reading the records.
     ///
     /// # Errors

@@ -63,6 +63,8 @@ pub struct Memory {
     pub followed: Option<i64>,
     /// The digest of its inputs, and what they were when it was computed.
     pub gathered: Option<(Basis, Digest)>,
+    /// The inputs of which the API server refused an object.
+    pub refused: Option<Digest>,
     /// The status as it was last written, and the resource version that the write made.
     written: Option<(u64, HelmRequestStatus)>,
     /// When it was last written.
@@ -142,7 +144,8 @@ impl Context {
         &self.cluster
     }
 
-    /// Renders a release on a thread of its own.
+    /// Renders a release on a thread of its own. Templates see the cluster's capabilities and the API versions that
+    /// `brought` names besides.
     ///
     /// # Errors
     /// The chart cannot be had, or Helm's text on why it does not render.
@@ -152,9 +155,13 @@ impl Context {
         inputs: &Inputs,
         values: &Json,
         release: &Release,
+        brought: Vec<String>,
     ) -> Result<Rendered, Failure> {
         let program = inputs.program(self).await?;
-        let capabilities = cluster.discovery().capabilities().await?;
+        let mut capabilities = cluster.discovery().capabilities().await?;
+        if !brought.is_empty() {
+            capabilities = Arc::new(capabilities.with_api_versions(brought));
+        }
         let lookup = ClusterLookup::new(cluster.clone());
         let (values, release) = (values.clone(), release.clone());
         let _permit = self.renders.acquire().await;

@@ -53,6 +53,24 @@ impl KubeVersion {
     }
 }
 
+impl Capabilities {
+    /// The same with more API versions, names of the form `group/version` or `group/version/Kind`.
+    #[must_use]
+    pub fn with_api_versions(&self, more: impl IntoIterator<Item = String>) -> Self {
+        let mut capabilities = self.clone();
+        capabilities.api_versions.extend(more);
+        capabilities.api_versions.sort();
+        capabilities.api_versions.dedup();
+        capabilities
+    }
+}
+
+/// Whether an API group is one of Kubernetes' own, whose objects the API server checks by fixed rules.
+pub fn is_builtin_group(group: &str) -> bool {
+    group.is_empty()
+        || DEFAULT_API_VERSIONS.iter().any(|name| name.split_once('/').is_some_and(|(own, _)| own == group))
+}
+
 /// The API versions that Helm v4.3.1 assumes without a cluster: those its Kubernetes libraries know.
 const DEFAULT_API_VERSIONS: [&str; 57] = [
     "v1",

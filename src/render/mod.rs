@@ -18,7 +18,7 @@ mod program;
 #[cfg(test)]
 mod tests;
 
-pub use capabilities::{Capabilities, HelmVersion, KubeVersion, KubeVersionError};
+pub use capabilities::{Capabilities, HelmVersion, KubeVersion, KubeVersionError, is_builtin_group};
 pub use chance::OperatingSystem;
 pub use hook::{Event, Hook};
 pub use lookup::{Lookup, NoCluster, Query, Reads};

@@ -12,7 +12,7 @@ use super::{
     Capabilities, Input, Lookup, Manifest, Order, Query, Reads, RenderError, Rendered, capabilities, sort_documents,
 };
 use crate::chart::dependencies::{self, Selected};
-use crate::chart::{Chart, schema, values};
+use crate::chart::{Chart, Crd, schema, values};
 use crate::template::{self, Environment, Execution, ParseError, Parsed, Set, TemplateError};
 use crate::value::{Json, Map, MapType, Value};
 
@@ -65,6 +65,16 @@ impl Program {
         let chart = chart.to_chart();
         let reads = reads.take();
         Ok(Rendered { manifest: manifest(&documents), documents, hooks, notes, crds: chart.crds(), chart, reads })
+    }
+
+    /// The files of `crds/` that come with these values: those of disabled dependencies do not.
+    ///
+    /// # Errors
+    /// [`RenderError`], with Helm's text.
+    pub fn crds(&self, values: &Json) -> Result<Vec<Crd>, RenderError> {
+        self.check_installable()?;
+        let chart = dependencies::process(&self.chart, &user_values(values)?).map_err(RenderError::Dependencies)?;
+        Ok(chart.to_chart().crds())
     }
 
     /// Only runs the templates (`engine.Render`): the output of each that is not a partial, by its full name.

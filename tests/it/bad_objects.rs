@@ -123,26 +123,64 @@ async fn bad_rights_of_a_service_account() -> Result<()> {
     cured(&place, "web").map(drop)
 }
 
+/// A Service whose port is a value, beside a ConfigMap that the API server takes first.
+fn publish_service(place: &Place<'_>) -> Result<()> {
+    let service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: {{ .Release.Name }}\n  annotations:\n    \
+                   note: {{ .Values.planted }}\nspec:\n  ports:\n    - port: {{ .Values.port }}\n";
+    let files = [("templates/service.yaml", service), ("templates/configmap.yaml", CONFIG_MAP)];
+    list(place, &[pack(place, "service", "0.1.0", &files)?])?;
+    open_store(place)
+}
+
+const PORT: &str = "spec.ports[0].port: must be between 1 and 65535";
+
 #[tokio::test]
 async fn bad_object_that_the_api_server_refuses() -> Result<()> {
     let place = world().bare_place("refused").await?;
-    let service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: {{ .Release.Name }}\n  annotations:\n    \
-                   note: {{ .Values.planted }}\nspec:\n  ports:\n    - port: {{ .Values.port }}\n";
-    list(&place, &[pack(&place, "service", "0.1.0", &[("templates/service.yaml", service)])?])?;
-    open_store(&place)?;
+    publish_service(&place)?;
     place.kubectl(&["create", "configmap", "tuning", "--from-literal=values.yaml=port: 70000"])?;
     let from = json!({"valuesFrom": [{"configMapKeyRef": {"name": "tuning"}}]});
     ask(&place, "web", "store/service", &from)?;
-    let words = ["Service \"web\"", &place.namespace, "spec.ports[0].port: must be between 1 and 65535", "correct the"];
-    told(&place, "web", Reason::ObjectRefused, &words)?;
-    assert!(place.get("service", "web")?.is_none());
-    let history = place.helm(&["history", "web"])?;
-    assert!(history.contains("failed") && history.contains("spec.ports[0].port"), "helm sees why: {history}");
-    assert!(!history.contains("70000") && !history.contains(SECRET), "{history}");
+    let words = ["Service \"web\"", &place.namespace, PORT, "correct the"];
+    refused(&place, "web", Reason::ObjectRefused, &words)?;
+    // The next attempts ask first and write nothing.
+    let attempts = |place: &Place<'_>| -> Result<usize> {
+        let log = place.world.log()?;
+        Ok(log.lines().filter(|line| line.contains(PORT) && line.contains(&place.namespace)).count())
+    };
+    let before = attempts(&place)?;
+    let mark = place.world.cluster.audit_mark()?;
+    wait::until(LIMIT, "another attempt", || Ok((attempts(&place)? > before).then_some(())))?;
+    let created = mark.requests()?.into_iter().filter(|request| {
+        request.namespace == place.namespace && request.verb == "create" && request.resource == "secrets"
+    });
+    assert_eq!(created.count(), 0, "no record is made for what is known to be refused");
+    refused(&place, "web", Reason::ObjectRefused, &words)?;
 
     patch(&place, "configmap", "tuning", &json!({"data": {"values.yaml": "port: 80"}}))?;
     promptly_cured(&place, "web")?;
-    wait::until(LIMIT, "the revision to be deployed", || {
-        Ok(place.helm(&["history", "web"])?.contains("deployed").then_some(()))
-    })
+    assert!(!place.helm(&["history", "web"])?.contains("failed"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn bad_upgrade_that_the_api_server_refuses() -> Result<()> {
+    let place = world().bare_place("refused-later").await?;
+    publish_service(&place)?;
+    let values = "--from-literal=values.yaml={port: 80, message: before}";
+    place.kubectl(&["create", "configmap", "tuning", values])?;
+    let from = json!({"valuesFrom": [{"configMapKeyRef": {"name": "tuning"}}]});
+    ask(&place, "web", "store/service", &from)?;
+    cured(&place, "web")?;
+    patch(&place, "configmap", "tuning", &json!({"data": {"values.yaml": "{port: 70000, message: after}"}}))?;
+    told(&place, "web", Reason::ObjectRefused, &["Service \"web\"", &place.namespace, PORT, "correct the"])?;
+    let history = place.helm(&["history", "web"])?;
+    assert!(history.contains("deployed") && !history.contains("failed"), "{history}");
+    let live = place.get("configmap", "web")?.context("the object of the release")?;
+    assert_eq!(live["data"]["message"], "before", "nothing of the upgrade was applied");
+
+    patch(&place, "configmap", "tuning", &json!({"data": {"values.yaml": "{port: 81, message: after}"}}))?;
+    promptly_cured(&place, "web")?;
+    assert_eq!(place.get("configmap", "web")?.context("the object")?["data"]["message"], "after");
+    Ok(())
 }

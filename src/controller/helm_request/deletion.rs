@@ -76,7 +76,7 @@ impl Uninstallation<'_> {
         if !self.namespace_lives().await? {
             // No hook could be created there, and records and objects go with the namespace; objects elsewhere do not.
             self.context.forget(self.request);
-            return if self.request.keeps_resources() { Ok(()) } else { self.delete_objects(&known, deadline).await };
+            return if self.request.keeps_resources() { Ok(()) } else { self.delete_elsewhere(&known, deadline).await };
         }
         if let Some(record) = self.cluster.record(namespace, name, last.revision).await? {
             self.uninstall(record, last, &known, deadline).await?;
@@ -116,14 +116,36 @@ impl Uninstallation<'_> {
         self.context.forget(self.request);
         hooks::run(self.cluster, &mut journal, Event::PreDelete, deadline).await?;
         if !self.request.keeps_resources() {
-            self.delete_objects(known, deadline).await?;
+            let objects = self.recorded_objects(self.cluster, known).await?;
+            self.delete_objects(objects, deadline).await?;
         }
         hooks::run(self.cluster, &mut journal, Event::PostDelete, deadline).await
     }
 
-    /// Deletes the objects of every revision that may have left some, and waits until they are gone.
-    async fn delete_objects(&self, known: &[RevisionMeta], deadline: Instant) -> Result<(), Failure> {
-        let objects = leftover(self.recorded_objects(known).await?, &[]).delete;
+    /// Deletes what a release has outside of its vanishing namespace. The rights of the request's account may have
+    /// vanished with it; what it may no longer delete is named in the log, since nobody could grant them again.
+    async fn delete_elsewhere(&self, known: &[RevisionMeta], deadline: Instant) -> Result<(), Failure> {
+        let mut objects = self.recorded_objects(self.context.cluster(), known).await?;
+        objects.retain(|object| object.key.namespace != self.release.namespace);
+        let named: Vec<String> = objects.iter().map(|object| object.key.to_string()).collect();
+        match self.delete_objects(objects, deadline).await {
+            Err(failure) if failure.reason == Reason::PermissionDenied && self.cluster.account().is_some() => {
+                tracing::warn!(
+                    namespace = self.release.namespace,
+                    release = self.release.name,
+                    objects = named.join(", "),
+                    message = failure.message,
+                    "objects of a release were left behind: delete them by hand"
+                );
+                Ok(())
+            }
+            ended => ended,
+        }
+    }
+
+    /// Deletes objects of the release, and waits until they are gone.
+    async fn delete_objects(&self, objects: Vec<Object>, deadline: Instant) -> Result<(), Failure> {
+        let objects = leftover(objects, &[]).delete;
         let ReleaseKey { namespace, name } = self.release;
         let outcome = self.cluster.prune(&objects, Owner::Release { name, namespace }).await;
         refusals(outcome.failed)?;
@@ -139,12 +161,12 @@ impl Uninstallation<'_> {
 
     /// The objects of the newest revision, and of those before it back to the deployed one: an upgrade that did not
     /// succeed may have left objects of both.
-    async fn recorded_objects(&self, known: &[RevisionMeta]) -> Result<Vec<Object>, Failure> {
+    async fn recorded_objects(&self, cluster: &Cluster, known: &[RevisionMeta]) -> Result<Vec<Object>, Failure> {
         let ReleaseKey { namespace, name } = self.release;
         let mut objects: Vec<Object> = Vec::new();
         for meta in known.iter().rev() {
-            if let Some(record) = self.cluster.record(namespace, name, meta.revision).await? {
-                let recorded = self.cluster.read_recorded(&record.manifest, namespace).await?.objects;
+            if let Some(record) = cluster.record(namespace, name, meta.revision).await? {
+                let recorded = cluster.read_recorded(&record.manifest, namespace).await?.objects;
                 let new = recorded.into_iter().filter(|new| objects.iter().all(|object| object.key != new.key));
                 objects.extend(new.collect::<Vec<_>>());
             }

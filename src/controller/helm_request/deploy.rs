@@ -1,7 +1,6 @@
 //! Deploying: from inputs to a recorded revision whose objects are applied.
 //!
-//! Everything that can go wrong without a write is looked for first ([`Deployment::prepare`]): rendering, kinds,
-//! ownership, rights. Then the pending record is written, and from there on ([`Deployment::carry_out`]) every step can
+//! Everything that can go wrong without a write is looked for first (`prepare`): rendering, kinds, ownership, rights. Then the pending record is written, and from there on ([`Deployment::carry_out`]) every step can
 //! be repeated: an operator that is killed in between continues from the record.
 
 use jiff::Timestamp;
@@ -10,21 +9,19 @@ use tokio::time::Instant;
 use super::hooks;
 use super::inputs::Inputs;
 use super::journal::{Journal, Stage};
-use super::preflight;
+use super::preflight::{self, Plan};
 use super::secrets::Secrets;
 use super::values::Values;
 use crate::api::HelmRequest;
-use crate::api::helm_request::CrdPolicy;
 use crate::cluster::apply::ApplyOptions;
-use crate::cluster::definitions::Existing;
 use crate::cluster::prune::{Owner, leftover};
 use crate::cluster::records::ReleaseKey;
-use crate::cluster::{Cluster, Object};
+use crate::cluster::{Cluster, Object, ObjectError};
 use crate::controller::context::Context;
 use crate::controller::failure::{Failure, refusals};
 use crate::plan::Digest;
 use crate::release::{Content, Record, Revision, Status, current};
-use crate::render::{Event, Release, Rendered, split};
+use crate::render::{Event, Release, Rendered};
 use crate::value::Json;
 
 /// One operation on the release of a request.
@@ -55,10 +52,26 @@ impl Outcome {
     }
 }
 
-/// What a render made, ready to be applied.
-struct Prepared {
-    rendered: Rendered,
-    objects: Vec<Object>,
+/// Why an operation did not reach its end.
+enum Stop {
+    /// The API server refused objects for good.
+    Refused(Failure),
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl Stop {
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::Refused(failure) | Self::Failed(failure) => failure,
+        }
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }
 
 impl Deployment<'_> {
@@ -74,9 +87,8 @@ impl Deployment<'_> {
 
     async fn deploy_with(&self, inputs: &Inputs, values: Json, revision: i64) -> Result<Record, Failure> {
         let previous = self.previous().await?;
-        let prepared = self.prepare(inputs, &values, revision, previous.is_some()).await?;
         let before = self.objects_before(revision).await?;
-        preflight::check_leftovers(self, &before, &prepared.objects).await?;
+        let prepared = self.prepare(inputs, &values, &self.revision(revision, previous.is_some()), &before).await?;
         let content = Content::new(prepared.rendered, values);
         let ReleaseKey { namespace, name } = self.release;
         let now = Timestamp::now();
@@ -98,13 +110,15 @@ impl Deployment<'_> {
         let secrets = inputs.values(self.context, self.cluster, self.request).await?.secrets;
         let mut record = self.record(revision).await?;
         let objects = self.objects_of(&record).await?;
-        preflight::check(self, &objects, &[], false).await?;
         let before = self.objects_before(revision).await?;
-        preflight::check_leftovers(self, &before, &objects).await?;
+        let leaving = leftover(before.clone(), &objects).delete;
         let interrupted = record.info.status.is_pending();
         if !interrupted {
             self.begin_again(&mut record);
         }
+        let hooks = events_of(record.info.status).into_iter().flat_map(|event| record.hooks_of(event));
+        let hooks = hooks.map(|place| record.hooks[place].manifest.as_str()).collect();
+        preflight::check(self, &Plan { objects: &objects, definitions: &[], hooks, leaving: &leaving }).await?;
         let mut journal = self.journal(record, Some(inputs.digest.clone()), &objects);
         journal.stage = self.stage(revision).filter(|_| interrupted);
         journal.write().await?;
@@ -119,12 +133,13 @@ impl Deployment<'_> {
     pub async fn adopt(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
         let record = self.record(revision).await?;
         let Values { merged, secrets } = inputs.values(self.context, self.cluster, self.request).await?;
-        let prepared = self.prepare(inputs, &merged, revision, revision > 1).await;
+        let recorded = self.objects_of(&record).await?;
+        let prepared = self.prepare(inputs, &merged, &self.revision(revision, revision > 1), &recorded).await;
         let prepared = prepared.map_err(|failure| secrets.concealed(failure))?;
         if !is_same_release(&record, &prepared.rendered) {
             return self.deploy(inputs, revision + 1).await;
         }
-        self.apply(&prepared.objects).await?;
+        self.apply(&prepared.objects).await.map_err(Stop::into_failure)?;
         let mut journal = self.journal(record, Some(inputs.digest.clone()), &prepared.objects);
         journal.objects = self.context.objects_digest(self.request);
         journal.write().await?;
@@ -138,7 +153,7 @@ impl Deployment<'_> {
     pub async fn reapply(&self, revision: i64, inputs: Option<Digest>) -> Result<(), Failure> {
         let record = self.record(revision).await?;
         let objects = self.objects_of(&record).await?;
-        self.apply(&objects).await?;
+        self.apply(&objects).await.map_err(Stop::into_failure)?;
         let known = self.context.records.revisions(self.release);
         let noted = known.iter().find(|meta| meta.revision == revision).and_then(|meta| meta.objects.clone());
         let mut journal = self.journal(record, inputs, &objects);
@@ -202,73 +217,21 @@ impl Deployment<'_> {
         Ok(objects)
     }
 
+    /// `.Release` of a revision.
+    fn revision(&self, revision: i64, is_upgrade: bool) -> Release {
+        let ReleaseKey { namespace, name } = self.release.clone();
+        Release { name, namespace, revision, is_upgrade }
+    }
+
     /// How far the hooks of an interrupted operation were.
     fn stage(&self, revision: i64) -> Option<Stage> {
         let known = self.context.records.revisions(self.release);
         Stage::parse(known.iter().find(|meta| meta.revision == revision)?.stage.as_deref()?)
     }
 
-    fn revisions(&self) -> Vec<Revision> {
+    pub(super) fn revisions(&self) -> Vec<Revision> {
         let known = self.context.records.revisions(self.release);
         known.iter().map(|meta| Revision { number: meta.revision, status: meta.status }).collect()
-    }
-
-    /// Everything that can be found out before the first write.
-    async fn prepare(
-        &self,
-        inputs: &Inputs,
-        values: &Json,
-        revision: i64,
-        is_upgrade: bool,
-    ) -> Result<Prepared, Failure> {
-        let ReleaseKey { namespace, name } = self.release.clone();
-        let release = Release { name, namespace, revision, is_upgrade };
-        let prepared = self.prepare_once(inputs, values, &release).await?;
-        let definitions = self.definitions(&prepared.rendered).await?;
-        // Templates may look at what the cluster serves, so they are asked again once it serves more.
-        if self.install_definitions(&definitions).await? {
-            return self.prepare_once(inputs, values, &release).await;
-        }
-        Ok(prepared)
-    }
-
-    async fn prepare_once(&self, inputs: &Inputs, values: &Json, release: &Release) -> Result<Prepared, Failure> {
-        let rendered = self.context.render(self.cluster, inputs, values, release).await?;
-        let definitions = self.definitions(&rendered).await?;
-        let read = self.cluster.read_manifest_with(&rendered.manifest, &self.release.namespace, &definitions);
-        let mut objects = read.await?;
-        self.stamp(&mut objects);
-        preflight::check(self, &objects, &rendered.hooks, release.is_upgrade).await?;
-        Ok(Prepared { rendered, objects })
-    }
-
-    /// The chart's `crds/`, unless the request leaves them out. Nothing of them belongs to the release, as with Helm.
-    async fn definitions(&self, rendered: &Rendered) -> Result<Vec<Object>, Failure> {
-        let mut definitions = Vec::new();
-        if self.request.spec.crds() == CrdPolicy::Skip {
-            return Ok(definitions);
-        }
-        for crd in &rendered.crds {
-            let content = String::from_utf8_lossy(&crd.data);
-            let documents = split(&content).into_iter().map(|text| format!("---\n# Source: {}\n{text}\n", crd.path));
-            let manifest: String = documents.collect();
-            definitions.extend(self.cluster.read_manifest(&manifest, &self.release.namespace).await?);
-        }
-        Ok(definitions)
-    }
-
-    /// Applies definitions, those that do not exist or, by policy, all; tells whether it wrote any.
-    async fn install_definitions(&self, definitions: &[Object]) -> Result<bool, Failure> {
-        if definitions.is_empty() {
-            return Ok(false);
-        }
-        let existing = match self.request.spec.crds() {
-            CrdPolicy::CreateReplace => Existing::Replace,
-            CrdPolicy::Create | CrdPolicy::Skip => Existing::Keep,
-        };
-        let outcome = self.cluster.install_definitions(definitions, existing).await;
-        refusals(outcome.failed)?;
-        Ok(!outcome.applied.is_empty())
     }
 
     /// Runs the operation that the journal has underway to its end, and records the end.
@@ -286,36 +249,36 @@ impl Deployment<'_> {
                 journal.write().await?;
                 Ok(journal.record.clone())
             }
-            Err(failure) => {
-                journal.record.fail(&failure.message);
-                journal.write().await?;
-                Err(failure)
+            Err(Stop::Refused(failure)) if self.can_take_back(journal) => {
+                let Err(left) = self.take_back(journal, objects).await else { return Err(failure) };
+                let message =
+                    format!("{}; what was applied could not be taken back: {}", failure.message, left.message);
+                self.fail(journal, Failure::new(failure.reason, message)).await
             }
+            Err(stop) => self.fail(journal, stop.into_failure()).await,
         }
     }
 
-    async fn carry_out(
-        &self,
-        journal: &mut Journal<'_>,
-        objects: &[Object],
-        before: Vec<Object>,
-    ) -> Result<(), Failure> {
-        let (pre, post) = match journal.record.info.status {
-            Status::PendingInstall => (Event::PreInstall, Event::PostInstall),
-            Status::PendingRollback => (Event::PreRollback, Event::PostRollback),
-            _ => (Event::PreUpgrade, Event::PostUpgrade),
-        };
+    /// Records that an operation failed, and gives the failure.
+    async fn fail<T>(&self, journal: &mut Journal<'_>, failure: Failure) -> Result<T, Failure> {
+        journal.record.fail(&failure.message);
+        journal.write().await?;
+        Err(failure)
+    }
+
+    async fn carry_out(&self, journal: &mut Journal<'_>, objects: &[Object], before: Vec<Object>) -> Result<(), Stop> {
+        let [pre, post] = events_of(journal.record.info.status);
         hooks::run(self.cluster, journal, pre, self.deadline).await?;
         self.apply(objects).await?;
         self.delete_leftovers(objects, before).await?;
         if self.request.spec.wait {
             self.context.wait_healthy(self.request, self.deadline).await?;
         }
-        hooks::run(self.cluster, journal, post, self.deadline).await
+        Ok(hooks::run(self.cluster, journal, post, self.deadline).await?)
     }
 
     /// Applies objects and follows them from then on.
-    async fn apply(&self, objects: &[Object]) -> Result<(), Failure> {
+    async fn apply(&self, objects: &[Object]) -> Result<(), Stop> {
         self.context.follow_kinds(objects).await?;
         let _turn = self.context.turns.acquire().await;
         let outcome = self.cluster.apply_all(objects, ApplyOptions::default()).await;
@@ -325,7 +288,9 @@ impl Deployment<'_> {
             self.context.follow_kinds(objects).await?;
         }
         self.context.track(self.request, &outcome.applied);
+        let is_final = outcome.failed.iter().any(ObjectError::is_final);
         refusals(outcome.failed)
+            .map_err(|failure| if is_final { Stop::Refused(failure) } else { Stop::Failed(failure) })
     }
 
     async fn delete_leftovers(&self, objects: &[Object], before: Vec<Object>) -> Result<(), Failure> {
@@ -386,10 +351,19 @@ impl Deployment<'_> {
         journal
     }
 
-    fn stamp(&self, objects: &mut [Object]) {
+    pub(super) fn stamp(&self, objects: &mut [Object]) {
         for object in objects {
             object.stamp(&self.release.name, &self.release.namespace);
         }
+    }
+}
+
+/// The events before and after an operation, which the status of its record tells.
+pub fn events_of(status: Status) -> [Event; 2] {
+    match status {
+        Status::PendingInstall => [Event::PreInstall, Event::PostInstall],
+        Status::PendingRollback => [Event::PreRollback, Event::PostRollback],
+        _ => [Event::PreUpgrade, Event::PostUpgrade],
     }
 }
 

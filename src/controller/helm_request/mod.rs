@@ -7,10 +7,12 @@ mod hooks;
 mod inputs;
 mod journal;
 mod preflight;
+mod prepare;
 mod repair;
 mod report;
 mod secrets;
 mod status;
+mod take_back;
 mod values;
 
 use std::sync::Arc;

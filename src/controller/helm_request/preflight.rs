@@ -6,69 +6,60 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::deploy::Deployment;
 use crate::api::Reason;
 use crate::cluster::access::{APPLY, DELETE, HOOK, Right, record_rights, rights};
+use crate::cluster::apply::ApplyOptions;
 use crate::cluster::hooks::runs_to_an_end;
 use crate::cluster::ownership::conflicts;
-use crate::cluster::prune::leftover;
 use crate::cluster::records::ReleaseKey;
-use crate::cluster::{Object, ObjectError, ObjectKey};
-use crate::controller::failure::Failure;
-use crate::render::{Event, Hook};
+use crate::cluster::{ApiError, Object, ObjectError, ObjectKey};
+use crate::controller::failure::{Failure, refusals};
+use crate::render::is_builtin_group;
 
-const INSTALL: [Event; 2] = [Event::PreInstall, Event::PostInstall];
-const UPGRADE: [Event; 2] = [Event::PreUpgrade, Event::PostUpgrade];
+/// An operation as it would be carried out.
+pub struct Plan<'a> {
+    /// The objects to apply.
+    pub objects: &'a [Object],
+    /// The definitions to write first.
+    pub definitions: &'a [Object],
+    /// The manifests of the hooks to run.
+    pub hooks: Vec<&'a str>,
+    /// The objects to delete.
+    pub leaving: &'a [Object],
+}
 
-/// Checks the objects and hooks of an operation.
+/// Checks an operation.
 ///
 /// # Errors
 /// Rights are missing, all of them named; a namespace of an object does not exist; or objects belong to others, all of
 /// them named.
-pub async fn check(
-    deployment: &Deployment<'_>,
-    objects: &[Object],
-    hooks: &[Hook],
-    is_upgrade: bool,
-) -> Result<(), Failure> {
-    if deployment.cluster.account().is_some() {
-        let mut needed = rights(objects, &APPLY);
-        needed.extend(record_rights(&deployment.release.namespace));
-        needed.extend(hook_rights(deployment, hooks, is_upgrade).await?);
-        check_rights(deployment, &needed).await?;
-    }
-    check_namespaces(deployment, objects).await?;
+pub async fn check(deployment: &Deployment<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
+    check_rights(deployment, plan).await?;
+    check_namespaces(deployment, plan.objects).await?;
     if deployment.request.force_adopts() {
         return Ok(());
     }
-    check_ownership(deployment, objects).await
+    check_ownership(deployment, plan.objects).await
 }
 
-/// Checks that what earlier revisions left over may be deleted.
+/// Asks the API server whether it would take objects, changing nothing. Counted are faults of the objects themselves,
+/// which nothing else in the operation can cure; after a known refusal, everything that the server refuses for good.
 ///
 /// # Errors
-/// Rights are missing, all of them named.
-pub async fn check_leftovers(
-    deployment: &Deployment<'_>,
-    before: &[Object],
-    objects: &[Object],
-) -> Result<(), Failure> {
-    let leaving = leftover(before.to_vec(), objects).delete;
-    check_rights(deployment, &rights(&leaving, &DELETE)).await
+/// It would not; all refusals are named.
+pub async fn probe(deployment: &Deployment<'_>, objects: &[&Object], known_refusal: bool) -> Result<(), Failure> {
+    let own = objects.iter().filter(|object| is_builtin_group(&object.key.group));
+    let own: Vec<Object> = own.map(|&object| object.clone()).collect();
+    if own.is_empty() {
+        return Ok(());
+    }
+    let _turn = deployment.context.turns.acquire().await;
+    let outcome = deployment.cluster.apply_all(&own, ApplyOptions { dry_run: true, ..ApplyOptions::default() }).await;
+    let counts = |error: &ObjectError| error.is_intrinsic() || known_refusal && error.is_final() && !is_absence(error);
+    refusals(outcome.failed.into_iter().filter(counts).collect())
 }
 
-/// The rights that the hooks of an install or an upgrade need. A kind that is not served yet may come with an earlier
-/// hook and is not asked about.
-async fn hook_rights(
-    deployment: &Deployment<'_>,
-    hooks: &[Hook],
-    is_upgrade: bool,
-) -> Result<BTreeSet<Right>, Failure> {
-    let events = if is_upgrade { UPGRADE } else { INSTALL };
-    let mut needed = BTreeSet::new();
-    for hook in hooks.iter().filter(|hook| hook.events.iter().any(|event| events.contains(event))) {
-        let objects = deployment.cluster.read_recorded(&hook.manifest, &deployment.release.namespace).await?.objects;
-        needed.extend(rights(&objects, &HOOK));
-        needed.extend(rights(objects.iter().filter(|object| runs_to_an_end(object)), &["watch"]));
-    }
-    Ok(needed)
+/// What may only be missing because the operation has yet to make it.
+fn is_absence(error: &ObjectError) -> bool {
+    matches!(error.error, ApiError::NotFound | ApiError::NamespaceNotFound { .. } | ApiError::KindNotServed)
 }
 
 /// Looks for the namespaces of objects that are not in the release's own, which its record finds by itself. A namespace
@@ -106,15 +97,28 @@ async fn check_ownership(deployment: &Deployment<'_>, objects: &[Object]) -> Res
 }
 
 /// Asks for the rights of the account that the request names; the operator's own are found out by using them.
-async fn check_rights(deployment: &Deployment<'_>, needed: &BTreeSet<Right>) -> Result<(), Failure> {
-    if deployment.cluster.account().is_none() {
-        return Ok(());
-    }
-    let missing = deployment.cluster.missing_rights(needed).await?;
+async fn check_rights(deployment: &Deployment<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
+    let Some(account) = deployment.cluster.account() else { return Ok(()) };
+    let mut needed = rights(plan.objects, &APPLY);
+    needed.extend(rights(plan.definitions, &APPLY));
+    needed.extend(rights(plan.leaving, &DELETE));
+    needed.extend(record_rights(&deployment.release.namespace));
+    needed.extend(hook_rights(deployment, &plan.hooks).await?);
+    let missing = deployment.cluster.missing_rights(&needed).await?;
     if missing.is_empty() {
         return Ok(());
     }
-    let account = deployment.cluster.account().unwrap_or_default();
     let named: Vec<String> = missing.iter().map(ToString::to_string).collect();
     Err(Failure::new(Reason::PermissionDenied, format!("{account} may not {}; grant the rights", named.join(", "))))
+}
+
+/// The rights that hooks need. A kind that is not served yet may come with an earlier hook and is not asked about.
+async fn hook_rights(deployment: &Deployment<'_>, hooks: &[&str]) -> Result<BTreeSet<Right>, Failure> {
+    let mut needed = BTreeSet::new();
+    for manifest in hooks {
+        let objects = deployment.cluster.read_recorded(manifest, &deployment.release.namespace).await?.objects;
+        needed.extend(rights(&objects, &HOOK));
+        needed.extend(rights(objects.iter().filter(|object| runs_to_an_end(object)), &["watch"]));
+    }
+    Ok(needed)
 }

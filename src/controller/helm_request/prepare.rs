@@ -1,0 +1,158 @@
+//! Preparing a revision: everything that can be found out before the release is touched.
+//!
+//! A chart's own custom resource definitions come first, as with Helm: templates see the API versions that they bring,
+//! so a first render is made as if they were there, and everything is checked with it. Only then are they created, and
+//! the chart is rendered again, for templates may look at what is served and exists now.
+
+use super::deploy::{Deployment, events_of};
+use super::inputs::Inputs;
+use super::preflight::{self, Plan};
+use crate::api::helm_request::CrdPolicy;
+use crate::cluster::definitions::Existing;
+use crate::cluster::object::api_versions_of;
+use crate::cluster::prune::leftover;
+use crate::cluster::{Object, discovery::split_api_version};
+use crate::controller::failure::{Failure, refusals};
+use crate::release::Status;
+use crate::render::{Event, Hook, Release, Rendered, split};
+use crate::value::Json;
+
+/// What a render made, ready to be applied.
+pub struct Prepared {
+    /// The render.
+    pub rendered: Rendered,
+    /// Its objects, with the marks of the release.
+    pub objects: Vec<Object>,
+}
+
+impl Deployment<'_> {
+    /// Renders a revision, checks it, and creates the definitions that its chart brings. `before` is what earlier
+    /// revisions may have left.
+    ///
+    /// # Errors
+    /// Why it cannot be deployed; only definitions may have been written.
+    pub(super) async fn prepare(
+        &self,
+        inputs: &Inputs,
+        values: &Json,
+        release: &Release,
+        before: &[Object],
+    ) -> Result<Prepared, Failure> {
+        let definitions = self.definitions(inputs, values).await?;
+        let prepared = self.render(inputs, values, release, &definitions).await?;
+        self.check(&prepared, release, &definitions, before).await?;
+        self.probe(inputs, &prepared, before).await?;
+        if !self.install_definitions(&definitions).await? {
+            return Ok(prepared);
+        }
+        let prepared = self.render(inputs, values, release, &[]).await?;
+        self.check(&prepared, release, &[], before).await?;
+        Ok(prepared)
+    }
+
+    async fn render(
+        &self,
+        inputs: &Inputs,
+        values: &Json,
+        release: &Release,
+        definitions: &[Object],
+    ) -> Result<Prepared, Failure> {
+        let brought = api_versions_of(definitions);
+        let rendered = self.context.render(self.cluster, inputs, values, release, brought).await?;
+        let read = self.cluster.read_manifest_with(&rendered.manifest, &self.release.namespace, definitions);
+        let mut objects = read.await?;
+        self.stamp(&mut objects);
+        Ok(Prepared { rendered, objects })
+    }
+
+    async fn check(
+        &self,
+        prepared: &Prepared,
+        release: &Release,
+        definitions: &[Object],
+        before: &[Object],
+    ) -> Result<(), Failure> {
+        let leaving = leftover(before.to_vec(), &prepared.objects).delete;
+        let status = if release.is_upgrade { Status::PendingUpgrade } else { Status::PendingInstall };
+        let to_run = |hook: &&Hook| events_of(status).iter().any(|event| hook.events.contains(event));
+        let hooks = prepared.rendered.hooks.iter().filter(to_run).map(|hook| hook.manifest.as_str()).collect();
+        preflight::check(self, &Plan { objects: &prepared.objects, definitions, hooks, leaving: &leaving }).await
+    }
+
+    /// Asks the API server about objects that it may refuse where that could not be taken back later: in an upgrade,
+    /// and behind hooks; and where it refused one of the same inputs before. A first install is not asked about, it is
+    /// undone (see [`Deployment::take_back`]), so that it costs no request more than it must.
+    async fn probe(&self, inputs: &Inputs, prepared: &Prepared, before: &[Object]) -> Result<(), Failure> {
+        let revisions = self.revisions();
+        let objects: Vec<&Object> = match revisions.last().map(|last| last.status) {
+            Some(Status::Deployed) => {
+                let mut deployed = before.to_vec();
+                self.stamp(&mut deployed);
+                prepared.objects.iter().filter(|object| !deployed.iter().any(|old| old.json == object.json)).collect()
+            }
+            Some(_) => prepared.objects.iter().collect(),
+            None if self.was_refused(inputs) || self.begins_with_hooks(prepared) => prepared.objects.iter().collect(),
+            None => return Ok(()),
+        };
+        let known_refusal = revisions.is_empty() && self.was_refused(inputs);
+        preflight::probe(self, &objects, known_refusal).await
+    }
+
+    fn was_refused(&self, inputs: &Inputs) -> bool {
+        self.context.memory(self.request).refused.as_ref() == Some(&inputs.digest)
+    }
+
+    fn begins_with_hooks(&self, prepared: &Prepared) -> bool {
+        let hooks = &prepared.rendered.hooks;
+        hooks.iter().any(|hook| hook.events.contains(&Event::PreInstall))
+    }
+
+    /// Those objects of the chart's `crds/` that are to be written. Nothing of them belongs to the release, as with
+    /// Helm.
+    async fn definitions(&self, inputs: &Inputs, values: &Json) -> Result<Vec<Object>, Failure> {
+        let policy = self.request.spec.crds();
+        if policy == CrdPolicy::Skip {
+            return Ok(Vec::new());
+        }
+        let mut definitions = Vec::new();
+        for crd in inputs.program(self.context).await?.crds(values)? {
+            let content = String::from_utf8_lossy(&crd.data);
+            let documents = split(&content).into_iter().map(|text| format!("---\n# Source: {}\n{text}\n", crd.path));
+            let manifest: String = documents.collect();
+            for definition in self.cluster.read_manifest(&manifest, &self.release.namespace).await? {
+                if policy == CrdPolicy::CreateReplace || !self.is_served(&definition).await? {
+                    definitions.push(definition);
+                }
+            }
+        }
+        Ok(definitions)
+    }
+
+    /// Whether every kind that a definition brings is served, at whatever version.
+    async fn is_served(&self, definition: &Object) -> Result<bool, Failure> {
+        let brought = api_versions_of(std::slice::from_ref(definition));
+        for (api_version, kind) in
+            brought.iter().filter_map(|name| name.rsplit_once('/')).filter(|(api, _)| api.contains('/'))
+        {
+            let (group, _) = split_api_version(api_version);
+            if self.context.discovery().resolve_any_version(group, kind).await?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(!brought.is_empty())
+    }
+
+    /// Applies definitions; tells whether it wrote any.
+    async fn install_definitions(&self, definitions: &[Object]) -> Result<bool, Failure> {
+        if definitions.is_empty() {
+            return Ok(false);
+        }
+        let existing = match self.request.spec.crds() {
+            CrdPolicy::CreateReplace => Existing::Replace,
+            CrdPolicy::Create | CrdPolicy::Skip => Existing::Keep,
+        };
+        let outcome = self.cluster.install_definitions(definitions, existing).await;
+        refusals(outcome.failed)?;
+        Ok(!outcome.applied.is_empty())
+    }
+}
