@@ -205,12 +205,8 @@ impl Context {
             change: Some(if deviation.gone { DriftChange::Deleted } else { DriftChange::Modified }),
             ..DriftedObject::default()
         });
-        let since = self.last_status(request).drift.and_then(|drift| drift.since);
-        Some(DriftStatus {
-            total: i64::try_from(deviations.len()).unwrap_or(i64::MAX),
-            since,
-            objects: objects.collect(),
-        })
+        let total = i64::try_from(deviations.len()).unwrap_or(i64::MAX);
+        Some(DriftStatus { total, since: None, objects: objects.collect() })
     }
 
     /// Waits until every object of a request is healthy.

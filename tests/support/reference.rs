@@ -37,15 +37,7 @@ const NOT_ACTED_ON: [(&str, &str, &str); 13] = [
 ];
 
 /// Fields of a HelmRequest's status that this version does not write.
-const NOT_WRITTEN: [&str; 7] = [
-    "syncedClusters",
-    "deployedDigest",
-    "objectsDigest",
-    "failures",
-    "drift.since",
-    "drift.objects[].fields",
-    "drift.objects[].manager",
-];
+const NOT_WRITTEN: [&str; 3] = ["syncedClusters", "drift.objects[].fields", "drift.objects[].manager"];
 
 /// The pages with their made parts replaced: path in the project and content.
 ///

@@ -83,16 +83,6 @@ pub struct HelmRequestStatus {
     /// What differs from what was deployed; absent when nothing does.
     #[serde(deserialize_with = "lenient::known", skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftStatus>,
-    /// A digest of everything that the deployed revision was made from: chart, values, what the render read and
-    /// the changes after it. If it is the same, there is nothing to deploy.
-    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
-    pub deployed_digest: Option<String>,
-    /// A digest of the live objects as they were after the last write. If it is the same, nothing drifted.
-    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
-    pub objects_digest: Option<String>,
-    /// How often the current spec failed in a row.
-    #[serde(deserialize_with = "lenient::known", skip_serializing_if = "Option::is_none")]
-    pub failures: Option<i64>,
     /// The value of the resync annotation that was last acted on.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub last_handled_resync: Option<String>,

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::deploy::Outcome;
 use super::inputs::Inputs;
-use super::status::{Deployed, Facts, Standing, compose};
+use super::status::{Deployed, Facts, Standing, compose, whole_seconds};
 use crate::api::conditions::{ConditionType, is_true};
 use crate::api::helm_request::{HelmRequestStatus, RevisionEntry, SHOWN_OBJECTS};
 use crate::api::{HelmRequest, Reason};
@@ -87,7 +87,7 @@ impl<'a> Report<'a> {
             version: chart.version.clone(),
             status: record.info.status.name().to_owned(),
             digest: Some(inputs.digest.to_string()),
-            updated: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(whole_seconds())),
+            updated: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(whole_seconds(Timestamp::now()))),
             description: Some(record.info.description.clone()).filter(|text| !text.is_empty()),
         }));
         facts.spec_hash = Some(spec_hash(self.request));
@@ -180,10 +180,6 @@ impl<'a> Report<'a> {
         });
         entries.collect()
     }
-}
-
-fn whole_seconds() -> Timestamp {
-    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// A decimal hash of the spec, in the place where Captain kept its own.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::conditions::{self, ConditionStatus, ConditionType};
@@ -76,11 +77,17 @@ pub fn compose(previous: &HelmRequestStatus, facts: &Facts, now: Timestamp) -> H
     }
     status.history = facts.history.clone().unwrap_or(status.history);
     status.objects = facts.objects.clone();
-    status.drift = facts.drift.clone();
+    let since = status.drift.take().and_then(|drift| drift.since).unwrap_or_else(|| Time(whole_seconds(now)));
+    status.drift = facts.drift.clone().map(|drift| DriftStatus { since: Some(since), ..drift });
     status.last_spec_hash = facts.spec_hash.clone().or(status.last_spec_hash);
     status.last_handled_resync = facts.handled_resync.clone().or(status.last_handled_resync);
     Conditions { list: &mut status.conditions, generation: facts.generation, now }.tell(facts);
     status
+}
+
+/// Kubernetes writes times without fractions.
+pub fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn phase(standing: &Standing, previous: &HelmRequestStatus) -> Phase {
@@ -280,6 +287,18 @@ mod tests {
         let ready = conditions::find(&status.conditions, ConditionType::Ready).expect("a Ready condition");
         assert_eq!(ready.message, "charts.example.com does not answer; next attempt in 4 s");
         assert!(conditions::is_true(&status.conditions, ConditionType::Reconciling));
+    }
+
+    #[test]
+    fn drift_tells_since_when_until_it_ends() {
+        let mut drifting = facts(Standing::Deployed);
+        drifting.drift = Some(DriftStatus { total: 1, ..DriftStatus::default() });
+        let first = told(&drifting);
+        let since = |status: &HelmRequestStatus| status.drift.clone().and_then(|drift| drift.since);
+        assert_eq!(since(&first), Some(Time(Timestamp::UNIX_EPOCH)));
+        let later = compose(&first, &drifting, Timestamp::MAX);
+        assert_eq!(later, first);
+        assert_eq!(compose(&later, &facts(Standing::Deployed), Timestamp::MAX).drift, None);
     }
 
     #[test]
