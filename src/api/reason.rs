@@ -146,6 +146,8 @@ reasons! {
     ImmutableField stalled,
     /// A hook failed.
     HookFailed,
+    /// An install, an upgrade or a rollback failed; the message has the words that were recorded then.
+    OperationFailed,
     /// The operation took longer than `spec.timeout`.
     Timeout,
     /// The revision that `rollbackTo` names is not in the history.

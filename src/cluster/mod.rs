@@ -20,6 +20,7 @@ mod live;
 pub mod lookup;
 pub mod migrate;
 pub mod namespace;
+pub mod notes;
 pub mod object;
 pub mod observe;
 pub mod ownership;

@@ -1,7 +1,7 @@
 //! The index of release records: which revisions every release has and how they stand, kept by one metadata watch.
 //!
-//! Helm's record Secrets carry name, status and revision as labels, and ours carry as annotations the digest of the
-//! inputs they were made from, the digest of the objects as applied and the kinds in use. So a decision about a
+//! Helm's record Secrets carry name, status and revision as labels, and ours carry [`Notes`] as annotations. So a
+//! decision about a
 //! release needs no read, after a restart neither: the watch's first list tells all. What the operator itself writes
 //! is noted at once, so that a decision never lags behind its own writes.
 
@@ -15,17 +15,8 @@ use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Client, ResourceExt};
 
-use crate::plan::Digest;
+use super::notes::Notes;
 use crate::release::Status;
-
-/// Annotation of a record: the digest of the inputs it was made from.
-pub const INPUTS_ANNOTATION: &str = "coxswain.dev/inputs";
-/// Annotation of a record: the digest of the objects as the API server answered when they were applied.
-pub const OBJECTS_ANNOTATION: &str = "coxswain.dev/objects";
-/// Annotation of a record: the kinds of its objects, `version/Kind` or `group/version/Kind`, comma-separated.
-pub const KINDS_ANNOTATION: &str = "coxswain.dev/kinds";
-/// Annotation of a record: the event whose hooks were begun last and when, such as `post-install 2026-01-02T03:04:05Z`.
-pub const STAGE_ANNOTATION: &str = "coxswain.dev/stage";
 
 /// A release: the namespace of its records and its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,14 +34,8 @@ pub struct RevisionMeta {
     pub revision: i64,
     /// Its status.
     pub status: Status,
-    /// The digest of its inputs; absent on records of other writers.
-    pub inputs: Option<Digest>,
-    /// The digest of its objects as applied; absent until the operation succeeded.
-    pub objects: Option<Digest>,
-    /// The kinds of its objects, `version/Kind` or `group/version/Kind`.
-    pub kinds: Vec<String>,
-    /// The event whose hooks were begun last and when, as [`STAGE_ANNOTATION`] has it.
-    pub stage: Option<String>,
+    /// What the operator noted on it.
+    pub notes: Notes,
     /// The Secret's resource version, as a number.
     pub resource_version: u64,
 }
@@ -162,17 +147,11 @@ fn remove(releases: &mut Releases, release: &ReleaseKey, revision: i64) -> bool 
 /// What the metadata of a record Secret tells, or nothing where it is not a record of Helm's form.
 fn read_metadata(secret: &PartialObjectMeta<Secret>) -> Option<(ReleaseKey, RevisionMeta)> {
     let labels = secret.labels();
-    let annotation = |name: &str| secret.annotations().get(name).cloned();
     let release = ReleaseKey { namespace: secret.namespace()?, name: labels.get("name")?.clone() };
     let meta = RevisionMeta {
         revision: labels.get("version")?.parse().ok()?,
         status: labels.get("status").map_or(Status::Unknown, |status| Status::parse(status)),
-        inputs: annotation(INPUTS_ANNOTATION).map(Digest::stored),
-        objects: annotation(OBJECTS_ANNOTATION).map(Digest::stored),
-        kinds: annotation(KINDS_ANNOTATION)
-            .map(|kinds| kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect())
-            .unwrap_or_default(),
-        stage: annotation(STAGE_ANNOTATION),
+        notes: Notes::read(secret.annotations()),
         resource_version: secret.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0),
     };
     Some((release, meta))
@@ -187,7 +166,7 @@ mod tests {
     }
 
     fn meta(revision: i64, status: Status, resource_version: u64) -> RevisionMeta {
-        RevisionMeta { revision, status, inputs: None, objects: None, kinds: vec![], stage: None, resource_version }
+        RevisionMeta { revision, status, notes: Notes::default(), resource_version }
     }
 
     #[test]

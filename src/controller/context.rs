@@ -65,6 +65,10 @@ pub struct Memory {
     pub gathered: Option<(Basis, Digest)>,
     /// The inputs of which the API server refused an object.
     pub refused: Option<Digest>,
+    /// Why a test of the chart failed.
+    pub test_failure: Option<String>,
+    /// The generation and inputs that failed last, and when they are tried again.
+    failed: Option<(Option<i64>, Digest, Instant)>,
     /// The status as it was last written, and the resource version that the write made.
     written: Option<(u64, HelmRequestStatus)>,
     /// When it was last written.
@@ -74,6 +78,19 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// Notes that an attempt of this generation failed, and the pause until the next.
+    pub fn failed(&mut self, generation: Option<i64>, pause: Option<Duration>) {
+        let inputs = self.gathered.as_ref().map(|(_, digest)| digest.clone());
+        self.failed = inputs.zip(pause).map(|(inputs, pause)| (generation, inputs, Instant::now() + pause));
+    }
+
+    /// How long the next attempt of what failed has to wait.
+    pub fn pause_left(&self, generation: Option<i64>, inputs: &Digest) -> Option<Duration> {
+        let (failed, of, until) = self.failed.as_ref()?;
+        let left = until.saturating_duration_since(Instant::now());
+        (*failed == generation && of == inputs && !left.is_zero()).then_some(left)
+    }
+
     /// When an object was last repaired.
     pub fn repaired_at(&self, object: &ObjectKey) -> Option<Instant> {
         self.repairs.get(object).map(|(at, _)| *at)

@@ -20,6 +20,8 @@ pub struct Failure {
     pub reason: Reason,
     /// The sentence, on one line, with the object, the place and the next step and without secrets.
     pub message: String,
+    /// Whether it is tried again by itself.
+    pub retries: bool,
 }
 
 /// The longest pause after a failure that somebody cures without anything being seen of it.
@@ -36,7 +38,14 @@ impl Failure {
             message.truncate(end);
             message.push('…');
         }
-        Self { reason, message }
+        Self { reason, message, retries: true }
+    }
+
+    /// The same, left as it is until what was wanted changes.
+    #[must_use]
+    pub fn given_up(self) -> Self {
+        let message = format!("{}; not tried again until the chart, the values or the spec change", self.message);
+        Self { retries: false, ..Self::new(self.reason, message) }
     }
 
     /// The longest that the next attempt waits. Most cures are seen (the request, its sources, its repository, a

@@ -175,6 +175,11 @@ impl Context {
         })
     }
 
+    /// Whether every object of a request is healthy.
+    pub fn is_healthy(&self, request: &HelmRequest) -> bool {
+        self.observer.health(&owner(request)).is_ready()
+    }
+
     /// The health of a request's objects, the worst first and at most `shown` of them.
     pub fn health(&self, request: &HelmRequest, shown: usize) -> Option<ObjectsStatus> {
         let health = self.observer.health(&owner(request));

@@ -21,6 +21,18 @@ impl Digest {
         Self(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// What stands for a rollback to a revision that the user wants instead of these inputs.
+    #[must_use]
+    pub fn rolled_back(&self, revision: i64) -> Self {
+        Self::of([self.as_str(), "rolled back to", &revision.to_string()])
+    }
+
+    /// What stands for the rollback that was made because these inputs failed.
+    #[must_use]
+    pub fn after_failure(&self) -> Self {
+        Self::of([self.as_str(), "failed"])
+    }
+
     /// A digest that was stored as text.
     pub fn stored(text: impl Into<String>) -> Self {
         Self(text.into())

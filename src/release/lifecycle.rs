@@ -92,6 +92,17 @@ impl Record {
         }
     }
 
+    /// Marks that a failed operation is begun once more under the same number: one revision a change, not one a try.
+    /// `was_deployed` is whether the release has a deployed revision.
+    pub fn begin_again(&mut self, was_deployed: bool, now: Timestamp) {
+        self.info.last_deployed = Some(now);
+        match self.info.rollback_revision {
+            0 if was_deployed => self.set(Status::PendingUpgrade, "Preparing upgrade".to_owned()),
+            0 => self.set(Status::PendingInstall, "Initial install underway".to_owned()),
+            target => self.set(Status::PendingRollback, format!("Rollback to {target}")),
+        }
+    }
+
     /// Marks the start of an uninstallation.
     pub fn uninstall(&mut self, now: Timestamp) {
         self.info.deleted = Some(now);
@@ -205,6 +216,23 @@ mod tests {
             let mut record = pending(status);
             record.fail("no room");
             assert_eq!(state(&record), expected);
+        }
+    }
+
+    #[test]
+    fn a_failed_operation_begins_again_as_what_it_was() {
+        let target = installed();
+        let mut rollback = Record::rollback(&target, &target, LATER);
+        let mut upgrade = Record::upgrade(&target, 2, Content::default(), LATER);
+        let mut install = Record::install("web", "prod", 1, Content::default(), FIRST);
+        for (record, was_deployed, expected) in [
+            (&mut rollback, true, (Status::PendingRollback, "Rollback to 1")),
+            (&mut upgrade, true, (Status::PendingUpgrade, "Preparing upgrade")),
+            (&mut install, false, (Status::PendingInstall, "Initial install underway")),
+        ] {
+            record.fail("no room");
+            record.begin_again(was_deployed, LATER);
+            assert_eq!((state(record), record.info.last_deployed), (expected, Some(LATER)));
         }
     }
 

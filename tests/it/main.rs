@@ -19,6 +19,7 @@ mod documents;
 mod hooks;
 mod installed;
 mod lease;
+mod life;
 mod lookup;
 mod manifests;
 mod observe;

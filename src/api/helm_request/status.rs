@@ -6,7 +6,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::conditions::Condition;
+use crate::api::Reason;
+use crate::api::conditions::{self, Condition, ConditionStatus, ConditionType};
 use crate::api::lenient;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -86,6 +87,15 @@ pub struct HelmRequestStatus {
     /// The value of the resync annotation that was last acted on.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub last_handled_resync: Option<String>,
+}
+
+impl HelmRequestStatus {
+    /// The reason of the last failure to deploy, where that is the last thing that was told.
+    pub fn failure_reason(&self) -> Option<Reason> {
+        let released = conditions::find(&self.conditions, ConditionType::Released)?;
+        let failed = released.status == ConditionStatus::False;
+        Reason::ALL.iter().copied().find(|reason| failed && reason.as_str() == released.reason)
+    }
 }
 
 /// One revision of the release.

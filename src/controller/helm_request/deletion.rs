@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::hooks;
-use super::journal::{Journal, Stage};
+use super::journal::Journal;
 use crate::api::names::{FINALIZER, OLD_FINALIZER};
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::prune::{Owner, leftover};
@@ -109,9 +109,8 @@ impl Uninstallation<'_> {
         if !interrupted {
             record.uninstall(Timestamp::now());
         }
-        let mut journal = Journal::new(self.cluster, &self.context.records, record, last.inputs.clone());
-        journal.kinds = last.kinds.clone();
-        journal.stage = last.stage.as_deref().and_then(Stage::parse).filter(|_| interrupted);
+        let mut journal = Journal::new(self.cluster, &self.context.records, record, last.notes.clone());
+        journal.notes.stage = last.notes.stage.filter(|_| interrupted);
         journal.write().await?;
         self.context.forget(self.request);
         hooks::run(self.cluster, &mut journal, Event::PreDelete, deadline).await?;

@@ -3,21 +3,26 @@
 //! Everything that can go wrong without a write is looked for first (`prepare`): rendering, kinds, ownership, rights. Then the pending record is written, and from there on ([`Deployment::carry_out`]) every step can
 //! be repeated: an operator that is killed in between continues from the record.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::hooks;
 use super::inputs::Inputs;
-use super::journal::{Journal, Stage};
+use super::journal::Journal;
 use super::preflight::{self, Plan};
+use super::report::Report;
 use super::secrets::Secrets;
 use super::values::Values;
-use crate::api::HelmRequest;
+use crate::api::{HelmRequest, Reason};
 use crate::cluster::apply::ApplyOptions;
+use crate::cluster::notes::Notes;
 use crate::cluster::prune::{Owner, leftover};
 use crate::cluster::records::ReleaseKey;
 use crate::cluster::{Cluster, Object, ObjectError};
 use crate::controller::context::Context;
+use crate::controller::events::EventType;
 use crate::controller::failure::{Failure, refusals};
 use crate::plan::Digest;
 use crate::release::{Content, Record, Revision, Status, current};
@@ -42,13 +47,13 @@ pub struct Deployment<'a> {
 pub struct Outcome {
     /// Its record.
     pub record: Record,
-    /// Its notes as anybody may read them.
-    pub notes: String,
+    /// Its notes as anybody may read them; nothing where it is not known which of their words are secret.
+    pub notes: Option<String>,
 }
 
 impl Outcome {
     fn new(record: Record, secrets: &Secrets) -> Self {
-        Self { notes: secrets.conceal(&record.info.notes), record }
+        Self { notes: Some(secrets.conceal(&record.info.notes)), record }
     }
 }
 
@@ -108,21 +113,29 @@ impl Deployment<'_> {
     /// Why it could not be deployed.
     pub async fn resume(&self, revision: i64, inputs: &Inputs) -> Result<Outcome, Failure> {
         let secrets = inputs.values(self.context, self.cluster, self.request).await?.secrets;
+        let resumed = self.resume_record(revision).await;
+        resumed.map(|record| Outcome::new(record, &secrets)).map_err(|failure| secrets.concealed(failure))
+    }
+
+    async fn resume_record(&self, revision: i64) -> Result<Record, Failure> {
         let mut record = self.record(revision).await?;
         let objects = self.objects_of(&record).await?;
         let before = self.objects_before(revision).await?;
         let leaving = leftover(before.clone(), &objects).delete;
         let interrupted = record.info.status.is_pending();
         if !interrupted {
-            self.begin_again(&mut record);
+            record.begin_again(crate::release::deployed(&self.revisions()).is_some(), Timestamp::now());
         }
         let hooks = events_of(record.info.status).into_iter().flat_map(|event| record.hooks_of(event));
         let hooks = hooks.map(|place| record.hooks[place].manifest.as_str()).collect();
         preflight::check(self, &Plan { objects: &objects, definitions: &[], hooks, leaving: &leaving }).await?;
-        let mut journal = self.journal(record, Some(inputs.digest.clone()), &objects);
-        journal.stage = self.stage(revision).filter(|_| interrupted);
+        let noted = self.notes(revision);
+        let mut journal = self.journal(record, noted.inputs, &objects);
+        journal.notes.rollback_to = noted.rollback_to;
+        journal.notes.stage = noted.stage.filter(|_| interrupted);
+        journal.notes.attempts = noted.attempts + u32::from(!interrupted);
         journal.write().await?;
-        Ok(Outcome::new(self.finish(&mut journal, &objects, before).await?, &secrets))
+        self.finish(&mut journal, &objects, before).await
     }
 
     /// Takes a deployed revision of another writer over where the render gives the same manifest, and deploys a new
@@ -137,28 +150,41 @@ impl Deployment<'_> {
         let prepared = self.prepare(inputs, &merged, &self.revision(revision, revision > 1), &recorded).await;
         let prepared = prepared.map_err(|failure| secrets.concealed(failure))?;
         if !is_same_release(&record, &prepared.rendered) {
+            self.tell_of_other_writer(revision).await;
             return self.deploy(inputs, revision + 1).await;
         }
         self.apply(&prepared.objects).await.map_err(Stop::into_failure)?;
         let mut journal = self.journal(record, Some(inputs.digest.clone()), &prepared.objects);
-        journal.objects = self.context.objects_digest(self.request);
+        journal.notes.objects = self.context.objects_digest(self.request);
         journal.write().await?;
         Ok(Outcome::new(journal.record, &secrets))
+    }
+
+    /// Tells that somebody else made a revision of a release that is ours.
+    async fn tell_of_other_writer(&self, revision: i64) {
+        let known = self.context.records.revisions(self.release);
+        if known.iter().any(|meta| meta.notes.inputs.is_some()) {
+            let next = revision + 1;
+            let note =
+                format!("revision {revision} was made by another writer; revision {next} is as the request says");
+            let report = Report::new(self.request, self.context);
+            report.event(EventType::Warning, Reason::ChangedOutside.as_str(), "Deploy", &note).await;
+        }
     }
 
     /// Applies every object of a deployed revision again.
     ///
     /// # Errors
     /// Why an object could not be applied.
-    pub async fn reapply(&self, revision: i64, inputs: Option<Digest>) -> Result<(), Failure> {
+    pub async fn reapply(&self, revision: i64) -> Result<(), Failure> {
         let record = self.record(revision).await?;
         let objects = self.objects_of(&record).await?;
         self.apply(&objects).await.map_err(Stop::into_failure)?;
-        let known = self.context.records.revisions(self.release);
-        let noted = known.iter().find(|meta| meta.revision == revision).and_then(|meta| meta.objects.clone());
-        let mut journal = self.journal(record, inputs, &objects);
-        journal.objects = self.context.objects_digest(self.request);
-        if journal.objects != noted {
+        let noted = self.notes(revision);
+        let mut journal = Journal::new(self.cluster, &self.context.records, record, noted.clone());
+        journal.notes.kinds = kinds_of(&objects);
+        journal.notes.objects = self.context.objects_digest(self.request);
+        if journal.notes != noted {
             journal.write().await?;
         }
         Ok(())
@@ -173,7 +199,7 @@ impl Deployment<'_> {
         let record = self.cluster.record(namespace, name, revision).await?;
         record.ok_or_else(|| {
             let message = format!("the record of revision {revision} of release {namespace}/{name} is gone");
-            Failure::new(crate::api::Reason::RevisionNotFound, message)
+            Failure::new(Reason::RevisionNotFound, message)
         })
     }
 
@@ -185,7 +211,7 @@ impl Deployment<'_> {
         self.objects_of(&self.record(revision).await?).await
     }
 
-    async fn objects_of(&self, record: &Record) -> Result<Vec<Object>, Failure> {
+    pub(super) async fn objects_of(&self, record: &Record) -> Result<Vec<Object>, Failure> {
         let mut objects = self.cluster.read_manifest(&record.manifest, &self.release.namespace).await?;
         self.stamp(&mut objects);
         Ok(objects)
@@ -201,7 +227,7 @@ impl Deployment<'_> {
 
     /// The objects that earlier revisions may have left: those of the deployed one, and those of later attempts that
     /// did not succeed and so may have made some of theirs.
-    async fn objects_before(&self, revision: i64) -> Result<Vec<Object>, Failure> {
+    pub(super) async fn objects_before(&self, revision: i64) -> Result<Vec<Object>, Failure> {
         let revisions = self.revisions();
         let deployed = crate::release::deployed(&revisions).map_or(0, |deployed| deployed.number);
         let mut objects = Vec::new();
@@ -223,10 +249,10 @@ impl Deployment<'_> {
         Release { name, namespace, revision, is_upgrade }
     }
 
-    /// How far the hooks of an interrupted operation were.
-    fn stage(&self, revision: i64) -> Option<Stage> {
+    /// What is noted on the record of a revision.
+    pub(super) fn notes(&self, revision: i64) -> Notes {
         let known = self.context.records.revisions(self.release);
-        Stage::parse(known.iter().find(|meta| meta.revision == revision)?.stage.as_deref()?)
+        known.into_iter().find(|meta| meta.revision == revision).map(|meta| meta.notes).unwrap_or_default()
     }
 
     pub(super) fn revisions(&self) -> Vec<Revision> {
@@ -235,7 +261,7 @@ impl Deployment<'_> {
     }
 
     /// Runs the operation that the journal has underway to its end, and records the end.
-    async fn finish(
+    pub(super) async fn finish(
         &self,
         journal: &mut Journal<'_>,
         objects: &[Object],
@@ -245,7 +271,7 @@ impl Deployment<'_> {
             Ok(()) => {
                 self.supersede_others(journal.record.version).await?;
                 journal.record.complete();
-                journal.objects = self.context.objects_digest(self.request);
+                journal.notes.objects = self.context.objects_digest(self.request);
                 journal.write().await?;
                 Ok(journal.record.clone())
             }
@@ -308,15 +334,12 @@ impl Deployment<'_> {
             }
             let mut record = self.record(other.revision).await?;
             record.supersede();
-            let mut journal = Journal::new(self.cluster, &self.context.records, record, other.inputs);
-            journal.kinds = other.kinds;
-            journal.objects = other.objects;
-            journal.write().await?;
+            Journal::new(self.cluster, &self.context.records, record, other.notes).write().await?;
         }
         Ok(())
     }
 
-    async fn prune_history(&self) -> Result<(), Failure> {
+    pub(super) async fn prune_history(&self) -> Result<(), Failure> {
         let maximum = self.request.spec.history_max().unwrap_or(0);
         let ReleaseKey { namespace, name } = self.release;
         let gone = self.cluster.prune_history(namespace, name, &self.revisions(), maximum).await?;
@@ -325,30 +348,17 @@ impl Deployment<'_> {
     }
 
     /// Writes the pending record, the first write of an operation; makes the namespace where the request asks for it.
-    async fn create_record(&self, journal: &Journal<'_>) -> Result<(), Failure> {
+    pub(super) async fn create_record(&self, journal: &Journal<'_>) -> Result<(), Failure> {
         if self.request.spec.create_namespace && journal.record.version == 1 {
             self.cluster.create_namespace(&self.release.namespace).await?;
         }
         Ok(journal.create().await?)
     }
 
-    /// A failed operation is tried once more under the same number: one revision a change, not one a try.
-    fn begin_again(&self, record: &mut Record) {
-        let was_deployed = crate::release::deployed(&self.revisions()).is_some();
-        record.info.status = if was_deployed { Status::PendingUpgrade } else { Status::PendingInstall };
-        record.info.last_deployed = Some(Timestamp::now());
-    }
-
-    fn journal(&self, record: Record, inputs: Option<Digest>, objects: &[Object]) -> Journal<'_> {
-        let mut journal = Journal::new(self.cluster, &self.context.records, record, inputs);
-        let kinds = objects.iter().map(|object| {
-            let resource = &object.kind.resource;
-            format!("{}/{}", resource.api_version, resource.kind)
-        });
-        journal.kinds = kinds.collect();
-        journal.kinds.sort();
-        journal.kinds.dedup();
-        journal
+    pub(super) fn journal(&self, record: Record, inputs: Option<Digest>, objects: &[Object]) -> Journal<'_> {
+        let rollback_to = self.request.spec.rollback_to;
+        let notes = Notes { inputs, kinds: kinds_of(objects), attempts: 1, rollback_to, ..Notes::default() };
+        Journal::new(self.cluster, &self.context.records, record, notes)
     }
 
     pub(super) fn stamp(&self, objects: &mut [Object]) {
@@ -356,6 +366,16 @@ impl Deployment<'_> {
             object.stamp(&self.release.name, &self.release.namespace);
         }
     }
+}
+
+/// The kinds of objects as they are noted.
+fn kinds_of(objects: &[Object]) -> Vec<String> {
+    let kinds = objects.iter().map(|object| {
+        let resource = &object.kind.resource;
+        format!("{}/{}", resource.api_version, resource.kind)
+    });
+    let kinds: BTreeSet<String> = kinds.collect();
+    kinds.into_iter().collect()
 }
 
 /// The events before and after an operation, which the status of its record tells.

@@ -1,17 +1,12 @@
 //! The journal of an operation: its release record, written before the first object is touched and after every step
 //! that must not be repeated.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
 use jiff::Timestamp;
 
 use crate::cluster::Cluster;
-use crate::cluster::records::{
-    INPUTS_ANNOTATION, KINDS_ANNOTATION, OBJECTS_ANNOTATION, RecordIndex, ReleaseKey, RevisionMeta, STAGE_ANNOTATION,
-};
+use crate::cluster::notes::{Notes, Stage};
+use crate::cluster::records::{RecordIndex, ReleaseKey, RevisionMeta};
 use crate::cluster::storage::{StorageError, Stored};
-use crate::plan::Digest;
 use crate::release::{Phase, Record, Status};
 use crate::render::Event;
 
@@ -21,51 +16,14 @@ pub struct Journal<'a> {
     index: &'a RecordIndex,
     /// The record as it will be written next.
     pub record: Record,
-    /// The digest of the inputs it was made from.
-    pub inputs: Option<Digest>,
-    /// The kinds of its objects.
-    pub kinds: Vec<String>,
-    /// The digest of its objects as applied, once all are.
-    pub objects: Option<Digest>,
-    /// The event whose hooks were begun last.
-    pub stage: Option<Stage>,
-}
-
-/// The event whose hooks were begun last in an operation, and when. One hook may belong to several events, so its last
-/// run alone does not tell whether it has run for this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stage {
-    /// The event.
-    pub event: Event,
-    /// When its hooks were begun; what ran earlier ran for another event.
-    pub began: Timestamp,
-}
-
-impl Stage {
-    /// Reads what [`Stage`]'s text form says.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (event, began) = text.split_once(' ')?;
-        Some(Self { event: Event::parse(event)?, began: began.parse().ok()? })
-    }
-
-    /// Whether the hooks of an event were all done before this stage began.
-    pub fn is_after(self, event: Event) -> bool {
-        let comes_first =
-            |event| matches!(event, Event::PreInstall | Event::PreUpgrade | Event::PreRollback | Event::PreDelete);
-        comes_first(event) && !comes_first(self.event)
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.event.name(), self.began)
-    }
+    /// The notes on it.
+    pub notes: Notes,
 }
 
 impl<'a> Journal<'a> {
     /// The journal of a record that is about to be written or was read.
-    pub fn new(cluster: &'a Cluster, index: &'a RecordIndex, record: Record, inputs: Option<Digest>) -> Self {
-        Self { cluster, index, record, inputs, kinds: Vec::new(), objects: None, stage: None }
+    pub fn new(cluster: &'a Cluster, index: &'a RecordIndex, record: Record, notes: Notes) -> Self {
+        Self { cluster, index, record, notes }
     }
 
     /// Writes a new record.
@@ -73,7 +31,7 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// The API server refused, or another writer was faster.
     pub async fn create(&self) -> Result<(), StorageError> {
-        let stored = self.cluster.create_record(&self.record, &self.annotations()).await?;
+        let stored = self.cluster.create_record(&self.record, &self.present_notes().annotations()).await?;
         self.note(&stored);
         Ok(())
     }
@@ -83,7 +41,7 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// The API server refused.
     pub async fn write(&self) -> Result<(), StorageError> {
-        let stored = self.cluster.update_record(&self.record, &self.annotations()).await?;
+        let stored = self.cluster.update_record(&self.record, &self.present_notes().annotations()).await?;
         self.note(&stored);
         Ok(())
     }
@@ -91,12 +49,12 @@ impl<'a> Journal<'a> {
     /// Notes that the hooks of an event begin, or are continued; gives the time from which their runs count, or
     /// nothing where all of them were done before.
     pub fn enter(&mut self, event: Event) -> Option<Timestamp> {
-        match self.stage {
+        match self.notes.stage {
             Some(stage) if stage.event == event => Some(stage.began),
             Some(stage) if stage.is_after(event) => None,
             _ => {
                 let began = Timestamp::now();
-                self.stage = Some(Stage { event, began });
+                self.notes.stage = Some(Stage { event, began });
                 Some(began)
             }
         }
@@ -139,53 +97,23 @@ impl<'a> Journal<'a> {
         ReleaseKey { namespace: self.record.namespace.clone(), name: self.record.name.clone() }
     }
 
-    fn annotations(&self) -> BTreeMap<String, String> {
-        let kinds = (!self.kinds.is_empty()).then(|| self.kinds.join(","));
-        let notes = [
-            (INPUTS_ANNOTATION, self.inputs.as_ref().map(ToString::to_string)),
-            (OBJECTS_ANNOTATION, self.objects.as_ref().map(ToString::to_string)),
-            (KINDS_ANNOTATION, kinds),
-            (STAGE_ANNOTATION, self.stage.as_ref().filter(|_| self.is_underway()).map(ToString::to_string)),
-        ];
-        notes.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect()
+    /// The notes as they are to be stored: where nothing is underway, there is no stage.
+    fn present_notes(&self) -> Notes {
+        Notes { stage: self.notes.stage.filter(|stage| self.is_underway(*stage)), ..self.notes.clone() }
     }
 
-    fn is_underway(&self) -> bool {
+    fn is_underway(&self, stage: Stage) -> bool {
         let status = self.record.info.status;
-        status.is_pending() || status == Status::Uninstalling
+        status.is_pending() || status == Status::Uninstalling || stage.event == Event::Test
     }
 
     fn note(&self, stored: &Stored) {
         let meta = RevisionMeta {
             revision: self.record.version,
             status: self.record.info.status,
-            inputs: self.inputs.clone(),
-            objects: self.objects.clone(),
-            kinds: self.kinds.clone(),
-            stage: self.stage.as_ref().filter(|_| self.is_underway()).map(ToString::to_string),
+            notes: self.present_notes(),
             resource_version: stored.resource_version.parse().unwrap_or(0),
         };
         self.index.note(&self.release(), meta);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stage_is_read_as_it_was_written() {
-        let stage = Stage { event: Event::PostInstall, began: Timestamp::UNIX_EPOCH };
-        assert_eq!(Stage::parse(&stage.to_string()), Some(stage));
-        assert_eq!(Stage::parse("post-install"), None);
-    }
-
-    #[test]
-    fn what_comes_before_an_operation_is_over_once_what_comes_after_has_begun() {
-        let after = Stage { event: Event::PostUpgrade, began: Timestamp::UNIX_EPOCH };
-        assert!(after.is_after(Event::PreUpgrade));
-        assert!(!after.is_after(Event::PostUpgrade));
-        let before = Stage { event: Event::PreUpgrade, began: Timestamp::UNIX_EPOCH };
-        assert!(!before.is_after(Event::PostUpgrade));
     }
 }

@@ -1,6 +1,7 @@
 //! The HelmRequest reconciler: gathers what is wanted, recorded and observed, lets [`plan::decide`] choose the next
 //! step, takes it, and tells the outcome in status and events.
 
+mod chart_tests;
 mod deletion;
 mod deploy;
 mod hooks;
@@ -10,6 +11,7 @@ mod preflight;
 mod prepare;
 mod repair;
 mod report;
+mod rollback;
 mod secrets;
 mod status;
 mod take_back;
@@ -29,12 +31,14 @@ use self::deletion::Uninstallation;
 use self::deploy::Deployment;
 use self::report::Report;
 use self::status::{Deployed, Standing};
+use crate::api::helm_request::{FailureStrategy, HelmRequestSpec, Phase};
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::Cluster;
+use crate::cluster::notes::Notes;
 use crate::cluster::records::{ReleaseKey, RevisionMeta};
 use crate::controller::context::{Context, owner};
 use crate::controller::failure::Failure;
-use crate::plan::{self, Objects, Recorded, Situation, Step};
+use crate::plan::{self, Cause, Digest, Objects, OnFailure, Recorded, Situation, Step};
 use crate::release::Status;
 
 /// How long a request waits at most to be woken by what it waits for.
@@ -63,13 +67,15 @@ pub async fn reconcile(request: Arc<HelmRequest>, context: Arc<Context>) -> Resu
         }
         Err(failure) => {
             let pause = context.attempts.fail(key).min(failure.longest_pause());
+            let pause = failure.retries.then_some(pause);
             ask_repository_anew(&failure, &request, &context);
             tracing::warn!(
                 namespace = request.namespace(), name = request.name_any(), reason = %failure.reason,
-                message = failure.message, retry_seconds = pause.as_secs_f64(), "request failed"
+                message = failure.message, retry_seconds = pause.map(|pause| pause.as_secs_f64()), "request failed"
             );
+            context.with_memory(&request, |memory| memory.failed(request.metadata.generation, pause));
             Report::new(&request, &context).failed(&failure, pause).await;
-            Ok(Action::requeue(pause))
+            Ok(pause.map_or_else(Action::await_change, Action::requeue))
         }
     }
 }
@@ -142,61 +148,165 @@ impl Reconciliation<'_> {
             true => None,
             false => Some(Inputs::gather(self.context, self.cluster, self.request).await),
         };
-        let known = self.context.records.revisions(self.release);
-        let situation = self.situation(&inputs, &known).await?;
+        let digest = inputs.as_ref().and_then(|inputs| Some(inputs.as_ref().ok()?.digest.clone()));
+        let situation = self.situation(digest).await?;
         let step = plan::decide(&situation);
         tracing::debug!(namespace = self.request.namespace(), name = self.request.name_any(), ?step, "decided");
         let pause = match inputs {
-            None => self.report().standing(Standing::Suspended, self.deployed(&situation)).await?,
+            None => self.report().standing(Standing::Suspended, deployed(&situation)).await?,
             Some(Err(failure)) => {
                 self.keep(&step, &situation).await?;
                 return Err(failure);
             }
-            Some(Ok(inputs)) => match self.deploy(&step, &inputs).await? {
-                Some(told) => told,
-                None => {
-                    let again = self.keep(&step, &situation).await?;
-                    again.or(self.report().standing(Standing::Deployed, self.deployed(&situation)).await?)
-                }
-            },
+            Some(Ok(inputs)) => self.serve(&step, &situation, &inputs).await?,
         };
         Ok(pause.map_or_else(Action::await_change, Action::requeue))
     }
 
-    /// Takes a step that makes or takes over a revision and tells the outcome; nothing for any other step.
-    async fn deploy(&self, step: &Step, inputs: &Inputs) -> Result<Option<Option<Duration>>, Failure> {
+    /// Takes a step and tells the outcome; returns when to look again without being called.
+    async fn serve(&self, step: &Step, situation: &Situation, inputs: &Inputs) -> Result<Option<Duration>, Failure> {
+        match *step {
+            Step::Resume { revision } if self.has_failed(situation, revision) => match self.pause_left(inputs) {
+                Some(pause) => Ok(Some(pause)),
+                None => self.deploy(step, inputs).await,
+            },
+            Step::Install { .. } | Step::Upgrade { .. } | Step::Resume { .. } | Step::Adopt { .. } => {
+                self.deploy(step, inputs).await
+            }
+            Step::Rollback { to, cause } => self.roll_back(inputs, to, cause).await,
+            Step::NoSuchRevision { to } => {
+                if let Some(step) = situation.keep() {
+                    self.keep(&step, situation).await?;
+                }
+                Err(self.deployment().no_such_revision(to))
+            }
+            Step::Uninstall { revision } => self.uninstall(inputs, revision).await,
+            Step::GiveUp { revision } => Err(self.recorded_failure(inputs, revision).await?.given_up()),
+            Step::Test { revision } => self.test(revision, situation).await,
+            _ => {
+                let again = self.keep(step, situation).await?;
+                Ok(again.or(self.report().standing(self.standing(situation), deployed(situation)).await?))
+            }
+        }
+    }
+
+    fn has_failed(&self, situation: &Situation, revision: i64) -> bool {
+        situation.revisions.iter().any(|known| known.revision == revision && known.status == Status::Failed)
+    }
+
+    /// How long a failed operation still waits; what happens to its objects meanwhile does not hurry it.
+    fn pause_left(&self, inputs: &Inputs) -> Option<Duration> {
+        self.context.memory(self.request).pause_left(self.request.metadata.generation, &inputs.digest)
+    }
+
+    /// Takes a step that makes or takes over a revision.
+    async fn deploy(&self, step: &Step, inputs: &Inputs) -> Result<Option<Duration>, Failure> {
         let deployment = self.deployment();
         let report = self.report();
-        let outcome = match step {
-            Step::Install { revision } | Step::Upgrade { revision } => {
-                report.working(deployment.deploy(inputs, *revision), &format!("deploying revision {revision}")).await?
+        let outcome = match *step {
+            Step::Adopt { revision } => {
+                report.working(deployment.adopt(inputs, revision), &format!("adopting revision {revision}")).await
             }
             Step::Resume { revision } => {
-                let resumed = deployment.resume(*revision, inputs);
-                report.working(resumed, &format!("deploying revision {revision}")).await?
+                let resumed = deployment.resume(revision, inputs);
+                report.working(resumed, &format!("deploying revision {revision}")).await
             }
-            Step::Adopt { revision } => {
-                report.working(deployment.adopt(inputs, *revision), &format!("adopting revision {revision}")).await?
+            Step::Install { revision } | Step::Upgrade { revision } => {
+                report.working(deployment.deploy(inputs, revision), &format!("deploying revision {revision}")).await
             }
             _ => return Ok(None),
         };
+        match outcome {
+            Ok(outcome) => {
+                self.remember(outcome.record.version);
+                report.deployed(&outcome, inputs).await
+            }
+            Err(failure) => self.after_failure(failure, inputs).await,
+        }
+    }
+
+    /// Takes at once what the request wants done about a failed operation. Where that is to try again, the failure is
+    /// told.
+    async fn after_failure(&self, failure: Failure, inputs: &Inputs) -> Result<Option<Duration>, Failure> {
+        let situation = self.situation(Some(inputs.digest.clone())).await?;
+        match plan::decide(&situation) {
+            Step::Rollback { to, cause: cause @ Cause::Failure(_) } => self.roll_back(inputs, to, cause).await,
+            Step::Uninstall { revision } => self.uninstall(inputs, revision).await,
+            Step::GiveUp { revision } => {
+                let told = self.recorded_failure(inputs, revision).await?;
+                Err(Failure { reason: failure.reason, ..told }.given_up())
+            }
+            _ => Err(failure),
+        }
+    }
+
+    /// Makes an earlier revision live again.
+    async fn roll_back(&self, inputs: &Inputs, to: i64, cause: Cause) -> Result<Option<Duration>, Failure> {
+        let failed = match cause {
+            Cause::Asked => None,
+            Cause::Failure(revision) => Some(self.recorded_failure(inputs, revision).await?),
+        };
+        let deployment = self.deployment();
+        let back = deployment.roll_back(&inputs.digest, to, cause);
+        let outcome = self.report().working(back, &format!("rolling back to revision {to}")).await;
+        let outcome = match (outcome, &failed) {
+            (Err(error), Some(failed)) => {
+                let message = format!("{}; rolling back to revision {to} failed: {}", failed.message, error.message);
+                return Err(Failure::new(error.reason, message));
+            }
+            (outcome, _) => outcome?,
+        };
         self.remember(outcome.record.version);
-        report.deployed(&outcome, inputs).await.map(Some)
+        match failed {
+            None => self.report().deployed(&outcome, inputs).await,
+            Some(failed) => self.report().rolled_back(&outcome, inputs, &failed, to).await,
+        }
+    }
+
+    /// Removes what a failed first install left, so that the next attempt begins anew.
+    async fn uninstall(&self, inputs: &Inputs, revision: i64) -> Result<Option<Duration>, Failure> {
+        let failed = self.recorded_failure(inputs, revision).await?;
+        let Self { request, context, release, cluster } = *self;
+        Uninstallation { context, request, release, cluster }.run().await?;
+        Err(Failure::new(failed.reason, format!("{}; it was uninstalled", failed.message)))
+    }
+
+    /// Why a revision failed, in the words of its record and with the reason that was told last.
+    async fn recorded_failure(&self, inputs: &Inputs, revision: i64) -> Result<Failure, Failure> {
+        let message = self.deployment().recorded_failure(inputs, revision).await?;
+        let reason = self.context.last_status(self.request).failure_reason().unwrap_or(Reason::OperationFailed);
+        Ok(Failure::new(reason, format!("revision {revision}: {message}")))
+    }
+
+    /// Runs the chart's tests.
+    async fn test(&self, revision: i64, situation: &Situation) -> Result<Option<Duration>, Failure> {
+        let (tested, failure) = self.deployment().test(revision).await?;
+        self.report().tested(revision, tested, failure.as_ref()).await;
+        self.report().standing(self.standing(situation), deployed(situation)).await
+    }
+
+    /// How it stands with a request for which nothing has to be deployed.
+    fn standing(&self, situation: &Situation) -> Standing {
+        if !situation.is_rolled_back_after_failure() {
+            return Standing::Deployed;
+        }
+        let told = self.context.last_status(self.request);
+        let told = told.reason.filter(|_| told.phase == Some(Phase::Failed));
+        let message = told.unwrap_or_else(|| {
+            "the last change failed and was rolled back; it stays so until the chart, the values or the spec change"
+                .to_owned()
+        });
+        Standing::RolledBack(Failure::new(Reason::RolledBack, message))
     }
 
     /// Takes a step that keeps the deployed revision as declared; returns when to look again without being called.
     async fn keep(&self, step: &Step, situation: &Situation) -> Result<Option<Duration>, Failure> {
+        let revision = situation.deployed().map_or(0, |deployed| deployed.revision);
         match step {
-            Step::Follow => self.remember(situation.deployed.unwrap_or_default()),
-            Step::Repair => {
-                let revision = situation.deployed.unwrap_or_default();
-                return repair::run(&self.deployment(), revision).await;
-            }
+            Step::Follow => self.remember(revision),
+            Step::Repair => return repair::run(&self.deployment(), revision).await,
             Step::Reapply => {
-                let last = situation.last.as_ref();
-                let inputs = last.and_then(|last| last.inputs.clone());
-                let revision = situation.deployed.unwrap_or_default();
-                self.deployment().reapply(revision, inputs).await?;
+                self.deployment().reapply(revision).await?;
                 self.remember(revision);
             }
             _ => {}
@@ -204,44 +314,39 @@ impl Reconciliation<'_> {
         Ok(None)
     }
 
-    async fn situation(
-        &self,
-        inputs: &Option<Result<Inputs, Failure>>,
-        known: &[RevisionMeta],
-    ) -> Result<Situation, Failure> {
-        let last = known.last();
+    async fn situation(&self, inputs: Option<Digest>) -> Result<Situation, Failure> {
+        let known = self.context.records.revisions(self.release);
         let deployed = known.iter().rev().find(|meta| meta.status == Status::Deployed);
+        let objects = match deployed {
+            Some(meta) => self.objects(meta).await?,
+            None => Objects::AsDeclared,
+        };
+        let spec = &self.request.spec;
         Ok(Situation {
-            inputs: inputs.as_ref().and_then(|inputs| Some(inputs.as_ref().ok()?.digest.clone())),
-            last: last.map(|meta| Recorded {
-                revision: meta.revision,
-                status: meta.status,
-                inputs: meta.inputs.clone(),
-            }),
-            deployed: deployed.map(|meta| meta.revision),
-            objects: match deployed {
-                Some(meta) => self.objects(meta).await?,
-                None => Objects::AsDeclared,
-            },
+            inputs,
+            objects,
+            revisions: known.into_iter().map(recorded).collect(),
             suspended: self.request.is_suspended(),
+            rollback_to: spec.rollback_to,
+            on_failure: on_failure(spec),
+            test: spec.test,
         })
     }
 
     /// How the objects of the deployed revision compare with what was applied.
     async fn objects(&self, deployed: &RevisionMeta) -> Result<Objects, Failure> {
         if self.context.memory(self.request).followed == Some(deployed.revision) {
-            let deviating = self.context.deviations(self.request).len();
-            return Ok(if deviating == 0 { Objects::AsDeclared } else { Objects::Deviating(deviating) });
+            return Ok(match self.context.deviations(self.request).len() {
+                0 if self.context.is_healthy(self.request) => Objects::Healthy,
+                0 => Objects::AsDeclared,
+                deviating => Objects::Deviating(deviating),
+            });
         }
-        if deployed.objects.is_none() {
+        if deployed.notes.objects.is_none() {
             return Ok(Objects::Unproven);
         }
-        let live = self.context.follow_live(self.request, self.release, &deployed.kinds).await?;
-        Ok(if live == deployed.objects { Objects::Unfollowed } else { Objects::Unproven })
-    }
-
-    fn deployed(&self, situation: &Situation) -> Option<Deployed> {
-        situation.deployed.map(|revision| Deployed { revision, ..Deployed::default() })
+        let live = self.context.follow_live(self.request, self.release, &deployed.notes.kinds).await?;
+        Ok(if live == deployed.notes.objects { Objects::Unfollowed } else { Objects::Unproven })
     }
 
     /// From now on the objects of this revision are followed.
@@ -262,5 +367,27 @@ impl Reconciliation<'_> {
             cluster: self.cluster,
             deadline,
         }
+    }
+}
+
+fn deployed(situation: &Situation) -> Option<Deployed> {
+    situation.deployed().map(|recorded| Deployed { revision: recorded.revision, ..Deployed::default() })
+}
+
+fn recorded(meta: RevisionMeta) -> Recorded {
+    let RevisionMeta { revision, status, notes, .. } = meta;
+    let Notes { inputs, attempts, rollback_to, tests, .. } = notes;
+    Recorded { revision, status, inputs, attempts, rollback_to, tests }
+}
+
+fn on_failure(spec: &HelmRequestSpec) -> OnFailure {
+    let retries = spec.on_failure.as_ref().and_then(|on_failure| on_failure.retries);
+    let retries = retries.map(|retries| u32::try_from(retries).unwrap_or(0));
+    let before = retries.unwrap_or(0);
+    match spec.failure_strategy() {
+        FailureStrategy::Retry => OnFailure::Retry { retries },
+        FailureStrategy::Rollback => OnFailure::Rollback { retries: before },
+        FailureStrategy::Uninstall => OnFailure::Uninstall { retries: before },
+        FailureStrategy::Keep => OnFailure::Keep { retries: before },
     }
 }

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::deploy::Outcome;
 use super::inputs::Inputs;
-use super::status::{Deployed, Facts, Standing, compose, whole_seconds};
+use super::status::{Deployed, Facts, Standing, Tests, compose, whole_seconds};
 use crate::api::conditions::{ConditionType, is_true};
 use crate::api::helm_request::{HelmRequestStatus, RevisionEntry, SHOWN_OBJECTS};
 use crate::api::{HelmRequest, Reason};
@@ -15,6 +15,7 @@ use crate::cluster::records::ReleaseKey;
 use crate::controller::context::Context;
 use crate::controller::events::{EventType, Note};
 use crate::controller::failure::Failure;
+use crate::plan::Tested;
 
 /// How long an operation may run before the status says that it runs: most end sooner, and a write is saved.
 const SHORT: Duration = Duration::from_secs(1);
@@ -75,12 +76,63 @@ impl<'a> Report<'a> {
     pub async fn deployed(&self, outcome: &Outcome, inputs: &Inputs) -> Result<Option<Duration>, Failure> {
         let record = &outcome.record;
         let chart = &record.chart.metadata;
+        self.write_deployed(outcome, inputs, Standing::Deployed).await?;
+        let back = match record.info.rollback_revision {
+            0 => String::new(),
+            target => format!("a rollback to revision {target}, "),
+        };
+        let message = format!("revision {} is deployed: {back}chart {} {}", record.version, chart.name, chart.version);
+        self.event(EventType::Normal, Reason::Synced.as_str(), "Deploy", &message).await;
+        Ok(None)
+    }
+
+    /// Tells that a failed operation was rolled back to a revision.
+    ///
+    /// # Errors
+    /// The status could not be written.
+    pub async fn rolled_back(
+        &self,
+        outcome: &Outcome,
+        inputs: &Inputs,
+        failed: &Failure,
+        to: i64,
+    ) -> Result<Option<Duration>, Failure> {
+        let message = format!(
+            "{}; rolled back to revision {to}, which stays until the chart, the values or the spec change",
+            failed.message
+        );
+        let failure = Failure::new(Reason::RolledBack, message);
+        self.write_deployed(outcome, inputs, Standing::RolledBack(failure.clone())).await?;
+        self.event(EventType::Warning, Reason::RolledBack.as_str(), "Rollback", &failure.message).await;
+        Ok(None)
+    }
+
+    /// Tells how the chart's tests ended.
+    pub async fn tested(&self, revision: i64, tested: Tested, failure: Option<&Failure>) {
+        let told = failure.map(|failure| failure.message.clone());
+        self.context.with_memory(self.request, |memory| memory.test_failure.clone_from(&told));
+        match (tested, told) {
+            (Tested::None, _) => {}
+            (_, Some(message)) => {
+                let note = format!("revision {revision}: {message}");
+                self.event(EventType::Warning, Reason::TestsFailed.as_str(), "Test", &note).await;
+            }
+            (_, None) => {
+                let note = format!("the tests of revision {revision} succeeded");
+                self.event(EventType::Normal, Reason::TestsSucceeded.as_str(), "Test", &note).await;
+            }
+        }
+    }
+
+    async fn write_deployed(&self, outcome: &Outcome, inputs: &Inputs, standing: Standing) -> Result<(), Failure> {
+        let record = &outcome.record;
+        let chart = &record.chart.metadata;
         let deployed = Deployed {
             revision: record.version,
             version: Some(chart.version.clone()),
-            notes: Some(outcome.notes.clone()).filter(|notes| !notes.trim().is_empty()),
+            notes: outcome.notes.clone().filter(|notes| !notes.trim().is_empty()),
         };
-        let mut facts = self.facts(Standing::Deployed, Some(deployed));
+        let mut facts = self.facts(standing, Some(deployed));
         facts.history = Some(self.history(RevisionEntry {
             revision: record.version,
             chart: chart.name.clone(),
@@ -92,10 +144,7 @@ impl<'a> Report<'a> {
         }));
         facts.spec_hash = Some(spec_hash(self.request));
         facts.handled_resync = self.request.resync_token().map(str::to_owned);
-        self.write(&facts).await?;
-        let message = format!("revision {} is deployed: chart {} {}", record.version, chart.name, chart.version);
-        self.event(EventType::Normal, Reason::Synced.as_str(), "Deploy", &message).await;
-        Ok(None)
+        self.write(&facts).await
     }
 
     /// Tells what a request waits for of which nothing was told yet.
@@ -107,9 +156,9 @@ impl<'a> Report<'a> {
         let _ = self.write(&self.facts(Standing::Working(failure.message.clone()), None)).await;
     }
 
-    /// Tells that an attempt failed and when the next one is.
-    pub async fn failed(&self, failure: &Failure, pause: Duration) {
-        let standing = Standing::Failed { failure: failure.clone(), retry: Some(pause) };
+    /// Tells that an attempt failed and when the next one is, if there is one.
+    pub async fn failed(&self, failure: &Failure, pause: Option<Duration>) {
+        let standing = Standing::Failed { failure: failure.clone(), retry: pause };
         let told_before = self.previous().reason.as_deref() == Some(failure.message.as_str());
         let written = self.write(&self.facts(standing, None)).await;
         if let Err(error) = written {
@@ -152,11 +201,28 @@ impl<'a> Report<'a> {
             standing,
             objects: deployed.as_ref().and_then(|_| self.context.health(self.request, SHOWN_OBJECTS)),
             drift: self.context.drift(self.request, SHOWN_OBJECTS),
+            tests: self.tests(deployed.as_ref()),
             deployed,
             history: None,
             spec_hash: None,
             handled_resync: None,
         }
+    }
+
+    /// How it stands with the tests of the deployed revision; nothing where they are not asked for.
+    fn tests(&self, deployed: Option<&Deployed>) -> Option<Tests> {
+        let deployed = deployed.filter(|_| self.request.spec.test)?;
+        let known = self.context.records.revisions(&self.release());
+        let tested = known.into_iter().find(|meta| meta.revision == deployed.revision)?.notes.tests;
+        Some(match tested {
+            None => Tests::Due,
+            Some(Tested::None | Tested::Succeeded) => Tests::Succeeded,
+            Some(Tested::Failed) => Tests::Failed(self.context.memory(self.request).test_failure),
+        })
+    }
+
+    fn release(&self) -> ReleaseKey {
+        ReleaseKey { namespace: self.request.release_namespace(), name: self.request.release_name() }
     }
 
     async fn write(&self, facts: &Facts) -> Result<(), Failure> {
@@ -168,9 +234,8 @@ impl<'a> Report<'a> {
     /// The revisions that the records know, the newest first; what a record's metadata does not tell is taken from
     /// what was told before.
     fn history(&self, newest: RevisionEntry) -> Vec<RevisionEntry> {
-        let release = ReleaseKey { namespace: self.request.release_namespace(), name: self.request.release_name() };
         let before = self.previous().history;
-        let known = self.context.records.revisions(&release).into_iter().rev().take(SHOWN_OBJECTS);
+        let known = self.context.records.revisions(&self.release()).into_iter().rev().take(SHOWN_OBJECTS);
         let entries = known.map(|meta| {
             if meta.revision == newest.revision {
                 return newest.clone();

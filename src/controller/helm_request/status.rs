@@ -25,8 +25,21 @@ pub enum Standing {
         /// When it is tried again by itself.
         retry: Option<Duration>,
     },
+    /// It could not be deployed, and what was deployed before is live again until the inputs change.
+    RolledBack(Failure),
     /// It is deployed.
     Deployed,
+}
+
+/// How it stands with the chart's tests.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tests {
+    /// They are yet to be run.
+    Due,
+    /// None failed.
+    Succeeded,
+    /// One failed; why, where this operator knows it.
+    Failed(Option<String>),
 }
 
 /// The deployed revision.
@@ -49,6 +62,8 @@ pub struct Facts {
     pub standing: Standing,
     /// The deployed revision, where there is one.
     pub deployed: Option<Deployed>,
+    /// The chart's tests; nothing where they are not asked for.
+    pub tests: Option<Tests>,
     /// The revisions, the newest first; nothing where the known ones stay.
     pub history: Option<Vec<RevisionEntry>>,
     /// The health of the deployed objects.
@@ -67,7 +82,7 @@ pub fn compose(previous: &HelmRequestStatus, facts: &Facts, now: Timestamp) -> H
     status.observed_generation = facts.generation;
     status.phase = Some(phase(&facts.standing, previous));
     status.reason = match &facts.standing {
-        Standing::Failed { failure, .. } => Some(failure.message.clone()),
+        Standing::Failed { failure, .. } | Standing::RolledBack(failure) => Some(failure.message.clone()),
         _ => None,
     };
     if let Some(deployed) = &facts.deployed {
@@ -94,7 +109,7 @@ fn phase(standing: &Standing, previous: &HelmRequestStatus) -> Phase {
     match standing {
         Standing::Suspended => previous.phase.unwrap_or(Phase::Pending),
         Standing::Working(_) => Phase::Pending,
-        Standing::Failed { .. } => Phase::Failed,
+        Standing::Failed { .. } | Standing::RolledBack(_) => Phase::Failed,
         Standing::Deployed => Phase::Synced,
     }
 }
@@ -109,6 +124,7 @@ struct Conditions<'a> {
 impl Conditions<'_> {
     fn tell(&mut self, facts: &Facts) {
         self.drifted(facts);
+        self.tested(facts);
         match &facts.standing {
             Standing::Suspended => {
                 self.remove(ConditionType::Reconciling);
@@ -122,6 +138,7 @@ impl Conditions<'_> {
                 self.remove(ConditionType::Stalled);
             }
             Standing::Failed { failure, retry } => self.failed(failure, *retry),
+            Standing::RolledBack(failure) => self.rolled_back(failure),
             Standing::Deployed => self.deployed(facts),
         }
     }
@@ -134,13 +151,38 @@ impl Conditions<'_> {
         self.set(ConditionType::Ready, ConditionStatus::False, failure.reason, &next);
         self.set(ConditionType::Released, ConditionStatus::False, failure.reason, &failure.message);
         // kstatus: a request that only a change of its spec can cure is stalled, any other still reconciles.
-        if failure.reason.stalls() {
+        if failure.reason.stalls() || !failure.retries {
             self.set(ConditionType::Stalled, ConditionStatus::True, failure.reason, &failure.message);
             self.remove(ConditionType::Reconciling);
         } else {
             self.set(ConditionType::Reconciling, ConditionStatus::True, failure.reason, &failure.message);
             self.remove(ConditionType::Stalled);
         }
+    }
+
+    fn rolled_back(&mut self, failure: &Failure) {
+        self.set(ConditionType::Ready, ConditionStatus::False, failure.reason, &failure.message);
+        self.set(ConditionType::Released, ConditionStatus::False, failure.reason, &failure.message);
+        self.set(ConditionType::Stalled, ConditionStatus::True, failure.reason, &failure.message);
+        self.remove(ConditionType::Reconciling);
+    }
+
+    fn tested(&mut self, facts: &Facts) {
+        let told = conditions::find(self.list, ConditionType::TestSuccess);
+        let told = told.filter(|told| told.reason == Reason::TestsFailed.as_str()).map(|told| told.message.clone());
+        let (status, reason, message) = match &facts.tests {
+            None => return self.remove(ConditionType::TestSuccess),
+            Some(Tests::Due) => {
+                let message = "the tests run once every object is healthy".to_owned();
+                (ConditionStatus::Unknown, Reason::Progressing, message)
+            }
+            Some(Tests::Succeeded) => (ConditionStatus::True, Reason::TestsSucceeded, "no test failed".to_owned()),
+            Some(Tests::Failed(why)) => {
+                let why = why.clone().or(told).unwrap_or_else(|| "a test failed; helm status names it".to_owned());
+                (ConditionStatus::False, Reason::TestsFailed, why)
+            }
+        };
+        self.set(ConditionType::TestSuccess, status, reason, &message);
     }
 
     fn deployed(&mut self, facts: &Facts) {
@@ -227,6 +269,7 @@ mod tests {
             generation: Some(2),
             standing,
             deployed: Some(Deployed { revision: 3, version: Some("1.2.3".into()), notes: None }),
+            tests: None,
             history: None,
             objects: Some(ObjectsStatus { ready: 2, total: 2, worst: vec![] }),
             drift: None,

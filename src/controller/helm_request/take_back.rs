@@ -37,7 +37,7 @@ impl Deployment<'_> {
         refusals(outcome.failed)?;
         self.cluster.delete_record(namespace, name, revision).await?;
         self.context.records.forget(self.release, revision);
-        self.context.with_memory(self.request, |memory| memory.refused = journal.inputs.clone());
+        self.context.with_memory(self.request, |memory| memory.refused = journal.notes.inputs.clone());
         Ok(())
     }
 }

@@ -1,0 +1,60 @@
+//! Rolling back: an earlier revision becomes live again as a new one. Nothing is rendered: chart, values, manifest,
+//! hooks and notes are those of the record (`pkg/action/rollback.go`).
+
+use jiff::Timestamp;
+
+use super::deploy::{Deployment, Outcome, events_of};
+use super::inputs::Inputs;
+use super::preflight::{self, Plan};
+use crate::api::Reason;
+use crate::cluster::prune::leftover;
+use crate::controller::failure::Failure;
+use crate::plan::{Cause, Digest};
+use crate::release::{Record, last};
+
+impl Deployment<'_> {
+    /// Rolls back to a revision. `inputs` is what the new revision stands in for.
+    ///
+    /// # Errors
+    /// Why it could not be deployed. Where the record was written, it says so too.
+    pub async fn roll_back(&self, inputs: &Digest, to: i64, cause: Cause) -> Result<Outcome, Failure> {
+        let Some(newest) = last(&self.revisions()) else { return Err(self.no_such_revision(to)) };
+        let newest = self.record(newest.number).await?;
+        let record = Record::rollback(&newest, &self.record(to).await?, Timestamp::now());
+        let objects = self.objects_of(&record).await?;
+        let before = self.objects_before(record.version).await?;
+        let leaving = leftover(before.clone(), &objects).delete;
+        let hooks = events_of(record.info.status).into_iter().flat_map(|event| record.hooks_of(event));
+        let hooks = hooks.map(|place| record.hooks[place].manifest.as_str()).collect();
+        preflight::check(self, &Plan { objects: &objects, definitions: &[], hooks, leaving: &leaving }).await?;
+        let inputs = match cause {
+            Cause::Asked => inputs.rolled_back(to),
+            Cause::Failure(_) => inputs.after_failure(),
+        };
+        let mut journal = self.journal(record, Some(inputs), &objects);
+        self.prune_history().await?;
+        self.create_record(&journal).await?;
+        let record = self.finish(&mut journal, &objects, before).await?;
+        Ok(Outcome { record, notes: None })
+    }
+
+    /// That a revision is not in the history.
+    pub fn no_such_revision(&self, to: i64) -> Failure {
+        let known: Vec<String> = self.revisions().iter().map(|revision| revision.number.to_string()).collect();
+        let known = if known.is_empty() { "no revision".to_owned() } else { known.join(", ") };
+        let message = format!(
+            "rollbackTo {to}: the history of release {:?} has {known}; name one of them or remove rollbackTo",
+            self.release.name
+        );
+        Failure::new(Reason::RevisionNotFound, message)
+    }
+
+    /// Why a revision failed, as its record tells.
+    ///
+    /// # Errors
+    /// The record or a value source cannot be read.
+    pub async fn recorded_failure(&self, inputs: &Inputs, revision: i64) -> Result<String, Failure> {
+        let secrets = inputs.values(self.context, self.cluster, self.request).await?.secrets;
+        Ok(secrets.conceal(&self.record(revision).await?.info.description))
+    }
+}

@@ -1,0 +1,172 @@
+//! The life of a release beside its straight path: failures and what the request wants done about them, rollbacks, tests.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::support::wait;
+use crate::world::{LIMIT, Place, condition, world};
+
+/// How long nothing more may happen after what was to happen last.
+const SETTLED: Duration = Duration::from_secs(5);
+
+async fn place(purpose: &str) -> Result<Place<'static>> {
+    world().place(purpose, &["hello-0.1.0", "hello-0.2.0", "hooks"]).await
+}
+
+fn patch(place: &Place<'_>, spec: &Value) -> Result<()> {
+    let patch = json!({"spec": spec}).to_string();
+    place.kubectl(&["patch", "helmrequest", "web", "--type", "merge", "-p", &patch]).map(drop)
+}
+
+/// Revisions with status and description, as the helm command tells them.
+fn history(place: &Place<'_>) -> Result<Vec<(i64, String, String)>> {
+    let history: Value = serde_json::from_str(&place.helm(&["history", "web", "-o", "json"])?)?;
+    let revisions = history.as_array().context("a history")?.iter();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Ok(revisions
+        .map(|entry| (entry["revision"].as_i64().unwrap_or(0), text(&entry["status"]), text(&entry["description"])))
+        .collect())
+}
+
+fn statuses(place: &Place<'_>) -> Result<Vec<String>> {
+    Ok(history(place)?.into_iter().map(|(_, status, _)| status).collect())
+}
+
+#[tokio::test]
+async fn a_failed_upgrade_is_rolled_back_and_stays_so_until_something_changes() -> Result<()> {
+    let place = place("put-back").await?;
+    let on_failure = json!({"strategy": "Rollback"});
+    let spec = json!({"chart": "charts/hooks", "onFailure": on_failure, "values": {"failBefore": false}});
+    place.apply(&place.request("web", spec))?;
+    place.until_ready("web")?;
+    patch(&place, &json!({"values": {"failBefore": true}}))?;
+    let message = place.until_failed("web", "RolledBack")?;
+    for word in ["revision 2", "web-before", "rolled back to revision 1", "until the chart, the values or the spec"] {
+        assert!(message.contains(word), "{word} in {message}");
+    }
+    sleep(SETTLED);
+    assert_eq!(statuses(&place)?, ["superseded", "failed", "deployed"]);
+    assert_eq!(history(&place)?[2].2, "Rollback to 1");
+    let live = place.get("configmap", "web")?.context("the object of the release")?;
+    assert_eq!(live["data"]["revision"], "1");
+    let request = place.get("helmrequest", "web")?.context("the request")?;
+    assert_eq!((&request["status"]["phase"], &request["status"]["revision"]), (&json!("Failed"), &json!(3)));
+    assert!(condition(&request, "Stalled").is_some_and(|stalled| stalled["status"] == "True"), "{request}");
+    place.until_event("web", "RolledBack", "rolled back to revision 1")?;
+
+    place.kubectl(&["delete", "configmap", "web"])?;
+    place.until("configmap", "web", "what was put back to be repaired", |live| live["data"]["revision"] == "1")?;
+    patch(&place, &json!({"values": {"failBefore": false, "runFor": "1s"}}))?;
+    place.until_ready("web")?;
+    assert_eq!(statuses(&place)?, ["superseded", "failed", "superseded", "deployed"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_failed_upgrade_that_is_to_be_kept_is_not_tried_again() -> Result<()> {
+    let place = place("kept").await?;
+    let on_failure = json!({"strategy": "Keep", "retries": 1});
+    place.apply(&place.request("web", json!({"chart": "charts/hooks", "onFailure": on_failure})))?;
+    place.until_ready("web")?;
+    patch(&place, &json!({"values": {"failBefore": true}}))?;
+    let given_up = |request: &Value| {
+        let stalled = condition(request, "Stalled").cloned().unwrap_or_default();
+        stalled["message"].as_str().is_some_and(|message| message.contains("not tried again until"))
+    };
+    place.until("helmrequest", "web", "the upgrade to be given up", given_up)?;
+    let attempts = |place: &Place<'_>| -> Result<Value> {
+        let record = place.get("secret", "sh.helm.release.v1.web.v2")?.context("the failed record")?;
+        Ok(record["metadata"]["annotations"]["coxswain.dev/attempts"].clone())
+    };
+    assert_eq!(attempts(&place)?, "2", "once and one retry");
+    sleep(SETTLED);
+    assert_eq!((attempts(&place)?, statuses(&place)?), (json!("2"), vec!["deployed".to_owned(), "failed".to_owned()]));
+    patch(&place, &json!({"values": {"failBefore": false, "runFor": "1s"}}))?;
+    place.until_ready("web").map(drop)
+}
+
+#[tokio::test]
+async fn a_failed_first_install_can_be_removed_and_begun_anew() -> Result<()> {
+    let place = place("anew").await?;
+    let on_failure = json!({"strategy": "Uninstall"});
+    let spec = json!({"chart": "charts/hooks", "onFailure": on_failure, "values": {"failAfter": true}});
+    place.apply(&place.request("web", spec))?;
+    let removed = |request: &Value| {
+        let ready = condition(request, "Ready").cloned().unwrap_or_default();
+        ready["message"].as_str().is_some_and(|message| message.contains("it was uninstalled; next attempt in"))
+    };
+    place.until("helmrequest", "web", "the failed install to be removed", removed)?;
+    patch(&place, &json!({"values": {"failAfter": false}}))?;
+    place.until_ready("web")?;
+    assert_eq!(statuses(&place)?, ["deployed"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rollback_by_the_user_is_one_revision_and_holds_until_something_changes() -> Result<()> {
+    let place = place("rollback").await?;
+    let spec = json!({"chart": "charts/hello", "version": "0.1.0", "values": {"message": "one"}});
+    place.apply(&place.request("web", spec))?;
+    place.until_ready("web")?;
+    patch(&place, &json!({"version": "0.2.0", "values": {"message": "two"}}))?;
+    place.until_ready("web")?;
+    patch(&place, &json!({"rollbackTo": 1}))?;
+    let back = place.until_ready("web")?;
+    assert_eq!((&back["status"]["version"], &back["status"]["revision"]), (&json!("0.1.0"), &json!(3)));
+    let says = |message: &str| {
+        let what = format!("the message to be {message}");
+        place.until("configmap", "web-hello", &what, |live| live["data"]["message"] == message).map(drop)
+    };
+    says("one")?;
+    sleep(SETTLED);
+    assert_eq!(history(&place)?[2], (3, "deployed".to_owned(), "Rollback to 1".to_owned()));
+    assert_eq!(statuses(&place)?, ["superseded", "superseded", "deployed"]);
+    assert!(place.helm(&["get", "values", "web"])?.contains("one"));
+
+    patch(&place, &json!({"values": {"message": "three"}}))?;
+    says("three")?;
+    place.until_ready("web")?;
+    patch(&place, &json!({"rollbackTo": null}))?;
+    place.until_ready("web")?;
+    sleep(SETTLED);
+    assert_eq!(statuses(&place)?.len(), 4, "a rollback that is over is nothing to go back from");
+    patch(&place, &json!({"rollbackTo": 2}))?;
+    says("two")?;
+    patch(&place, &json!({"rollbackTo": null}))?;
+    says("three")?;
+    place.until_ready("web")?;
+    patch(&place, &json!({"rollbackTo": 99}))?;
+    let message = place.until_failed("web", "RevisionNotFound")?;
+    assert!(message.contains("rollbackTo 99") && message.contains("has 1, 2, 3, 4, 5, 6"), "{message}");
+    place.kubectl(&["delete", "configmap", "web-hello"])?;
+    says("three")
+}
+
+#[tokio::test]
+async fn tests_of_a_chart_run_once_for_each_revision_and_a_failing_one_is_told() -> Result<()> {
+    let place = place("tested").await?;
+    place.apply(&place.request("web", json!({"chart": "charts/hooks", "test": true})))?;
+    let tested = |status: &'static str, reason: &'static str| {
+        move |request: &Value| {
+            let success = condition(request, "TestSuccess").cloned().unwrap_or_default();
+            success["status"] == status && success["reason"] == reason
+        }
+    };
+    place.until("helmrequest", "web", "the tests to succeed", tested("True", "TestsSucceeded"))?;
+    let job = place.get("job", "web-test")?.context("the test's Job")?;
+    sleep(SETTLED);
+    let same = place.get("job", "web-test")?.context("the test's Job")?;
+    assert_eq!(same["metadata"]["uid"], job["metadata"]["uid"], "tests run once");
+    assert_eq!(statuses(&place)?, ["deployed"]);
+
+    patch(&place, &json!({"values": {"failTest": true}}))?;
+    let failed = place.until("helmrequest", "web", "the tests to fail", tested("False", "TestsFailed"))?;
+    assert_eq!(failed["status"]["phase"], "Synced", "it is deployed all the same");
+    place.until_event("web", "TestsFailed", "web-test")?;
+    wait::until(LIMIT, "helm to tell of the failed test", || {
+        Ok(place.helm(&["status", "web"])?.contains("Failed").then_some(()))
+    })
+}
