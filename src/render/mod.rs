@@ -11,6 +11,7 @@ mod context;
 mod files;
 mod glob;
 mod hook;
+mod jinja;
 mod lookup;
 mod manifest;
 mod order;

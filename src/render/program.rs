@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::context::{self, Common, Template};
 use super::{
-    Capabilities, Input, Lookup, Manifest, Order, Query, Reads, RenderError, Rendered, capabilities, sort_documents,
+    Capabilities, Input, Lookup, Manifest, Order, Query, Reads, RenderError, Rendered, capabilities, jinja,
+    sort_documents,
 };
 use crate::chart::dependencies::{self, Selected};
 use crate::chart::{Chart, Crd, schema, values};
@@ -27,16 +28,19 @@ pub struct Program {
     chart: Chart,
     /// Every template file of the chart and its subcharts, by the address of its shared content.
     parsed: HashMap<usize, Result<Arc<Parsed>, ParseError>>,
+    /// The Jinja templates of the charts that ask for Jinja, by the same addresses of their files.
+    jinja: HashMap<usize, Arc<jinja::Templates>>,
     schemas: schema::Schemas,
 }
 
 impl Program {
     /// Prepares a chart. A template that does not parse is reported by the render, and only if it takes part in one.
     pub fn new(chart: Chart) -> Self {
-        let mut parsed = HashMap::new();
-        parse_templates(&chart, &mut parsed);
+        let (mut parsed, mut jinja) = (HashMap::new(), HashMap::new());
+        compile_jinja(&chart, &mut jinja);
+        parse_templates(&chart, &jinja, &mut parsed);
         let schemas = schema::Schemas::new(&chart);
-        Self { chart, parsed, schemas }
+        Self { chart, parsed, jinja, schemas }
     }
 
     /// The chart as it was loaded.
@@ -113,9 +117,18 @@ impl Program {
         let lookup = RecordedLookup { lookup: input.lookup, reads };
         let environment = Environment { lookup: &lookup, chance: input.chance, limits: input.limits, lint: false };
         let mut execution = Execution::new(&set, environment);
+        let mut rendering = jinja::Rendering::new(environment);
+        for template in templates.iter().filter(|template| self.jinja(template).is_some()) {
+            rendering.prepare(template)?;
+        }
         let mut files = BTreeMap::new();
         for template in templates {
             if context::is_partial(&template.name) {
+                continue;
+            }
+            if let Some(compiled) = self.jinja(&template) {
+                let output = rendering.render(compiled, &template)?;
+                files.insert(jinja_output_name(template.name), output);
                 continue;
             }
             let dot = dot(&template);
@@ -127,9 +140,19 @@ impl Program {
         Ok(files)
     }
 
+    /// The compiled templates of a Jinja template's chart; nothing for a Go template.
+    fn jinja(&self, template: &Template) -> Option<&jinja::Templates> {
+        self.jinja.get(&address(&template.file.data)).map(Arc::as_ref)
+    }
+
     fn assemble(&self, templates: &[Template]) -> Result<Set, RenderError> {
         let mut set = Set::new();
         for template in templates {
+            if let Some(compiled) = self.jinja(template) {
+                let error = compiled.parse_error(&template.file.name, &template.name);
+                error.map_or(Ok(()), |error| Err(RenderError::Template(error)))?;
+                continue;
+            }
             match self.parsed.get(&address(&template.file.data)) {
                 Some(Ok(parsed)) => set.add(&template.name, parsed).map_err(template_error)?,
                 Some(Err(error)) => return Err(RenderError::Template(parse_error(&error.text(&template.name)))),
@@ -140,12 +163,27 @@ impl Program {
     }
 }
 
-fn parse_templates(chart: &Chart, parsed: &mut HashMap<usize, Result<Arc<Parsed>, ParseError>>) {
-    for file in &*chart.templates {
+fn compile_jinja(chart: &Chart, compiled: &mut HashMap<usize, Arc<jinja::Templates>>) {
+    if let Some(templates) = jinja::Templates::compile(chart).map(Arc::new) {
+        for file in chart.templates.iter().filter(|file| jinja::is_template(&file.name)) {
+            compiled.insert(address(&file.data), Arc::clone(&templates));
+        }
+    }
+    for child in &chart.dependencies {
+        compile_jinja(child, compiled);
+    }
+}
+
+fn parse_templates(
+    chart: &Chart,
+    jinja: &HashMap<usize, Arc<jinja::Templates>>,
+    parsed: &mut HashMap<usize, Result<Arc<Parsed>, ParseError>>,
+) {
+    for file in chart.templates.iter().filter(|file| !jinja.contains_key(&address(&file.data))) {
         parsed.entry(address(&file.data)).or_insert_with(|| template::parse(&file.data).map(Arc::new));
     }
     for child in &chart.dependencies {
-        parse_templates(child, parsed);
+        parse_templates(child, jinja, parsed);
     }
 }
 
@@ -178,6 +216,14 @@ fn dot(template: &Template) -> Value {
     let names: Map = names.into_iter().collect();
     template.context.insert("Template", Value::Map(names.with_type(MapType::Values)));
     Value::Map(template.context.with_type(MapType::Values))
+}
+
+/// Jinja's `NOTES.txt.j2` is notes; every other output keeps the name of its template.
+fn jinja_output_name(name: String) -> String {
+    match name.strip_suffix(jinja::EXTENSION) {
+        Some(notes) if notes.ends_with(NOTES) => notes.to_owned(),
+        _ => name,
+    }
 }
 
 /// Takes every NOTES.txt out; the root chart's is the notes.

@@ -10,7 +10,7 @@ use crate::chart::{File, Metadata};
 use crate::value::Value;
 
 /// No chance at all: the templates here need none.
-struct Still;
+pub(super) struct Still;
 
 impl Chance for Still {
     fn now(&self) -> i128 {
@@ -26,18 +26,18 @@ impl Chance for Still {
     }
 }
 
-fn files(entries: &[(&str, &str)]) -> Arc<[File]> {
+pub(super) fn files(entries: &[(&str, &str)]) -> Arc<[File]> {
     let file =
         |(name, text): &(&str, &str)| File { name: (*name).to_owned(), data: text.as_bytes().into(), modified: None };
     entries.iter().map(file).collect()
 }
 
-fn with_templates(mut chart: Chart, templates: &[(&str, &str)]) -> Chart {
+pub(super) fn with_templates(mut chart: Chart, templates: &[(&str, &str)]) -> Chart {
     chart.templates = files(templates);
     chart
 }
 
-fn with_metadata(mut chart: Chart, change: impl FnOnce(&mut Metadata)) -> Chart {
+pub(super) fn with_metadata(mut chart: Chart, change: impl FnOnce(&mut Metadata)) -> Chart {
     change(Arc::make_mut(&mut chart.metadata));
     chart
 }
@@ -55,7 +55,7 @@ fn render_with(chart: Chart, values: &Json, capabilities: &Capabilities) -> Resu
     })
 }
 
-fn render(chart: Chart, values: &Json) -> Result<Rendered, RenderError> {
+pub(super) fn render(chart: Chart, values: &Json) -> Result<Rendered, RenderError> {
     render_with(chart, values, &Capabilities::default())
 }
 

@@ -22,6 +22,23 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// What is said where the steps are used up.
+    pub(crate) fn steps_message(&self) -> String {
+        format!("the render takes more than {} steps", self.steps)
+    }
+
+    /// What is said where the time is over.
+    pub(crate) fn time_message(&self) -> String {
+        format!("the render takes longer than {:?}", self.time)
+    }
+
+    /// What is said where the bytes are used up.
+    pub(crate) fn bytes_message(&self) -> String {
+        format!("the render makes more than {} bytes of text", self.bytes)
+    }
+}
+
 /// The stack of [`on_large_stack`]: address space only, memory is used as far as a template really recurses.
 const LARGE_STACK_BYTES: usize = 512 << 20;
 

@@ -22,6 +22,7 @@ pub mod unicode;
 
 pub use error::{ParseError, TemplateError};
 pub use execution::{Environment, Execution};
+pub(crate) use limits::StackGuard;
 pub use limits::{Limits, on_large_stack};
 pub use lookup::{Lookup, NoLookup};
 pub use parse::{Parsed, parse};

@@ -18,6 +18,7 @@ mod definitions;
 mod documents;
 mod hooks;
 mod installed;
+mod jinja;
 mod lease;
 mod life;
 mod lookup;

@@ -54,7 +54,7 @@ impl Execution<'_> {
         };
         match self.bytes_left.checked_sub(size) {
             Some(left) => self.bytes_left = left,
-            None => return Err(self.limit(frame, &self.bytes_message())),
+            None => return Err(self.limit(frame, &self.environment.limits.bytes_message())),
         }
         self.returned(frame, function.name, id, result)
     }

@@ -161,14 +161,14 @@ impl Host for Execution<'_> {
     }
 
     fn charge(&mut self, steps: u64, bytes: u64) -> Result<(), CallError> {
-        let limit = |message: String| Err(CallError::Template(Box::new(ExecError::limit(message))));
+        let limit = |message: String| Err(CallError::limit(message));
         match (self.steps_left.checked_sub(steps), self.bytes_left.checked_sub(bytes)) {
-            (None, _) => limit(self.steps_message()),
-            (_, None) => limit(self.bytes_message()),
+            (None, _) => limit(self.environment.limits.steps_message()),
+            (_, None) => limit(self.environment.limits.bytes_message()),
             (Some(steps), Some(bytes)) => {
                 self.steps_left = steps;
                 self.bytes_left = bytes;
-                if self.is_late() { limit(self.time_message()) } else { Ok(()) }
+                if self.is_late() { limit(self.environment.limits.time_message()) } else { Ok(()) }
             }
         }
     }

@@ -188,28 +188,16 @@ impl<'a> Execution<'a> {
     fn step(&mut self, frame: Frame<'_>) -> Result<(), Failure> {
         self.steps_left = match self.steps_left.checked_sub(1) {
             Some(left) => left,
-            None => return Err(self.limit(frame, &self.steps_message())),
+            None => return Err(self.limit(frame, &self.environment.limits.steps_message())),
         };
         if self.steps_left.is_multiple_of(STEPS_PER_CLOCK) && self.is_late() {
-            return Err(self.limit(frame, &self.time_message()));
+            return Err(self.limit(frame, &self.environment.limits.time_message()));
         }
         Ok(())
     }
 
     fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() > deadline)
-    }
-
-    fn steps_message(&self) -> String {
-        format!("the render takes more than {} steps", self.environment.limits.steps)
-    }
-
-    fn time_message(&self) -> String {
-        format!("the render takes longer than {:?}", self.environment.limits.time)
-    }
-
-    fn bytes_message(&self) -> String {
-        format!("the render makes more than {} bytes of text", self.environment.limits.bytes)
     }
 
     /// Accounts for the output since `start`.
@@ -220,7 +208,7 @@ impl<'a> Execution<'a> {
                 self.bytes_left = left;
                 Ok(())
             }
-            None => Err(self.limit(frame, &self.bytes_message())),
+            None => Err(self.limit(frame, &self.environment.limits.bytes_message())),
         }
     }
 

@@ -42,6 +42,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use crate::template::error::ExecError;
+use crate::template::report::plain_error;
 use crate::value::{Str, Value};
 
 pub use crate::value::{Method, Parameter};
@@ -76,11 +77,19 @@ const FAMILIES: &[&[Function]] = &[
 
 /// The function that templates call by this name. `and`, `or`, `len` and `call` are the engine's own.
 pub fn find(name: &str) -> Option<&'static Function> {
+    table().get(name).copied()
+}
+
+/// Every function, each name once, in no order.
+pub fn all() -> impl Iterator<Item = &'static Function> {
+    table().values().copied()
+}
+
+fn table() -> &'static HashMap<&'static str, &'static Function> {
     static TABLE: OnceLock<HashMap<&'static str, &'static Function>> = OnceLock::new();
-    let table = TABLE.get_or_init(|| {
+    TABLE.get_or_init(|| {
         FAMILIES.iter().flat_map(|family| family.iter()).map(|function| (function.name, function)).collect()
-    });
-    table.get(name).copied()
+    })
 }
 
 /// One function: its name in templates, its parameters, its body.
@@ -118,6 +127,21 @@ pub enum CallError {
     Message(String),
     /// Execution inside the function failed (`include`, `tpl`), or the render's limits are used up.
     Template(Box<ExecError>),
+}
+
+impl CallError {
+    /// The end of a render that used up its limits.
+    pub(crate) fn limit(message: String) -> Self {
+        Self::Template(Box::new(ExecError::limit(message)))
+    }
+
+    /// The text alone, without the marks that Helm puts around messages of `fail` and `required`.
+    pub fn into_text(self) -> String {
+        match self {
+            Self::Message(message) => plain_error(&ExecError::new(message)),
+            Self::Template(error) => plain_error(&error),
+        }
+    }
 }
 
 impl From<String> for CallError {
