@@ -11,6 +11,7 @@ use crate::cluster::storage::StorageError;
 use crate::cluster::{ApiError, ConnectError, ObjectError};
 use crate::controller::repositories::ResolveError;
 use crate::render::RenderError;
+use crate::render::post::PostError;
 use crate::source::SourceError;
 
 /// A failure as conditions, events and metrics tell it.
@@ -172,6 +173,15 @@ impl From<RenderError> for Failure {
             _ => error.to_string(),
         };
         Self::new(reason, format!("{}; {next}", text.trim_end()))
+    }
+}
+
+impl From<PostError> for Failure {
+    fn from(error: PostError) -> Self {
+        match error {
+            PostError::Document(error) => error.into(),
+            error => Self::new(Reason::PostRenderFailed, error.to_string()),
+        }
     }
 }
 

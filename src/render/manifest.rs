@@ -102,17 +102,46 @@ pub fn sort_documents(
             continue;
         }
         for document in split(text) {
-            let head = Head::read(document).map_err(|reason| RenderError::Document { path: path.clone(), reason })?;
-            if head.annotations.contains_key(HOOK) {
-                hooks.extend(hook(path, document, &head));
-            } else {
-                manifests.push(Manifest { path: path.clone(), content: document.to_owned(), head });
+            match read_part(path, document)? {
+                Some(Part::Hook(hook)) => hooks.push(hook),
+                Some(Part::Manifest(manifest)) => manifests.push(manifest),
+                None => {}
             }
         }
     }
     sort_by_kind(&mut hooks, order, |hook: &Hook| &hook.kind);
     sort_by_kind(&mut manifests, order, |manifest: &Manifest| &manifest.head.kind);
     Ok((hooks, manifests))
+}
+
+/// A document of a release by what becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It belongs to the release.
+    Manifest(Manifest),
+    /// It runs around an operation.
+    Hook(Hook),
+}
+
+/// Reads one document of a template; nothing where Helm drops it.
+///
+/// # Errors
+/// [`RenderError::Document`] where its head cannot be read.
+pub fn read_part(path: &str, document: &str) -> Result<Option<Part>, RenderError> {
+    let head = Head::read(document).map_err(|reason| RenderError::Document { path: path.to_owned(), reason })?;
+    if head.annotations.contains_key(HOOK) {
+        return Ok(hook(path, document, &head).map(Part::Hook));
+    }
+    Ok(Some(Part::Manifest(Manifest { path: path.to_owned(), content: document.to_owned(), head })))
+}
+
+/// The manifest as Helm stores it: each document with the template that it comes from.
+pub fn manifest(documents: &[Manifest]) -> String {
+    let length = documents.iter().map(|document| document.content.len() + document.path.len() + 16).sum();
+    documents.iter().fold(String::with_capacity(length), |mut text, document| {
+        text.extend(["---\n# Source: ", &document.path, "\n", &document.content, "\n"]);
+        text
+    })
 }
 
 /// The hook that a document declares; nothing where one of its events is unknown, which drops the document.

@@ -8,6 +8,7 @@
 mod capabilities;
 mod chance;
 mod context;
+mod documents;
 mod files;
 mod glob;
 mod hook;
@@ -15,6 +16,7 @@ mod jinja;
 mod lookup;
 mod manifest;
 mod order;
+pub mod post;
 mod program;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::context::{self, Common, Template};
 use super::{
-    Capabilities, Input, Lookup, Manifest, Order, Query, Reads, RenderError, Rendered, capabilities, jinja,
+    Capabilities, Input, Lookup, Order, Query, Reads, RenderError, Rendered, capabilities, jinja, manifest,
     sort_documents,
 };
 use crate::chart::dependencies::{self, Selected};
@@ -68,7 +68,15 @@ impl Program {
         let (hooks, documents) = sort_documents(&files, Order::Install)?;
         let chart = chart.to_chart();
         let reads = reads.take();
-        Ok(Rendered { manifest: manifest(&documents), documents, hooks, notes, crds: chart.crds(), chart, reads })
+        Ok(Rendered {
+            manifest: manifest::manifest(&documents),
+            documents,
+            hooks,
+            notes,
+            crds: chart.crds(),
+            chart,
+            reads,
+        })
     }
 
     /// The files of `crds/` that come with these values: those of disabled dependencies do not.
@@ -231,14 +239,6 @@ fn take_notes(files: BTreeMap<String, String>, root: &str) -> (BTreeMap<String, 
     let (mut notes, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
         files.into_iter().partition(|(name, _)| name.ends_with(NOTES));
     (files, notes.remove(&format!("{root}/templates/{NOTES}")).unwrap_or_default())
-}
-
-fn manifest(documents: &[Manifest]) -> String {
-    let length = documents.iter().map(|document| document.content.len() + document.path.len() + 16).sum();
-    documents.iter().fold(String::with_capacity(length), |mut text, document| {
-        text.extend(["---\n# Source: ", &document.path, "\n", &document.content, "\n"]);
-        text
-    })
 }
 
 /// Helm's form of Go's parse error: the place, and what follows the last colon.

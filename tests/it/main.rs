@@ -24,6 +24,7 @@ mod life;
 mod lookup;
 mod manifests;
 mod observe;
+mod post_render;
 mod requests;
 mod rights;
 mod rooms;

@@ -20,13 +20,12 @@ use super::manifests::project;
 type Part = (&'static str, fn() -> Result<String>);
 
 /// Fields that the definitions accept and this version does not act on: kind, field, what happens.
-const NOT_ACTED_ON: [(&str, &str, &str); 10] = [
+const NOT_ACTED_ON: [(&str, &str, &str); 9] = [
     ("HelmRequest", "clusterName", "refused with `ClusterNotFound`"),
     ("HelmRequest", "installToAllClusters", "refused with `ClusterNotFound`"),
     ("HelmRequest", "source", "refused with `InvalidRequest`"),
     ("HelmRequest", "dependencies", "no effect"),
     ("HelmRequest", "drift.ignore", "no effect"),
-    ("HelmRequest", "postRender", "no effect"),
     ("ChartRepo", "type", "`OCI`, `Git`, `SVN` and `Local` are refused with `InvalidRequest`"),
     ("ChartRepo", "source", "no effect, because it is only for Git and SVN"),
     ("ChartRepo", "plainHTTP", "no effect, because it is only for OCI"),

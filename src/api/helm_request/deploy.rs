@@ -92,7 +92,7 @@ pub struct DriftIgnore {
     pub paths: Vec<String>,
 }
 
-/// Changes to the rendered objects before they are applied, in the order of the fields.
+/// Changes to the rendered objects before they are applied: patches, then images, then labels and annotations.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PostRender {
@@ -108,13 +108,17 @@ pub struct PostRender {
     /// Annotations that every object gets.
     #[serde(deserialize_with = "lenient::or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub common_annotations: BTreeMap<String, String>,
+    /// Change the chart's hooks too. Default: false.
+    #[serde(deserialize_with = "lenient::or_default", skip_serializing_if = "lenient::is_default")]
+    pub hooks: bool,
 }
 
 /// A patch of the objects that the target selects.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Patch {
-    /// Which objects are patched. Without it, a strategic merge patch names its object itself.
+    /// Which objects are patched. Without it, a strategic merge patch names its object by apiVersion, kind and
+    /// metadata.name.
     #[serde(deserialize_with = "lenient::filled", skip_serializing_if = "Option::is_none")]
     pub target: Option<PatchTarget>,
     /// The patch as YAML: a map is a strategic merge patch, a list is a JSON patch (RFC 6902).
@@ -122,7 +126,8 @@ pub struct Patch {
     pub patch: String,
 }
 
-/// Which objects a patch is for. What is not set selects everything.
+/// Which objects a patch is for. Group, version, kind, name and namespace are regular expressions that match as a whole;
+/// what is not set selects everything.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PatchTarget {
@@ -156,10 +161,10 @@ pub struct Image {
     /// The image to take instead.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub new_name: Option<String>,
-    /// The tag to take instead.
+    /// The tag to take instead of tag and digest.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub new_tag: Option<String>,
-    /// The digest to take instead of a tag, for example `sha256:…`.
+    /// The digest to take, for example `sha256:…`; without newTag it stands instead of a tag.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::api::helm_request::PostRender;
 use crate::api::names::RESOLVE_VERSION_ONCE;
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::Cluster;
@@ -101,13 +102,17 @@ async fn read_values(
 }
 
 fn digest_of(request: &HelmRequest, chart: &str, values: &Json) -> Digest {
-    Digest::of([
-        chart,
-        &serde_json::to_string(values).unwrap_or_default(),
-        &request.release_namespace(),
-        &request.release_name(),
-        request.resync_token().unwrap_or_default(),
-    ])
+    let parts = [
+        chart.to_owned(),
+        serde_json::to_string(values).unwrap_or_default(),
+        request.release_namespace(),
+        request.release_name(),
+        request.resync_token().unwrap_or_default().to_owned(),
+    ];
+    // Without rules nothing is added, so that a release of a request that never had any keeps its digest.
+    let rules = request.spec.post_render.as_ref().filter(|rules| **rules != PostRender::default());
+    let rules = rules.map(|rules| serde_json::to_string(rules).unwrap_or_default());
+    Digest::of(parts.into_iter().chain(rules))
 }
 
 fn choose_chart(context: &Context, request: &HelmRequest) -> Result<Resolved, Failure> {

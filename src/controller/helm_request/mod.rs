@@ -7,6 +7,7 @@ mod deploy;
 mod hooks;
 mod inputs;
 mod journal;
+mod post_render;
 mod preflight;
 mod prepare;
 mod repair;

@@ -58,7 +58,8 @@ impl Deployment<'_> {
         definitions: &[Object],
     ) -> Result<Prepared, Failure> {
         let brought = api_versions_of(definitions);
-        let rendered = self.context.render(self.cluster, inputs, values, release, brought).await?;
+        let mut rendered = self.context.render(self.cluster, inputs, values, release, brought).await?;
+        self.post_render(&mut rendered)?;
         let read = self.cluster.read_manifest_with(&rendered.manifest, &self.release.namespace, definitions);
         let mut objects = read.await?;
         self.stamp(&mut objects);
