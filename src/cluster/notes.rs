@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::plan::{Digest, Tested};
 use crate::render::Event;
+use crate::render::versioned::Inventory;
 
 /// The digest of the inputs that a revision was made from.
 const INPUTS: &str = "coxswain.dev/inputs";
@@ -23,6 +24,8 @@ const ATTEMPTS: &str = "coxswain.dev/attempts";
 const ROLLBACK: &str = "coxswain.dev/rollback-to";
 /// How the chart's tests ended: `none`, `succeeded` or `failed`.
 const TESTS: &str = "coxswain.dev/tests";
+/// The versions of versioned objects that may exist.
+const VERSIONS: &str = "coxswain.dev/versions";
 
 /// The notes on one record. A record of another writer has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Notes {
     pub rollback_to: Option<i64>,
     /// How the chart's tests ended, once they have.
     pub tests: Option<Tested>,
+    /// The versions of ConfigMaps and Secrets that may exist once the operation has ended.
+    pub versions: Inventory,
 }
 
 impl Notes {
@@ -56,6 +61,7 @@ impl Notes {
             attempts: text(ATTEMPTS).and_then(|text| text.parse().ok()).unwrap_or(0),
             rollback_to: text(ROLLBACK).and_then(|text| text.parse().ok()),
             tests: text(TESTS).and_then(Tested::parse),
+            versions: text(VERSIONS).map(Inventory::parse).unwrap_or_default(),
         }
     }
 
@@ -70,6 +76,7 @@ impl Notes {
             (ATTEMPTS, (self.attempts > 0).then(|| self.attempts.to_string())),
             (ROLLBACK, self.rollback_to.map(|revision| revision.to_string())),
             (TESTS, self.tests.map(|tested| tested.as_str().to_owned())),
+            (VERSIONS, (!self.versions.is_empty()).then(|| self.versions.to_string())),
         ];
         notes.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect()
     }
@@ -121,6 +128,7 @@ mod tests {
             attempts: 3,
             rollback_to: Some(2),
             tests: Some(Tested::Failed),
+            versions: Inventory::parse("Secret/demo/web/3/c0ffee/7"),
         };
         assert_eq!(Notes::read(&notes.annotations()), notes);
         assert_eq!(Notes::read(&BTreeMap::new()), Notes::default());

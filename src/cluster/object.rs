@@ -13,7 +13,9 @@ use kube::core::ApiResource;
 use super::client::Cluster;
 use super::discovery::{Discovery, Kind, split_api_version};
 use super::error::ApiError;
+use super::request::core_kind;
 use crate::render::split;
+use crate::render::versioned::{Base, Version};
 use crate::value::Json;
 
 /// The label that says who manages an object.
@@ -84,6 +86,15 @@ impl Object {
     /// Whether it is a custom resource definition.
     pub fn is_definition(&self) -> bool {
         self.key.group == "apiextensions.k8s.io" && self.key.kind == "CustomResourceDefinition"
+    }
+
+    /// The ConfigMap or Secret that a version of an object is, to be found and deleted by its name.
+    pub fn of_version(version: &Version) -> Self {
+        let Base { kind, namespace, .. } = &version.base;
+        let key =
+            ObjectKey { group: String::new(), kind: kind.clone(), namespace: namespace.clone(), name: version.name() };
+        let served = core_kind(kind, &format!("{}s", kind.to_lowercase()), true);
+        Self { key, kind: served, source: String::new(), json: Json::Null }
     }
 
     /// Marks the object as belonging to a release, as Helm marks it.

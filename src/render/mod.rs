@@ -16,10 +16,12 @@ mod jinja;
 mod lookup;
 mod manifest;
 mod order;
+mod pod;
 pub mod post;
 mod program;
 #[cfg(test)]
 mod tests;
+pub mod versioned;
 
 pub use capabilities::{Capabilities, HelmVersion, KubeVersion, KubeVersionError, is_builtin_group};
 pub use chance::OperatingSystem;

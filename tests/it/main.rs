@@ -32,4 +32,5 @@ mod samples;
 mod storage;
 mod template;
 mod undisturbed;
+mod versioned;
 mod world;

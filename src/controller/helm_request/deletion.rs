@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::hooks;
 use super::journal::Journal;
+use super::versions::noted_versions;
 use crate::api::names::{FINALIZER, OLD_FINALIZER};
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::prune::{Owner, leftover};
@@ -159,10 +160,10 @@ impl Uninstallation<'_> {
     }
 
     /// The objects of the newest revision, and of those before it back to the deployed one: an upgrade that did not
-    /// succeed may have left objects of both.
+    /// succeed may have left objects of both. To them come the versions of versioned objects that earlier ones used.
     async fn recorded_objects(&self, cluster: &Cluster, known: &[RevisionMeta]) -> Result<Vec<Object>, Failure> {
         let ReleaseKey { namespace, name } = self.release;
-        let mut objects: Vec<Object> = Vec::new();
+        let mut objects: Vec<Object> = noted_versions(known).versions().iter().map(Object::of_version).collect();
         for meta in known.iter().rev() {
             if let Some(record) = cluster.record(namespace, name, meta.revision).await? {
                 let recorded = cluster.read_recorded(&record.manifest, namespace).await?.objects;

@@ -296,7 +296,7 @@ impl Deployment<'_> {
         let [pre, post] = events_of(journal.record.info.status);
         hooks::run(self.cluster, journal, pre, self.deadline).await?;
         self.apply(objects).await?;
-        self.delete_leftovers(objects, before).await?;
+        self.delete_leftovers(journal, objects, before).await?;
         if self.request.spec.wait {
             self.context.wait_healthy(self.request, self.deadline).await?;
         }
@@ -319,11 +319,20 @@ impl Deployment<'_> {
             .map_err(|failure| if is_final { Stop::Refused(failure) } else { Stop::Failed(failure) })
     }
 
-    async fn delete_leftovers(&self, objects: &[Object], before: Vec<Object>) -> Result<(), Failure> {
-        let leaving = leftover(before, objects).delete;
+    /// Deletes what left the manifest, and the versions that nothing kept uses.
+    async fn delete_leftovers(
+        &self,
+        journal: &mut Journal<'_>,
+        objects: &[Object],
+        before: Vec<Object>,
+    ) -> Result<(), Failure> {
+        let mut versions = journal.notes.versions.clone();
+        let leaving = self.leaving(before, objects, journal.record.version, &mut versions);
         let ReleaseKey { namespace, name } = self.release;
         let outcome = self.cluster.prune(&leaving, Owner::Release { name, namespace }).await;
-        refusals(outcome.failed)
+        refusals(outcome.failed)?;
+        journal.notes.versions = versions;
+        Ok(())
     }
 
     /// Marks every other deployed revision as superseded, before this one becomes the deployed one.
@@ -357,7 +366,8 @@ impl Deployment<'_> {
 
     pub(super) fn journal(&self, record: Record, inputs: Option<Digest>, objects: &[Object]) -> Journal<'_> {
         let rollback_to = self.request.spec.rollback_to;
-        let notes = Notes { inputs, kinds: kinds_of(objects), attempts: 1, rollback_to, ..Notes::default() };
+        let versions = self.versions_with(record.version, objects);
+        let notes = Notes { inputs, kinds: kinds_of(objects), attempts: 1, rollback_to, versions, ..Notes::default() };
         Journal::new(self.cluster, &self.context.records, record, notes)
     }
 

@@ -17,6 +17,7 @@ mod secrets;
 mod status;
 mod take_back;
 mod values;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -39,13 +39,13 @@ impl Deployment<'_> {
         before: &[Object],
     ) -> Result<Prepared, Failure> {
         let definitions = self.definitions(inputs, values).await?;
-        let prepared = self.render(inputs, values, release, &definitions).await?;
+        let prepared = self.render(inputs, values, release, &definitions, before).await?;
         self.check(&prepared, release, &definitions, before).await?;
         self.probe(inputs, &prepared, before).await?;
         if !self.install_definitions(&definitions).await? {
             return Ok(prepared);
         }
-        let prepared = self.render(inputs, values, release, &[]).await?;
+        let prepared = self.render(inputs, values, release, &[], before).await?;
         self.check(&prepared, release, &[], before).await?;
         Ok(prepared)
     }
@@ -56,10 +56,12 @@ impl Deployment<'_> {
         values: &Json,
         release: &Release,
         definitions: &[Object],
+        before: &[Object],
     ) -> Result<Prepared, Failure> {
         let brought = api_versions_of(definitions);
         let mut rendered = self.context.render(self.cluster, inputs, values, release, brought).await?;
         self.post_render(&mut rendered)?;
+        self.name_versions(&mut rendered, before)?;
         let read = self.cluster.read_manifest_with(&rendered.manifest, &self.release.namespace, definitions);
         let mut objects = read.await?;
         self.stamp(&mut objects);

@@ -1,43 +1,28 @@
 //! Replacing container images by name, as Kustomize's `images` does.
 //!
-//! An image is found by its name without tag and digest, compared as text. It is looked for wherever a list of
-//! containers stands, in objects of custom kinds too, and in volumes that are images; definitions of custom kinds are
-//! left alone, for there such a list is a schema.
+//! An image is found by its name without tag and digest, compared as text. It is looked for in the containers of every
+//! pod wherever it stands, in objects of custom kinds too, and in volumes that are images.
 
 use super::Image;
+use crate::render::pod::{CONTAINERS, for_each_pod};
 use crate::value::Json;
-
-/// The lists of containers in a pod.
-const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
 /// Replaces the images of an object by the rules, one after the other.
 pub fn replace(object: &mut Json, rules: &[Image]) {
-    let is_definition = object.get("kind").and_then(Json::as_str) == Some("CustomResourceDefinition");
-    if !rules.is_empty() && !is_definition {
-        walk(object, rules);
+    if rules.is_empty() {
+        return;
     }
-}
-
-fn walk(json: &mut Json, rules: &[Image]) {
-    match json {
-        Json::Object(members) => {
-            for (name, member) in members {
-                if CONTAINERS.contains(&name.as_str()) {
-                    references(member, "/image", rules);
-                } else if name == "volumes" {
-                    references(member, "/image/reference", rules);
-                }
-                walk(member, rules);
-            }
+    for_each_pod(object, &mut |pod| {
+        for list in CONTAINERS {
+            references(pod.get_mut(list), "/image", rules);
         }
-        Json::Array(items) => items.iter_mut().for_each(|item| walk(item, rules)),
-        _ => {}
-    }
+        references(pod.get_mut("volumes"), "/image/reference", rules);
+    });
 }
 
 /// Replaces the image reference at a place in each item of a list.
-fn references(list: &mut Json, place: &str, rules: &[Image]) {
-    for item in list.as_array_mut().into_iter().flatten() {
+fn references(list: Option<&mut Json>, place: &str, rules: &[Image]) {
+    for item in list.and_then(Json::as_array_mut).into_iter().flatten() {
         let Some(reference) = item.pointer_mut(place) else { continue };
         for rule in rules {
             if let Some(replaced) = reference.as_str().and_then(|text| replaced(text, rule)) {

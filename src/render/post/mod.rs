@@ -284,4 +284,4 @@ fn merge(index: usize, patch: &Json, object: &mut Object) -> Result<(), PostErro
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

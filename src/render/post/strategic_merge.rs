@@ -1,9 +1,9 @@
 //! Strategic merge patches, as Kustomize applies them.
 //!
-//! Maps are merged, null removes a member, everything else is replaced. Lists of Kubernetes' own kinds that have a merge
-//! key (`patchMergeKey` in `k8s.io/api`) are merged item by item: what the patch names comes first, in the patch's order,
-//! then the rest. Lists of custom kinds are replaced. The directives are `$patch: delete`, `replace` and `merge`,
-//! `$retainKeys` and `$deleteFromPrimitiveList/FIELD`.
+//! Maps are merged, null removes a member, everything else is replaced. Lists of Kubernetes' own kinds that have a
+//! merge key (`patchMergeKey` in `k8s.io/api`) are merged item by item: what the patch names comes first, in the
+//! patch's order, then the rest. Lists of custom kinds are replaced. The directives are `$patch: delete`, `replace` and
+//! `merge`, `$retainKeys` and `$deleteFromPrimitiveList/FIELD`.
 
 use serde_json::Map;
 

@@ -23,12 +23,15 @@ fn lists_of_pods_are_merged_by_their_keys_and_what_the_patch_names_comes_first()
             "containers by name",
             json!({"containers": [{"name": "a", "image": "a:1"}, {"name": "b", "args": ["x", "y"]}]}),
             json!({"containers": [{"name": "d", "image": "d:1"}, {"name": "b", "args": ["z"]}]}),
-            json!({"containers": [{"name": "d", "image": "d:1"}, {"name": "b", "args": ["z"]}, {"name": "a", "image": "a:1"}]}),
+            json!({"containers": [
+                {"name": "d", "image": "d:1"}, {"name": "b", "args": ["z"]}, {"name": "a", "image": "a:1"},
+            ]}),
         ),
         (
             "ports by number and protocol",
             json!({"containers": [{"name": "a", "ports": [
-                {"containerPort": 80, "protocol": "TCP"}, {"containerPort": 80, "protocol": "UDP"}, {"containerPort": 90},
+                {"containerPort": 80, "protocol": "TCP"}, {"containerPort": 80, "protocol": "UDP"},
+                {"containerPort": 90},
             ]}]}),
             json!({"containers": [{"name": "a", "ports": [
                 {"containerPort": 80, "protocol": "UDP", "name": "dns"}, {"containerPort": 90, "name": "web"},
@@ -52,7 +55,9 @@ fn lists_of_pods_are_merged_by_their_keys_and_what_the_patch_names_comes_first()
             "mounts by path",
             json!({"initContainers": [{"name": "a", "volumeMounts": [{"mountPath": "/a", "name": "a"}]}]}),
             json!({"initContainers": [{"name": "a", "volumeMounts": [{"mountPath": "/a", "readOnly": true}]}]}),
-            json!({"initContainers": [{"name": "a", "volumeMounts": [{"mountPath": "/a", "name": "a", "readOnly": true}]}]}),
+            json!({"initContainers": [{"name": "a", "volumeMounts": [
+                {"mountPath": "/a", "name": "a", "readOnly": true},
+            ]}]}),
         ),
         (
             "one volume replaced",
@@ -87,7 +92,10 @@ fn lists_of_pods_are_merged_by_their_keys_and_what_the_patch_names_comes_first()
         (
             "new lists have no nulls and no directives",
             json!({}),
-            json!({"containers": [{"name": "a", "image": null}, {"name": "b", "$patch": "delete"}], "nodeSelector": {"x": null}}),
+            json!({
+                "containers": [{"name": "a", "image": null}, {"name": "b", "$patch": "delete"}],
+                "nodeSelector": {"x": null},
+            }),
             json!({"containers": [{"name": "a"}], "nodeSelector": {}}),
         ),
     ];
@@ -99,7 +107,8 @@ fn lists_of_pods_are_merged_by_their_keys_and_what_the_patch_names_comes_first()
 
 #[test]
 fn maps_are_merged_and_null_removes() {
-    let base = json!({"apiVersion": "v1", "metadata": {"labels": {"a": "1", "b": "2"}, "finalizers": ["x", "y"]}, "data": {"k": "v"}});
+    let metadata = json!({"labels": {"a": "1", "b": "2"}, "finalizers": ["x", "y"]});
+    let base = json!({"apiVersion": "v1", "metadata": metadata, "data": {"k": "v"}});
     let table = [
         (json!({"metadata": {"labels": {"a": null, "c": "3"}}}), "/metadata/labels", json!({"b": "2", "c": "3"})),
         (json!({"metadata": {"labels": {"$patch": "replace", "c": "3"}}}), "/metadata/labels", json!({"c": "3"})),
@@ -150,7 +159,8 @@ fn what_cannot_be_merged_is_told_with_the_place() {
         ),
         (
             pod(json!({"containers": [{"name": "a", "$patch": "remove"}]})),
-            "/spec/template/spec/containers: $patch: \"remove\" is no directive; write $patch: delete, replace or merge",
+            "/spec/template/spec/containers: $patch: \"remove\" is no directive; write $patch: delete, replace or \
+             merge",
         ),
         (pod(json!({"$retainKeys": "x"})), "/spec/template/spec: $retainKeys takes a list"),
         (

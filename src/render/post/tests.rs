@@ -12,7 +12,8 @@ const SERVICE: &str =
 const HOOK: &str = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: before\n  annotations:\n    \
                     helm.sh/hook: pre-install\n";
 
-fn rendered(documents: &[&str]) -> Rendered {
+/// A render of these documents, each of a template of its own.
+pub fn rendered(documents: &[&str]) -> Rendered {
     let files =
         documents.iter().enumerate().map(|(place, text)| (format!("c/templates/{place}.yaml"), (*text).to_owned()));
     let (hooks, documents) = sort_documents(&files.collect::<BTreeMap<_, _>>(), Order::Install).expect("documents");
@@ -145,7 +146,8 @@ fn what_cannot_be_followed_is_told_by_number_object_and_place() {
     let table = [
         (
             patch(kind("Service"), "- {op: test, path: /spec/replicas, value: 4}"),
-            "postRender.patches[0], operation 0, Service \"web\": the test of /spec/replicas fails; it holds another value",
+            "postRender.patches[0], operation 0, Service \"web\": the test of /spec/replicas fails; it holds another \
+             value",
         ),
         (
             patch(kind("Service"), "- {op: remove, path: /spec/replicas}\n- {op: remove, path: /spec/replicas}"),
