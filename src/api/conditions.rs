@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Reason;
 use super::lenient;
+use crate::value::message::without_controls;
 
 /// The kinds of conditions that the operator writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,9 +134,9 @@ pub fn is_true(conditions: &[Condition], type_: ConditionType) -> bool {
     find(conditions, type_).is_some_and(|condition| condition.status == ConditionStatus::True)
 }
 
-/// A message as conditions and events carry it: one line, single spaces.
+/// A message as conditions and events carry it: one line, single spaces, nothing that a terminal obeys.
 pub fn one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
+    without_controls(&message.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
 }
 
 /// Kubernetes keeps times in seconds; a finer one would come back different and look like a change.

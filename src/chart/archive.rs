@@ -18,7 +18,7 @@ pub struct Limits {
     pub file: u64,
     /// Bytes of all files together, decompressed, subchart archives included.
     pub total: u64,
-    /// Number of files.
+    /// Number of files, those of an archive with its folders.
     pub entries: usize,
     /// Levels of subcharts within subcharts.
     pub depth: usize,
@@ -104,10 +104,10 @@ pub fn read_archive(archive: &[u8], budget: &mut Budget) -> Result<Vec<File>, Lo
         let entry = entry.map_err(corrupt)?;
         let raw_name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let kind = entry.header().entry_type();
+        budget.entry()?;
         if kind.is_dir() || raw_name.ends_with('/') || kind.is_pax_global_extensions() {
             continue;
         }
-        budget.entry()?;
         let name = inner_path(&raw_name)?;
         if let Some(kind) = refused_kind(kind) {
             return Err(LoadError::NotAFile { name, kind });

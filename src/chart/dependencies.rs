@@ -11,6 +11,11 @@ use super::values::{self, Nulls};
 use super::version::{Constraint, Version};
 use super::{Chart, Dependency};
 use crate::value::{Json, Map, Value};
+use crate::yaml;
+
+/// How many charts declarations may make of those that there are: one can be declared under many aliases, and so can
+/// those in it.
+const MAX_CHARTS: usize = 5_000;
 
 /// A chart as it takes part in one render.
 #[derive(Clone, Debug)]
@@ -84,17 +89,17 @@ pub fn is_compatible(range: &str, version: &str) -> bool {
 /// Helm's text, where values cannot be merged.
 pub fn process(chart: &Chart, values: &Map) -> Result<Selected, String> {
     let mut selected = Selected::new(chart);
-    enable(&mut selected, values, "")?;
+    enable(&mut selected, values, "", &mut { MAX_CHARTS })?;
     import_values(&mut selected)?;
     Ok(selected)
 }
 
 /// Attaches, renames and switches the subcharts; `path` is where the chart's own values are in `values`.
-fn enable(chart: &mut Selected, values: &Map, path: &str) -> Result<(), String> {
+fn enable(chart: &mut Selected, values: &Map, path: &str, spare: &mut usize) -> Result<(), String> {
     if chart.declared().is_none() {
         return Ok(());
     }
-    attach(chart);
+    attach(chart, spare)?;
     let merged = values::coalesce(chart, values, Nulls::Delete)?;
     apply_tags(chart.declared_mut(), &merged);
     apply_conditions(chart.declared_mut(), &merged, path);
@@ -104,7 +109,7 @@ fn enable(chart: &mut Selected, values: &Map, path: &str) -> Result<(), String> 
     chart.dependencies.retain(|child| !disabled.contains(child.name()));
     for child in &mut chart.dependencies {
         let path = format!("{path}{}.", child.name());
-        enable(child, &merged, &path)?;
+        enable(child, &merged, &path, spare)?;
     }
     // Go's append to a nil slice leaves it nil where nothing is appended.
     let declared = &mut Arc::make_mut(&mut chart.chart.metadata).dependencies;
@@ -119,7 +124,7 @@ fn enable(chart: &mut Selected, values: &Map, path: &str) -> Result<(), String> 
 }
 
 /// Puts the charts that no declaration matches first, then one copy for each declaration that finds its chart.
-fn attach(chart: &mut Selected) {
+fn attach(chart: &mut Selected, spare: &mut usize) -> Result<(), String> {
     let declared = chart.declared().unwrap_or_default().to_vec();
     let wanted = |child: &Selected, dependency: &Dependency| {
         child.name() == dependency.name && is_compatible(&dependency.version, &child.chart.metadata.version)
@@ -129,6 +134,10 @@ fn attach(chart: &mut Selected) {
     let mut attached: Vec<Selected> = unlisted.cloned().collect();
     for dependency in &declared {
         let Some(child) = chart.dependencies.iter().find(|child| wanted(child, dependency)) else { continue };
+        *spare = spare.checked_sub(1).ok_or_else(|| {
+            let name = &chart.chart.metadata.name;
+            format!("{name}: dependencies and their aliases make more than {MAX_CHARTS} charts")
+        })?;
         let mut child = child.clone();
         if !dependency.alias.is_empty() {
             Arc::make_mut(&mut child.chart.metadata).name.clone_from(&dependency.alias);
@@ -142,6 +151,7 @@ fn attach(chart: &mut Selected) {
         }
         dependency.enabled = true;
     }
+    Ok(())
 }
 
 /// One true tag enables, otherwise one false tag disables.
@@ -188,6 +198,10 @@ fn import_values(chart: &mut Selected) -> Result<(), String> {
     for dependency in &mut declared {
         let wanted = std::mem::take(&mut dependency.import_values);
         for (child, parent) in wanted.iter().filter_map(import_paths) {
+            if parent.split('.').nth(yaml::MAX_DEPTH).is_some() {
+                let name = &dependency.name;
+                return Err(format!("import-values of {name}: the parent's path is longer than {}", yaml::MAX_DEPTH));
+            }
             if let Ok(source) = values::table(&merged, &format!("{}.{child}", dependency.name)) {
                 values::merge_tables(&imported, &nest(&parent, source), Nulls::Keep);
             }

@@ -17,19 +17,27 @@ pub fn load_directory(directory: &Path, limits: &Limits) -> Result<Chart, LoadEr
     if !root.join("Chart.yaml").is_file() {
         return Err(LoadError::NoChartYaml);
     }
-    let rules = match fs::read(root.join(ignore::FILE_NAME)) {
-        Ok(text) => Rules::parse(&String::from_utf8_lossy(&text)),
-        Err(_) => Rules::parse(""),
-    };
     let mut budget = Budget::new(limits);
-    let mut walk =
-        Walk { rules: rules.map_err(LoadError::Ignore)?, budget: &mut budget, files: Vec::new(), root: &root };
+    let rules = read_rules(&root.join(ignore::FILE_NAME), &mut budget)?;
+    let mut walk = Walk { rules, budget: &mut budget, files: Vec::new(), root: &root };
     walk.directory(&root, "", 0)?;
     let files = walk.files;
     load::check_version(&files)?;
     let digest = load::content_digest(&files);
     let chart = load::chart_from_files(files, &mut budget, 0)?;
     Ok(Chart { digest: digest.into(), ..chart })
+}
+
+/// What `.helmignore` says; nothing where it is no regular file.
+fn read_rules(path: &Path, budget: &mut Budget) -> Result<Rules, LoadError> {
+    let mut text = Vec::new();
+    if let Ok(metadata) = fs::metadata(path)
+        && metadata.is_file()
+    {
+        let file = fs::File::open(path).map_err(|source| read_error(ignore::FILE_NAME, source))?;
+        text = budget.read(ignore::FILE_NAME, metadata.len(), file)?;
+    }
+    Rules::parse(&String::from_utf8_lossy(&text)).map_err(LoadError::Ignore)
 }
 
 struct Walk<'a> {

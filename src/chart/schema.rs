@@ -4,6 +4,7 @@
 //! may refer to itself and to the official meta-schemas, not to files or other hosts: a render reaches nothing outside
 //! its inputs. An unknown `urn:` accepts everything, as in Helm.
 
+mod complexity;
 mod message;
 mod path;
 
@@ -110,6 +111,13 @@ fn compile(schema: &[u8]) -> Result<Compiled, String> {
 
 impl Compiled {
     fn validate(&self, values: &Json) -> Result<(), String> {
+        if complexity::checks(&self.schema, complexity::depth(values)) > complexity::MAX_CHECKS {
+            return Err(format!(
+                "values.schema.json makes one value be checked more than {} times: its parts refer to each other too \
+                 often\n",
+                complexity::MAX_CHECKS
+            ));
+        }
         self.schemas.validate(values, self.root).map_err(|error| message::violations(&self.schema, &error))
     }
 }

@@ -14,8 +14,10 @@ pub type ReadFile<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
 
 /// The largest list index.
 const MAX_INDEX: usize = 65_536;
-/// How many names may be chained with dots.
+/// How many names may be chained with dots, and how many indices with brackets, for which Helm has no limit.
 const MAX_NESTING: usize = 30;
+/// How many empty elements one expression may make in front of those that it sets, for which Helm has no limit.
+const MAX_FILLED: usize = 1 << 20;
 
 /// How the right side of an assignment is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,15 +77,20 @@ struct Parser<'a> {
     text: &'a str,
     form: Form,
     read_file: Option<ReadFile<'a>>,
+    /// How many further elements lists may be filled up with.
+    spare_elements: usize,
+    /// How many indices the present assignment has had.
+    indices: usize,
 }
 
 impl<'a> Parser<'a> {
     fn new(text: &'a str, form: Form, read_file: Option<ReadFile<'a>>) -> Self {
-        Self { text, form, read_file }
+        Self { text, form, read_file, spare_elements: MAX_FILLED, indices: 0 }
     }
 
     fn parse(mut self, values: &mut Table) -> Result<(), SetError> {
         loop {
+            self.indices = 0;
             match self.key(values, 0) {
                 Ok(()) => {}
                 Err(Stop::End) => return Ok(()),
@@ -155,9 +162,7 @@ impl<'a> Parser<'a> {
 
     fn nested_key(&mut self, data: &mut Table, key: String, level: usize) -> Result<(), Stop> {
         if level > MAX_NESTING {
-            let error =
-                format!("value name nested level is greater than maximum supported nested level of {MAX_NESTING}");
-            return Err(error.into());
+            return Err(too_nested());
         }
         let (mut inner, existed) = match data.remove(&key) {
             None => (Table::new(), false),
@@ -192,6 +197,10 @@ impl<'a> Parser<'a> {
         let Ok(index) = usize::try_from(index) else {
             return Err(format!("negative {index} index not allowed").into());
         };
+        self.indices += 1;
+        if self.indices > MAX_NESTING {
+            return Err(too_nested());
+        }
         let (rest, stop) = self.until(&['[', '.', '=']);
         if !rest.is_empty() {
             return Err(format!("unexpected data at end of array index: {}", quote(&rest)).into());
@@ -199,7 +208,7 @@ impl<'a> Parser<'a> {
         match stop {
             None => Err(Stop::End),
             Some('=') => match self.value() {
-                (Some(value), Ok(()) | Err(Stop::End)) => set_index(list, index, value),
+                (Some(value), Ok(()) | Err(Stop::End)) => self.set_index(list, index, value),
                 (_, result) => result,
             },
             Some('[') => {
@@ -210,7 +219,7 @@ impl<'a> Parser<'a> {
                     Some(other) => return Err(conversion_error(other, "[]interface {}")),
                 };
                 self.item(&mut inner, next, level)?;
-                set_index(list, index, Json::Array(inner))
+                self.set_index(list, index, Json::Array(inner))
             }
             Some(_) => {
                 let mut inner = match list.get_mut(index) {
@@ -219,11 +228,25 @@ impl<'a> Parser<'a> {
                 };
                 let result = self.key(&mut inner, level);
                 if result.is_ok() || list.len() > index {
-                    set_index(list, index, Json::Object(inner))?;
+                    self.set_index(list, index, Json::Object(inner))?;
                 }
                 result
             }
         }
+    }
+
+    fn set_index(&mut self, list: &mut Vec<Json>, index: usize, value: Json) -> Result<(), Stop> {
+        if index > MAX_INDEX {
+            return Err(format!("index of {index} is greater than maximum supported index of {MAX_INDEX}").into());
+        }
+        if list.len() <= index {
+            let filled = index - list.len();
+            let too_many = || format!("lists are filled up with more than {MAX_FILLED} empty elements");
+            self.spare_elements = self.spare_elements.checked_sub(filled).ok_or_else(too_many)?;
+            list.resize(index + 1, Json::Null);
+        }
+        list[index] = value;
+        Ok(())
     }
 
     /// The right side of an assignment, and how reading it ended.
@@ -302,22 +325,15 @@ fn typed(text: String) -> Json {
     integer.map_or(Json::String(text), Json::from)
 }
 
+fn too_nested() -> Stop {
+    format!("value name nested level is greater than maximum supported nested level of {MAX_NESTING}").into()
+}
+
 /// An empty key is skipped.
 fn set(data: &mut Table, key: String, value: Json) {
     if !key.is_empty() {
         data.insert(key, value);
     }
-}
-
-fn set_index(list: &mut Vec<Json>, index: usize, value: Json) -> Result<(), Stop> {
-    if index > MAX_INDEX {
-        return Err(format!("index of {index} is greater than maximum supported index of {MAX_INDEX}").into());
-    }
-    if list.len() <= index {
-        list.resize(index + 1, Json::Null);
-    }
-    list[index] = value;
-    Ok(())
 }
 
 /// Go's text for the failed type assertion that Helm recovers from.
@@ -379,6 +395,8 @@ mod tests {
     #[test]
     fn faulty_expressions_get_helms_words() {
         let deep = format!("{}=x", vec!["a"; 32].join("."));
+        let indices = format!("a{}=x", "[0]".repeat(31));
+        let filled: String = (0..17).map(|n| format!("a{n}[65536]=x,")).collect();
         let table = [
             ("name1", "key \"name1\" has no value"),
             ("name1=v,name2", "key \"name2\" has no value"),
@@ -388,6 +406,8 @@ mod tests {
             ("a[x]=x", "error parsing index: strconv.Atoi: parsing \"x\": invalid syntax"),
             ("a[0]b=x", "unexpected data at end of array index: \"b\""),
             ("a[65537]=x", "index of 65537 is greater than maximum supported index of 65536"),
+            (&indices, "value name nested level is greater than maximum supported nested level of 30"),
+            (&filled, "lists are filled up with more than 1048576 empty elements"),
             (
                 "a=1,a.b=2",
                 "unable to parse key: interface conversion: interface {} is int64, not map[string]interface {}",

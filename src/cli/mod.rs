@@ -17,6 +17,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::value::message::presentable;
+
 /// Installs Helm charts from custom resources and keeps them as declared.
 #[derive(Debug, Parser)]
 #[command(name = "coxswain", version, about, propagate_version = true, arg_required_else_help = true)]
@@ -88,7 +90,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => error.exit(),
     };
     // That even this cannot be written is no reason for another status.
-    let _ = writeln!(std::io::stderr(), "Error: {failure}");
+    let _ = writeln!(std::io::stderr(), "Error: {}", presentable(&failure));
     ExitCode::FAILURE
 }
 

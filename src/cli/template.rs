@@ -8,6 +8,7 @@ mod arguments;
 mod chart;
 mod cluster;
 mod failure;
+mod file;
 mod kubeconfig;
 mod name;
 mod output;
@@ -30,6 +31,7 @@ use crate::render::{
 };
 use crate::template::on_large_stack;
 use crate::value::Json;
+use crate::value::message::presentable;
 use crate::yaml::quote::quote;
 
 /// What a render needs, once all files are read.
@@ -141,7 +143,7 @@ impl TemplateArguments {
 
 /// Writes a line to standard error; that it cannot be written is no reason to end.
 fn notice(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", presentable(line));
 }
 
 fn check_installable(chart: &Chart) -> Result<(), Failure> {

@@ -38,11 +38,16 @@ impl ParseError {
     }
 }
 
+/// How long the texts of a chain may get: longer than those of Helm's thousand nested includes.
+const MAX_CHAIN_BYTES: usize = 1 << 20;
+
 /// An error of execution: a chain of Go errors, each of whose texts ends in the text of the one that it wraps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecError {
     /// What each error of the chain puts before the text of the next, innermost first.
     parts: Vec<String>,
+    /// The length of all of them.
+    length: usize,
     /// Whether the render's limits are used up, which is not reported as a chain.
     is_limit: bool,
 }
@@ -50,16 +55,21 @@ pub struct ExecError {
 impl ExecError {
     /// An error that wraps nothing.
     pub(crate) fn new(text: String) -> Self {
-        Self { parts: vec![text], is_limit: false }
+        Self { length: text.len(), parts: vec![text], is_limit: false }
     }
 
     /// The end of a render that used up its limits.
     pub(crate) fn limit(text: String) -> Self {
-        Self { parts: vec![text], is_limit: true }
+        Self { length: text.len(), parts: vec![text], is_limit: true }
     }
 
-    /// The same error, wrapped with a text before it (Go's `%w`).
+    /// The same error, wrapped with a text before it (Go's `%w`). Of a chain that is long already only the outermost
+    /// text changes: the place where it began stays, and so does the cause.
     pub(crate) fn wrap(mut self, prefix: String) -> Self {
+        if self.parts.len() > 1 && self.length > MAX_CHAIN_BYTES {
+            self.length -= self.parts.pop().map_or(0, |outermost| outermost.len());
+        }
+        self.length += prefix.len();
         self.parts.push(prefix);
         self
     }

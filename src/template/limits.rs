@@ -18,7 +18,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { steps: 200_000_000, bytes: 1 << 30, depth: 110_000, time: Duration::from_secs(60) }
+        Self { steps: 20_000_000, bytes: 128 << 20, depth: 110_000, time: Duration::from_secs(60) }
     }
 }
 

@@ -80,6 +80,11 @@ impl List {
         self.items().is_empty()
     }
 
+    /// Whether nobody else holds this list.
+    pub fn is_sole(&self) -> bool {
+        self.items.as_ref().is_some_and(|items| Rc::strong_count(items) == 1)
+    }
+
     /// Takes nested lists and maps out, where nobody else holds this list.
     pub(super) fn take_nested(&mut self, nested: &mut Vec<Value>) {
         if let Some(items) = self.items.as_mut().and_then(Rc::get_mut) {

@@ -128,6 +128,11 @@ impl Map {
         Rc::ptr_eq(&self.entries, &other.entries)
     }
 
+    /// Whether nobody else holds this map.
+    pub fn is_sole(&self) -> bool {
+        Rc::strong_count(&self.entries) == 1
+    }
+
     /// Takes nested lists and maps out, where nobody else holds this map.
     pub(super) fn take_nested(&mut self, nested: &mut Vec<Value>) {
         if let Some(entries) = Rc::get_mut(&mut self.entries) {

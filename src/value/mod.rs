@@ -12,6 +12,7 @@ mod convert;
 mod entries;
 mod list;
 mod map;
+pub mod message;
 mod object;
 mod text;
 

@@ -17,6 +17,7 @@ mod conformance;
 mod definitions;
 mod documents;
 mod hooks;
+mod hostile;
 mod installed;
 mod jinja;
 mod lease;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Failure, TemplateArguments, path, remote};
+use super::{Failure, TemplateArguments, file, path, remote};
 use crate::chart::{Chart, Limits, LoadError, load_archive, load_directory};
 
 /// A chart that was found and not yet loaded: values are read before it is.
@@ -55,6 +55,9 @@ impl Source {
         match self {
             Self::Path(path) if path.is_dir() => {
                 let chart_yaml = path.join("Chart.yaml");
+                if std::fs::metadata(&chart_yaml).is_ok_and(|metadata| !metadata.is_file()) {
+                    return Err(LoadError::Irregular("Chart.yaml".to_owned()).into());
+                }
                 std::fs::File::open(&chart_yaml).map_err(|error| {
                     let path = chart_yaml.to_string_lossy().into_owned();
                     let cause = Box::new(Failure::file("open", path.clone(), &error));
@@ -64,7 +67,7 @@ impl Source {
             }
             Self::Path(path) => {
                 let shown = path.to_string_lossy().into_owned();
-                let archive = std::fs::read(&path).map_err(|error| Failure::file("open", shown.clone(), &error))?;
+                let archive = file::read(&shown)?;
                 check_archive(&shown, &archive)?;
                 load_archive(&archive, &limits).map_err(|error| archive_failure(error, shown))
             }

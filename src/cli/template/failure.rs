@@ -48,6 +48,10 @@ pub enum Failure {
     Repository { repository: String, cause: Box<Failure> },
     #[error("{operation} {path}: {reason}")]
     File { operation: &'static str, path: String, reason: String },
+    #[error("open {0}: is a named pipe: write it into a file first")]
+    Pipe(String),
+    #[error("read {path}: more than {limit} bytes")]
+    TooLarge { path: String, limit: u64 },
     #[error("unable to detect chart at {path}: {cause}")]
     NoChartYaml { path: String, cause: Box<Failure> },
     #[error("file '{0}' seems to be a YAML file, but expected a gzipped archive")]

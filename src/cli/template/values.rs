@@ -1,8 +1,6 @@
 //! The user's values: files, then the `--set` family in Helm's fixed order (`pkg/cli/values/options.go`).
 
-use std::io::Read;
-
-use super::{Failure, TemplateArguments, arguments, remote};
+use super::{Failure, TemplateArguments, arguments, file, remote};
 use crate::chart::set::{self, Form};
 use crate::chart::{load_values, merge_maps};
 use crate::value::Json;
@@ -54,15 +52,10 @@ fn json_failure(expression: &str) -> Failure {
 /// The content of a file, of standard input (`-`) or of a URL.
 fn read(path: &str) -> Result<Vec<u8>, Failure> {
     if path.trim() == "-" {
-        let mut content = Vec::new();
-        let read = std::io::stdin().read_to_end(&mut content);
-        return read.map(|_| content).map_err(|error| Failure::file("read", "/dev/stdin", &error));
+        return file::read_from(std::io::stdin(), "/dev/stdin");
     }
     if remote::is_url(path) {
         return remote::fetch(path, &TemplateArguments::default());
     }
-    let mut file = std::fs::File::open(path).map_err(|error| Failure::file("open", path, &error))?;
-    let mut content = Vec::new();
-    file.read_to_end(&mut content).map_err(|error| Failure::file("read", path, &error))?;
-    Ok(content)
+    file::read(path)
 }

@@ -46,15 +46,11 @@ impl Execution<'_> {
     ) -> Result<Operand, Failure> {
         let method = Method { parameters: function.parameters, rest: function.rest };
         let values = self.checked_arguments(frame, dot, function.name, method, arguments)?;
+        self.spend_on_arguments(frame, &values)?;
         let result = (function.call)(self, &values);
         self.recycle(values);
-        let size = match &result {
-            Ok(Value::Str(text)) => text.len() as u64,
-            _ => 0,
-        };
-        match self.bytes_left.checked_sub(size) {
-            Some(left) => self.bytes_left = left,
-            None => return Err(self.limit(frame, &self.environment.limits.bytes_message())),
+        if let Ok(value) = &result {
+            self.spend_on_result(frame, value)?;
         }
         self.returned(frame, function.name, id, result)
     }
@@ -72,11 +68,16 @@ impl Execution<'_> {
             Err(CallError::Template(error)) => error,
             Err(CallError::Message(message)) => Box::new(ExecError::new(message)),
         };
-        if error.is_limit() && !error.is_bare() {
+        // Where a limit was reached is one place; within a text of `tpl`, the template that it is in is another.
+        let leaves_text = name == "tpl" && self.tpl.is_none();
+        if error.is_limit() && !error.is_bare() && !leaves_text {
             return Err(error);
         }
         self.at = id;
-        Err(Box::new(error.wrap(format!("{}error calling {name}: ", self.place(frame)))))
+        let place = self.place(frame);
+        // A place that is long is long at each of the calls that fail one after the other.
+        self.spend_on_text(frame, &place)?;
+        Err(Box::new(error.wrap(format!("{place}error calling {name}: "))))
     }
 
     /// Checks the number of arguments, evaluates them and checks their types.
@@ -142,6 +143,7 @@ impl Execution<'_> {
     ) -> Result<Operand, Failure> {
         let words = arguments.words.get(1..).unwrap_or_default();
         self.check_count(frame, name, LOGIC, words.len(), arguments.last.is_some())?;
+        self.spend_on_words(frame, words)?;
         let mut result = Operand::INVALID;
         for &word in words {
             result = self.any_operand(frame, dot, word)?;

@@ -5,6 +5,9 @@ use super::{Execution, Failure, Frame};
 use crate::template::parse::{Ideal, NodeId, NodeKind, Number, VariableId};
 use crate::value::{Str, Value};
 
+/// How many variables are passed over in the time of one step.
+const VARIABLES_PER_STEP: usize = 8;
+
 /// What a command is given besides dot: its words, itself included, and the result of the stage before it.
 pub(super) struct Arguments<'t> {
     pub(super) words: &'t [NodeId],
@@ -138,6 +141,8 @@ impl Execution<'_> {
         let Some(index) = self.variable_index(variable) else {
             return Err(self.undefined(frame, variable));
         };
+        // The search passed over every variable that was declared later.
+        self.spend(frame, ((self.variables.len() - index) / VARIABLES_PER_STEP) as u64, 0)?;
         let value = self.variables[index].1.clone();
         if fields.is_empty() {
             self.not_a_function(frame, &arguments)?;

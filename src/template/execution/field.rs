@@ -7,6 +7,9 @@ use crate::template::functions::{CallError, Method, Parameter};
 use crate::template::parse::NodeId;
 use crate::value::{Kind, Map, MapType, Object, Str, Value};
 
+/// How many fields are looked up in the time of one step.
+const FIELDS_PER_STEP: u64 = 4;
+
 impl Execution<'_> {
     /// `.A.B.C` from a receiver on; only the last field can take arguments.
     pub(super) fn field_chain(
@@ -23,6 +26,7 @@ impl Execution<'_> {
             [only] => return self.field(frame, dot, receiver, id, only, arguments),
             [first, rest @ ..] => (first, rest),
         };
+        self.spend(frame, rest.len() as u64 / FIELDS_PER_STEP, 0)?;
         let mut receiver = self.field(frame, dot, receiver, id, first, Arguments::NONE)?;
         let mut arguments = Some(arguments);
         for (index, name) in rest.iter().enumerate() {
@@ -76,8 +80,12 @@ impl Execution<'_> {
         let text = name.to_text();
         if let Some(method) = object.method(&text) {
             let values = self.checked_arguments(frame, dot, &text, method, arguments)?;
+            self.spend_on_arguments(frame, &values)?;
             let result = object.call(&text, &values);
             self.recycle(values);
+            if let Ok(value) = &result {
+                self.spend_on_result(frame, value)?;
+            }
             return self.returned(frame, &text, id, result.map_err(CallError::Message));
         }
         let Some(value) = object.field(&text) else { return Err(self.no_field(frame, receiver, name)) };
@@ -122,6 +130,9 @@ impl Execution<'_> {
             _ => table(map, values.first().and_then(Value::as_str)),
         };
         self.recycle(values);
+        if let Ok(value) = &result {
+            self.spend_on_result(frame, value)?;
+        }
         self.returned(frame, &text, id, result.map_err(CallError::Message))
     }
 }

@@ -17,6 +17,13 @@ const SET_NAME: &str = "gotpl";
 /// How deep Helm lets one name be included.
 const MAX_INCLUDED: usize = 1_000;
 
+/// How much of a text of `tpl` is quoted in a message.
+const MAX_QUOTED: usize = 64 << 10;
+
+/// What a parsed text takes up for each of its bytes, and at least.
+const PARSED_BYTES: u64 = 4;
+const LEAST_PARSED_BYTES: u64 = 1_024;
+
 /// What Go prints where there is no value; Helm removes it from every output.
 const NO_VALUE: &[u8] = b"<no value>";
 
@@ -47,15 +54,17 @@ impl Execution<'_> {
     }
 
     /// The text parsed, from an earlier call if there was one.
-    fn parsed_text(&mut self, text: &Str) -> Text {
+    fn parsed_text(&mut self, text: &Str) -> Result<Text, CallError> {
         if let Some(parsed) = self.texts.get(text) {
-            return Rc::clone(parsed);
+            return Ok(Rc::clone(parsed));
         }
+        let length = text.len() as u64;
+        self.charge(length, LEAST_PARSED_BYTES + PARSED_BYTES * length)?;
         let number = |name: &Str| self.set.get(name.as_bytes()).and_then(|template| template.number);
         let parsed = parse(text.as_bytes()).and_then(|parsed| templates(SET_NAME, &Arc::new(parsed), number));
         let parsed = Rc::new(parsed);
         self.texts.insert(text.clone(), Rc::clone(&parsed));
-        parsed
+        Ok(parsed)
     }
 
     /// The scope within a text; a blank definition gives way to what is there already.
@@ -81,7 +90,7 @@ impl Execution<'_> {
             Ok(output) => Ok(self.finished(without_no_value(output))),
             Err(error) if error.is_limit() => Err(CallError::Template(error)),
             Err(error) => {
-                let prefix = format!("error during tpl function execution for {}: ", quoted(text.as_bytes()));
+                let prefix = format!("error during tpl function execution for {}: ", quoted_text(text));
                 Err(CallError::Template(Box::new(error.wrap(prefix))))
             }
         }
@@ -145,11 +154,11 @@ impl Host for Execution<'_> {
         if !text.as_bytes().windows(2).any(|pair| pair == b"{{") {
             return Ok(Value::Str(without_no_value_in(text)));
         }
-        let parsed = self.parsed_text(text);
+        let parsed = self.parsed_text(text)?;
         match &*parsed {
             Ok(templates) => self.run_text(text, templates, data),
             Err(error) => {
-                let prefix = format!("cannot parse template {}: ", quoted(text.as_bytes()));
+                let prefix = format!("cannot parse template {}: ", quoted_text(text));
                 let error = ExecError::new(error.text(SET_NAME)).wrap(prefix);
                 Err(CallError::Template(Box::new(error)))
             }
@@ -161,16 +170,7 @@ impl Host for Execution<'_> {
     }
 
     fn charge(&mut self, steps: u64, bytes: u64) -> Result<(), CallError> {
-        let limit = |message: String| Err(CallError::limit(message));
-        match (self.steps_left.checked_sub(steps), self.bytes_left.checked_sub(bytes)) {
-            (None, _) => limit(self.environment.limits.steps_message()),
-            (_, None) => limit(self.environment.limits.bytes_message()),
-            (Some(steps), Some(bytes)) => {
-                self.steps_left = steps;
-                self.bytes_left = bytes;
-                if self.is_late() { limit(self.environment.limits.time_message()) } else { Ok(()) }
-            }
-        }
+        self.take(steps, bytes).map_err(|excess| CallError::limit(excess.message(&self.environment.limits)))
     }
 }
 
@@ -182,6 +182,11 @@ pub(super) fn no_template(name: &Str) -> String {
 /// A text in Go's quotes.
 pub(super) fn quoted(text: &[u8]) -> String {
     String::from_utf8_lossy(&print::quote(text)).into_owned()
+}
+
+/// A text of `tpl` in a message. One that is too long to be read is cut: a failure deep in nested texts quotes each.
+fn quoted_text(text: &Str) -> String {
+    quoted(&text.as_bytes()[..text.len().min(MAX_QUOTED)])
 }
 
 /// A value as `%v` prints it in a message.

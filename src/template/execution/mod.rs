@@ -6,6 +6,7 @@
 
 mod argument;
 mod call;
+mod cost;
 mod evaluate;
 mod field;
 mod host;
@@ -81,6 +82,24 @@ pub struct Execution<'a> {
     stack: StackGuard,
     spare_arguments: Vec<Vec<Value>>,
     spare_outputs: Vec<Vec<u8>>,
+}
+
+/// Which of a render's limits is used up.
+#[derive(Clone, Copy, Debug)]
+enum Excess {
+    Steps,
+    Bytes,
+    Time,
+}
+
+impl Excess {
+    fn message(self, limits: &Limits) -> String {
+        match self {
+            Self::Steps => limits.steps_message(),
+            Self::Bytes => limits.bytes_message(),
+            Self::Time => limits.time_message(),
+        }
+    }
 }
 
 /// The template that runs.
@@ -186,14 +205,21 @@ impl<'a> Execution<'a> {
 
     /// Accounts for one step of work.
     fn step(&mut self, frame: Frame<'_>) -> Result<(), Failure> {
-        self.steps_left = match self.steps_left.checked_sub(1) {
-            Some(left) => left,
-            None => return Err(self.limit(frame, &self.environment.limits.steps_message())),
-        };
-        if self.steps_left.is_multiple_of(STEPS_PER_CLOCK) && self.is_late() {
-            return Err(self.limit(frame, &self.environment.limits.time_message()));
-        }
-        Ok(())
+        self.spend(frame, 1, 0)
+    }
+
+    /// Accounts for steps of work and bytes of memory.
+    #[inline]
+    fn spend(&mut self, frame: Frame<'_>, steps: u64, bytes: u64) -> Result<(), Failure> {
+        self.take(steps, bytes).map_err(|excess| self.limit(frame, &excess.message(&self.environment.limits)))
+    }
+
+    #[inline]
+    fn take(&mut self, steps: u64, bytes: u64) -> Result<(), Excess> {
+        let ticks = self.steps_left / STEPS_PER_CLOCK;
+        self.steps_left = self.steps_left.checked_sub(steps).ok_or(Excess::Steps)?;
+        self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or(Excess::Bytes)?;
+        if self.steps_left / STEPS_PER_CLOCK != ticks && self.is_late() { Err(Excess::Time) } else { Ok(()) }
     }
 
     fn is_late(&self) -> bool {
@@ -202,14 +228,7 @@ impl<'a> Execution<'a> {
 
     /// Accounts for the output since `start`.
     fn account(&mut self, frame: Frame<'_>, start: usize) -> Result<(), Failure> {
-        let written = (self.output.len() - start) as u64;
-        match self.bytes_left.checked_sub(written) {
-            Some(left) => {
-                self.bytes_left = left;
-                Ok(())
-            }
-            None => Err(self.limit(frame, &self.environment.limits.bytes_message())),
-        }
+        self.spend(frame, 0, (self.output.len() - start) as u64)
     }
 
     /// An error of execution at the present node (`text/template/exec.go` errorf).

@@ -40,7 +40,7 @@ const CERTIFICATE: crate::value::Parameter = Named("sprig.certificate");
 type Outcome = Result<Value, CallError>;
 
 /// What a generated key counts as work, in steps.
-const KEY_COST: u64 = 5_000_000;
+const KEY_COST: u64 = 500_000;
 
 /// Sprig's `certificate`: a certificate and its key, both PEM.
 #[derive(Clone, Debug)]

@@ -32,9 +32,9 @@ type Outcome = Result<Value, CallError>;
 
 /// What these functions count as work, in steps: roughly their time next to that of ordinary steps.
 mod cost {
-    pub const BCRYPT: u64 = 500_000;
-    pub const SCRYPT: u64 = 1_000_000;
-    pub const KEY: u64 = 5_000_000;
+    pub const BCRYPT: u64 = 50_000;
+    pub const SCRYPT: u64 = 100_000;
+    pub const KEY: u64 = 500_000;
 }
 
 fn bcrypt(host: &mut dyn Host, arguments: &[Value]) -> Outcome {

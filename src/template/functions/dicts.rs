@@ -48,15 +48,21 @@ fn get(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
 
 fn set(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
     let map = writable(arguments)?;
-    host.charge(1, 0)?;
+    host.charge(1 + moved(&map), ENTRY_BYTES)?;
     map.insert(arguments.text(1), arguments.any(2).clone());
     Ok(map.into())
 }
 
-fn unset(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
+fn unset(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
     let map = arguments.map(0);
+    host.charge(1 + moved(&map), 0)?;
     map.remove(arguments.bytes(1));
     Ok(map.into())
+}
+
+/// The steps in which room is made among a map's entries.
+fn moved(map: &Map) -> u64 {
+    (map.len() / ENTRIES_PER_STEP) as u64
 }
 
 /// The first argument, unless it is a nil map.
@@ -219,6 +225,8 @@ fn copied(host: &mut dyn Host, value: &Value, depth: usize) -> Outcome {
 
 /// About the memory of one entry of a map or list.
 const ENTRY_BYTES: u64 = 64;
+/// How many entries are moved in memory in the time of one step.
+const ENTRIES_PER_STEP: usize = 64;
 
 fn are_deeply_equal(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
     deep_equal(host, arguments.any(0), arguments.any(1)).map(Value::from)

@@ -30,9 +30,20 @@ pub const FUNCTIONS: &[Function] = &[
 
 type Outcome = Result<Value, CallError>;
 
+/// What a text costs that is too large to be written, or has no end.
+const FAILED_STEPS: u64 = 4 << 20;
+
 /// A written text, without its final line break.
 fn written(host: &mut dyn Host, text: Result<String, EncodeError>) -> Result<Option<Value>, CallError> {
-    let Ok(mut text) = text else { return Ok(None) };
+    let mut text = match text {
+        Ok(text) => text,
+        // What was written before the end was found has been work too.
+        Err(EncodeError::TooLarge | EncodeError::Cycle) => {
+            host.charge(FAILED_STEPS, 0)?;
+            return Ok(None);
+        }
+        Err(_) => return Ok(None),
+    };
     host.charge(text.len() as u64, text.len() as u64)?;
     if text.ends_with('\n') {
         text.pop();

@@ -149,10 +149,19 @@ fn has_suffix(_: &mut dyn Host, arguments: &[Value]) -> Outcome {
 /// An empty text to replace stands before every rune and at the end.
 fn replace(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
     let (old, new, text) = (arguments.text(0), arguments.text(1), arguments.text(2));
+    host.charge(text.len() as u64 / BYTES_PER_STEP, PART_BYTES * occurrences(text.as_bytes(), old.as_bytes()))?;
     let parts =
         if old.is_empty() { around_runes(text.as_bytes()) } else { parts_of(text.as_bytes(), old.as_bytes(), -1) };
     charge_join(host, &parts, new.len())?;
     Ok(parts.join(new.as_bytes()).into())
+}
+
+/// How many bytes are searched in the time of one step.
+const BYTES_PER_STEP: u64 = 32;
+
+/// How often a text occurs in another.
+fn occurrences(text: &[u8], part: &[u8]) -> u64 {
+    if part.is_empty() { text.len() as u64 } else { memchr::memmem::find_iter(text, part).count() as u64 }
 }
 
 fn around_runes(text: &[u8]) -> Vec<&[u8]> {

@@ -91,7 +91,7 @@ impl Parser<'_> {
     /// A control structure, whose keyword has been read. Its variables end with it.
     fn control(&mut self, control: Control) -> Parse<NodeId> {
         self.check_depth()?;
-        let visible = self.tree.variables.len();
+        let visible = self.tree.declared();
         let pipe = self.pipeline(control.name(), TokenKind::RightDelimiter)?;
         self.tree.range_depth += usize::from(control == Control::Range);
         let (list, end) = self.item_list()?;
@@ -100,7 +100,7 @@ impl Parser<'_> {
             Terminator::End => None,
             Terminator::Else { position } => Some(self.else_list(control, position)?),
         };
-        self.tree.variables.truncate(visible);
+        self.tree.keep_declared(visible);
         let position = self.position(pipe);
         Ok(self.push(position, control.node(Branch { pipe, list, otherwise })))
     }
@@ -109,7 +109,9 @@ impl Parser<'_> {
     fn else_list(&mut self, control: Control, position: usize) -> Parse<NodeId> {
         if control.continuation() == Some(self.peek().kind) {
             self.next();
+            self.nesting += 1;
             let nested = self.control(control)?;
+            self.nesting -= 1;
             return Ok(self.push(position, NodeKind::List(Box::new([nested]))));
         }
         let (list, end) = self.item_list()?;
@@ -226,7 +228,7 @@ impl Parser<'_> {
     fn declare(&mut self, variable: &Token, variables: &mut Vec<u32>) {
         let id = self.variable_id(variable.value(self.text));
         variables.push(id);
-        self.tree.variables.push(id);
+        self.tree.declare(id);
     }
 
     /// Only the first command may be something that cannot take an argument.

@@ -137,7 +137,7 @@ impl Parser<'_> {
 
     fn variable(&mut self, token: &Token) -> Parse<NodeKind> {
         let id = self.variable_id(token.value(self.text));
-        if !self.tree.variables.contains(&id) {
+        if !self.tree.is_declared(id) {
             let quoted = print::quote(self.variable_name(id).as_bytes());
             return Err(self.error(format!("undefined variable {}", String::from_utf8_lossy(&quoted))));
         }

@@ -11,13 +11,20 @@ use crate::template::strconv;
 use crate::template::unicode;
 use crate::value::Str;
 
+/// How deep control structures and definitions may nest, as Go has it for parentheses. Go itself only ends with its
+/// stack, which is a gigabyte.
+const MAX_NESTING: usize = 10_000;
+const TOO_DEEP: &str = "max nesting depth exceeded";
+
 /// The state of one template while it is parsed. A definition has its own, its own look-ahead included, which is what
 /// the lines of messages come from.
 pub(super) struct Tree {
     /// Three tokens of look-ahead; the first is the last one read.
     tokens: [Token; 3],
     peeked: usize,
-    pub(super) variables: Vec<VariableId>,
+    /// The declared variables, and how often each is among them.
+    variables: Vec<VariableId>,
+    declarations: HashMap<VariableId, u32>,
     /// The line of the left delimiter of the action that is being parsed.
     pub(super) action_line: u32,
     pub(super) range_depth: usize,
@@ -30,9 +37,33 @@ impl Tree {
             tokens: [Token::NONE; 3],
             peeked: 0,
             variables: vec![super::ROOT_VARIABLE],
+            declarations: HashMap::from([(super::ROOT_VARIABLE, 1)]),
             action_line: 0,
             range_depth: 0,
             parentheses: 0,
+        }
+    }
+
+    pub(super) fn declare(&mut self, variable: VariableId) {
+        self.variables.push(variable);
+        *self.declarations.entry(variable).or_default() += 1;
+    }
+
+    pub(super) fn is_declared(&self, variable: VariableId) -> bool {
+        self.declarations.get(&variable).is_some_and(|count| *count > 0)
+    }
+
+    /// How many variables are declared here.
+    pub(super) fn declared(&self) -> usize {
+        self.variables.len()
+    }
+
+    /// Ends the scope of all variables but the first ones.
+    pub(super) fn keep_declared(&mut self, count: usize) {
+        for variable in self.variables.drain(count..) {
+            if let Some(count) = self.declarations.get_mut(&variable) {
+                *count -= 1;
+            }
         }
     }
 }
@@ -48,6 +79,10 @@ pub(super) struct Parser<'t> {
     /// Names and plain strings that occurred before: one text each.
     strings: HashMap<&'t [u8], Str>,
     definitions: Vec<(Str, Definition)>,
+    /// Where in `definitions` a name is.
+    definition_indices: HashMap<Str, usize>,
+    /// Control structures, definitions and blocks around the present place.
+    pub(super) nesting: usize,
     stack: StackGuard,
 }
 
@@ -86,6 +121,8 @@ impl<'t> Parser<'t> {
             variable_ids: HashMap::new(),
             strings: HashMap::new(),
             definitions: Vec::new(),
+            definition_indices: HashMap::new(),
+            nesting: 0,
             stack: StackGuard::new(),
         };
         parser.variable_id(b"$");
@@ -157,8 +194,12 @@ impl<'t> Parser<'t> {
     /// Adds a definition: a blank one gives way, two others of one name in a file are an error.
     fn define(&mut self, name: Str, root: NodeId) -> Parse<()> {
         let definition = Definition { root, is_blank: self.is_blank(root), line: self.line() };
-        match self.definitions.iter_mut().find(|(defined, _)| *defined == name) {
-            None => self.definitions.push((name, definition)),
+        let known = self.definition_indices.get(&name).and_then(|&index| self.definitions.get_mut(index));
+        match known {
+            None => {
+                self.definition_indices.insert(name.clone(), self.definitions.len());
+                self.definitions.push((name, definition));
+            }
             Some((_, old)) if old.is_blank => *old = definition,
             Some(_) if definition.is_blank => {}
             Some(_) => return Err(self.error(multiple_definition(&name))),
@@ -168,12 +209,17 @@ impl<'t> Parser<'t> {
 
     /// Nodes up to `end` or `else`.
     pub(super) fn item_list(&mut self) -> Parse<(NodeId, Terminator)> {
+        if self.nesting >= MAX_NESTING {
+            return Err(self.error(TOO_DEEP.to_owned()));
+        }
+        self.nesting += 1;
         let position = self.peek_non_space().range.start;
         let mut items = Vec::new();
         while self.peek_non_space().kind != TokenKind::Eof {
             match self.text_or_action()? {
                 Item::Node(node) => items.push(node),
                 Item::Terminator(end) => {
+                    self.nesting -= 1;
                     let list = self.push(position, NodeKind::List(items.into_boxed_slice()));
                     return Ok((list, end));
                 }
@@ -200,7 +246,7 @@ impl<'t> Parser<'t> {
     /// Go's stack grows to a gigabyte; here nesting ends with the stack that there is.
     pub(super) fn check_depth(&self) -> Parse<()> {
         if self.stack.is_exhausted() {
-            let error = self.error("max nesting depth exceeded".to_owned());
+            let error = self.error(TOO_DEEP.to_owned());
             return Err(ParseError { is_too_deep: true, ..error });
         }
         Ok(())

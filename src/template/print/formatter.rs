@@ -6,7 +6,7 @@ use super::quote::{can_backquote, quote, quote_rune, quote_to_ascii};
 use crate::template::unicode;
 
 /// The largest text of one call.
-const MAX_BYTES: usize = 256 << 20;
+const MAX_BYTES: usize = 16 << 20;
 
 /// What stands between `%` and the verb.
 #[derive(Clone, Copy, Debug, Default)]
