@@ -89,7 +89,7 @@ fn hostile_values_files() {
             .and(["-f", "p"])
             .fails(["p"]),
         Attack::template("values that are not there", "a: b\n").and(["-f", "\x1b[2J"]).fails(["no such file"]),
-        file("ten thousand values files", "a: 1\n").and(["-f", &"v.yaml,".repeat(10_000).trim_end_matches(',')]),
+        file("ten thousand values files", "a: 1\n").and(["-f", "v.yaml,".repeat(10_000).trim_end_matches(',')]),
     ]);
 }
 
