@@ -202,7 +202,7 @@ fn long_expressions_and_deep_blocks() {
     refused(&format!("{{{{ {}1{} }}}}", "(".repeat(100_000), ")".repeat(100_000)));
     refused(&format!("{{{{ {}1{} }}}}", "[".repeat(140), "]".repeat(140)));
     refused(&format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(100_000)));
-    refused(&format!("{}{}", "{% if 1 %}".repeat(10_000), "{% endif %}".repeat(10_000)));
+    refused(&format!("{}{}", "{% if 1 %}".repeat(100_000), "{% endif %}".repeat(100_000)));
     refused(&format!("{{{{ 1{} }}}}", " if 1 else 1".repeat(10_000)));
 }
 

@@ -66,8 +66,9 @@ struct Chains {
     /// Of each open bracket, and of the tag around them: the chain so far, and the deepest of what is behind it.
     open: Vec<(usize, usize)>,
     current: (usize, usize),
-    /// Of each `if` that is open, its `elif`s.
+    /// Of each `if` that is open, its `elif`s; and those of all.
     branches: Vec<usize>,
+    all_branches: usize,
     starts_block: bool,
 }
 
@@ -91,9 +92,12 @@ impl Chains {
             }
             Token::Comma | Token::Colon => self.current = (0, self.current.0 + self.current.1),
             Token::Ident("if") if starts_block => self.branches.push(0),
-            Token::Ident("endif") if starts_block => drop(self.branches.pop()),
+            Token::Ident("endif") if starts_block => self.all_branches -= self.branches.pop().unwrap_or_default(),
             Token::Ident("elif") if starts_block => {
-                self.branches.last_mut().into_iter().for_each(|count| *count += 1);
+                if let Some(count) = self.branches.last_mut() {
+                    *count += 1;
+                    self.all_branches += 1;
+                }
             }
             Token::Ident("if" | "else" | "and" | "or" | "not" | "in" | "is") => self.current.0 += 1,
             Token::Ident(_) | Token::Str(_) | Token::String(_) | Token::TemplateData(_) => {}
@@ -101,6 +105,6 @@ impl Chains {
             _ => self.current.0 += 1,
         }
         let outer: usize = self.open.iter().map(|(chain, _)| chain).sum();
-        (outer + self.current.0 + self.current.1).max(self.branches.iter().sum())
+        (outer + self.current.0 + self.current.1).max(self.all_branches)
     }
 }
