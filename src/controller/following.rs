@@ -11,7 +11,7 @@ use crate::cluster::apply::Applied;
 use crate::cluster::discovery::split_api_version;
 use crate::cluster::observe::{Deviation, Expectation, ObserveError, Observed, SourceRead};
 use crate::cluster::ownership::Marks;
-use crate::cluster::records::ReleaseKey;
+use crate::cluster::records::{ReleaseKey, RevisionMeta};
 use crate::cluster::{ApiError, Cluster, Kind, Object, ObjectKey};
 use crate::plan::Digest;
 
@@ -91,12 +91,16 @@ impl Context {
         &self,
         request: &HelmRequest,
         release: &ReleaseKey,
-        kinds: &[String],
+        deployed: &RevisionMeta,
     ) -> Result<Option<Digest>, Failure> {
-        let kinds = self.served_kinds(kinds.iter()).await?;
+        let kinds = self.served_kinds(deployed.notes.kinds.iter()).await?;
         self.observer.ensure(&kinds, LISTING).await?;
-        let live = self.observer.objects_of(&release.name, &release.namespace);
-        let expected = live.into_iter().map(|key| (key, Expectation::Live)).collect();
+        let earlier =
+            deployed.notes.versions.unused_by(deployed.revision).map(|version| Object::of_version(version).key);
+        let earlier: BTreeSet<ObjectKey> = earlier.collect();
+        let live = self.observer.objects_of(&release.name, &release.namespace).into_iter();
+        let live = live.filter(|key| !earlier.contains(key));
+        let expected = live.map(|key| (key, Expectation::Live)).collect();
         self.observer.track(&owner(request), expected);
         Ok(self.objects_digest(request))
     }

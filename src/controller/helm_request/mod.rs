@@ -347,7 +347,7 @@ impl Reconciliation<'_> {
         if deployed.notes.objects.is_none() {
             return Ok(Objects::Unproven);
         }
-        let live = self.context.follow_live(self.request, self.release, &deployed.notes.kinds).await?;
+        let live = self.context.follow_live(self.request, self.release, deployed).await?;
         Ok(if live == deployed.notes.objects { Objects::Unfollowed } else { Objects::Unproven })
     }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::deploy::Deployment;
+use super::versions::noted_versions;
 use crate::api::Reason;
 use crate::cluster::access::{APPLY, DELETE, HOOK, Right, record_rights, rights};
 use crate::cluster::apply::ApplyOptions;
@@ -102,6 +103,8 @@ async fn check_rights(deployment: &Deployment<'_>, plan: &Plan<'_>) -> Result<()
     let mut needed = rights(plan.objects, &APPLY);
     needed.extend(rights(plan.definitions, &APPLY));
     needed.extend(rights(plan.leaving, &DELETE));
+    let versions = noted_versions(&deployment.context.records.revisions(deployment.release));
+    needed.extend(rights(&versions.versions().iter().map(Object::of_version).collect::<Vec<_>>(), &DELETE));
     needed.extend(record_rights(&deployment.release.namespace));
     needed.extend(hook_rights(deployment, &plan.hooks).await?);
     let missing = deployment.cluster.missing_rights(&needed).await?;

@@ -96,6 +96,11 @@ impl Inventory {
         &self.0
     }
 
+    /// The versions that a revision does not use.
+    pub fn unused_by(&self, revision: i64) -> impl Iterator<Item = &Version> {
+        self.0.iter().filter(move |version| version.revision != revision)
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
