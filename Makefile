@@ -28,6 +28,11 @@ bench: ## Measure the operator beside a bare client; RELEASES=1000 for more than
 	cargo build --release --bin coxswain --example bench
 	cargo run --release --example bench
 
+.PHONY: fuzz
+fuzz: ## Fuzz TARGET=yaml for SECONDS=600: archive, printf, set, template, version or yaml; needs nightly and cargo-fuzz
+	@mkdir -p fuzz/corpus/$(TARGET)
+	cd fuzz && cargo +nightly fuzz run -s none $(TARGET) corpus/$(TARGET) regressions/$(TARGET) -- -max_total_time=$(or $(SECONDS),600)
+
 .PHONY: fmt
 fmt: ## Format the code
 	cargo fmt

@@ -26,6 +26,7 @@ mod lookup;
 mod manifests;
 mod observe;
 mod post_render;
+mod regressions;
 mod requests;
 mod rights;
 mod rooms;

@@ -7,7 +7,6 @@ pub mod template;
 pub mod version;
 pub mod yaml;
 
-
 /// Chance and the clock, standing still.
 pub struct Still;
 

@@ -12,7 +12,8 @@ use super::Still;
 const LIMITS: Limits = Limits { steps: 20_000, bytes: 1 << 20, depth: 100, time: Duration::from_secs(2) };
 
 /// What the templates find in their dot.
-const VALUES: &str = "a: {b: [1, 2.5, x, null, true], c: \"text\\nof two lines\"}\ns: v1.2.3-rc.1+x\nn: -7\ne: {}\nl: []\n";
+const VALUES: &str =
+    "a: {b: [1, 2.5, x, null, true], c: \"text\\nof two lines\"}\ns: v1.2.3-rc.1+x\nn: -7\ne: {}\nl: []\n";
 
 /// Parses the text as a template and runs it.
 ///
