@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use foldhash::fast::RandomState;
 use sha2::{Digest, Sha256};
 
 use super::context::{self, Common, Template};
@@ -15,11 +16,11 @@ use super::{
 use crate::chart::dependencies::{self, Selected};
 use crate::chart::{Chart, Crd, schema, values};
 use crate::template::{self, Environment, Execution, ParseError, Parsed, Set, TemplateError};
-use crate::value::{Json, Map, MapType, Value};
+use crate::value::{Json, Map, MapType, Str, Value};
 
 const NOTES: &str = "NOTES.txt";
 
-/// A chart whose templates are parsed, to be rendered many times and from many threads.
+/// A chart whose templates are parsed when first needed, to be rendered many times and from many threads.
 ///
 /// Very deep template recursion needs a large stack; [`on_large_stack`](crate::template::on_large_stack) provides one.
 /// On a smaller stack it ends in an error earlier.
@@ -27,7 +28,7 @@ const NOTES: &str = "NOTES.txt";
 pub struct Program {
     chart: Chart,
     /// Every template file of the chart and its subcharts, by the address of its shared content.
-    parsed: HashMap<usize, Result<Arc<Parsed>, ParseError>>,
+    parsed: HashMap<usize, OnceLock<Result<Arc<Parsed>, ParseError>>, RandomState>,
     /// The Jinja templates of the charts that ask for Jinja, by the same addresses of their files.
     jinja: HashMap<usize, Arc<jinja::Templates>>,
     schemas: schema::Schemas,
@@ -36,9 +37,9 @@ pub struct Program {
 impl Program {
     /// Prepares a chart. A template that does not parse is reported by the render, and only if it takes part in one.
     pub fn new(chart: Chart) -> Self {
-        let (mut parsed, mut jinja) = (HashMap::new(), HashMap::new());
+        let (mut parsed, mut jinja) = (HashMap::default(), HashMap::new());
         compile_jinja(&chart, &mut jinja);
-        parse_templates(&chart, &jinja, &mut parsed);
+        add_templates(&chart, &mut parsed);
         let schemas = schema::Schemas::new(&chart);
         Self { chart, parsed, jinja, schemas }
     }
@@ -161,10 +162,11 @@ impl Program {
                 error.map_or(Ok(()), |error| Err(RenderError::Template(error)))?;
                 continue;
             }
-            match self.parsed.get(&address(&template.file.data)) {
-                Some(Ok(parsed)) => set.add(&template.name, parsed).map_err(template_error)?,
-                Some(Err(error)) => return Err(RenderError::Template(parse_error(&error.text(&template.name)))),
-                None => {}
+            let data = &template.file.data;
+            let Some(slot) = self.parsed.get(&address(data)) else { continue };
+            match slot.get_or_init(|| template::parse(&Str::from(Arc::clone(data))).map(Arc::new)) {
+                Ok(parsed) => set.add(&template.name, parsed).map_err(template_error)?,
+                Err(error) => return Err(RenderError::Template(parse_error(&error.text(&template.name)))),
             }
         }
         Ok(set)
@@ -182,17 +184,10 @@ fn compile_jinja(chart: &Chart, compiled: &mut HashMap<usize, Arc<jinja::Templat
     }
 }
 
-fn parse_templates(
-    chart: &Chart,
-    jinja: &HashMap<usize, Arc<jinja::Templates>>,
-    parsed: &mut HashMap<usize, Result<Arc<Parsed>, ParseError>>,
-) {
-    for file in chart.templates.iter().filter(|file| !jinja.contains_key(&address(&file.data))) {
-        parsed.entry(address(&file.data)).or_insert_with(|| template::parse(&file.data).map(Arc::new));
-    }
-    for child in &chart.dependencies {
-        parse_templates(child, jinja, parsed);
-    }
+/// Takes note of the templates of a chart and its subcharts.
+fn add_templates<T: Default>(chart: &Chart, parsed: &mut HashMap<usize, T, RandomState>) {
+    parsed.extend(chart.templates.iter().map(|file| (address(&file.data), T::default())));
+    chart.dependencies.iter().for_each(|child| add_templates(child, parsed));
 }
 
 /// Contents are shared between all copies of a chart and live as long as the program, so that their address names

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::error::{ParseError, TemplateError};
 use super::parse::{NodeId, Parsed, multiple_definition};
 use crate::value::Str;
@@ -60,7 +62,7 @@ pub(crate) fn templates(
 /// made once.
 #[derive(Debug, Default)]
 pub struct Set {
-    templates: HashMap<Str, Arc<Template>>,
+    templates: HashMap<Str, Arc<Template>, RandomState>,
     /// How many names were given numbers.
     names: usize,
 }

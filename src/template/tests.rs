@@ -31,7 +31,7 @@ fn render(files: &[(String, String)], values: &Json, limits: Limits) -> Result<S
     files.sort_by(|a, b| b.0.cmp(&a.0));
     let mut set = Set::new();
     for (name, text) in &files {
-        let parsed = parse(text.as_bytes()).map_err(|error| error.into_template_error(name))?;
+        let parsed = parse(&text.as_str().into()).map_err(|error| error.into_template_error(name))?;
         set.add(name, &Arc::new(parsed))?;
     }
     let Value::Map(values) = Value::from(values) else { panic!("values are a table") };
@@ -156,7 +156,7 @@ fn a_map_that_contains_itself_is_an_error() {
 
 #[test]
 fn one_parsed_file_serves_many_names_and_threads() {
-    let parsed = Arc::new(parse(b"{{ fail \"x\" }}").expect("it parses"));
+    let parsed = Arc::new(parse(&"{{ fail \"x\" }}".into()).expect("it parses"));
     std::thread::scope(|scope| {
         for name in ["a/templates/t.yaml", "b/templates/t.yaml"] {
             let parsed = &parsed;
@@ -174,7 +174,7 @@ fn one_parsed_file_serves_many_names_and_threads() {
 
 #[test]
 fn lint_lets_missing_values_pass() {
-    let parsed = Arc::new(parse(b"[{{ required \"x\" nil }}{{ fail \"y\" }}]").expect("it parses"));
+    let parsed = Arc::new(parse(&"[{{ required \"x\" nil }}{{ fail \"y\" }}]".into()).expect("it parses"));
     let mut set = Set::new();
     set.add("t", &parsed).expect("a new name");
     let environment = Environment { lookup: &NoLookup, chance: &NoChance, limits: Limits::default(), lint: true };

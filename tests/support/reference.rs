@@ -72,7 +72,8 @@ pub fn files() -> Result<Vec<(String, String)>> {
 }
 
 /// The page with one part replaced; nothing where the page has no such part.
-fn replace(page: &str, name: &str, part: &str) -> Option<String> {
+/// The page with another text between the marks of a part; nothing where it has no such marks.
+pub fn replace(page: &str, name: &str, part: &str) -> Option<String> {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let (before, rest) = page.split_once(&begin)?;
     let (_, after) = rest.split_once(&end)?;
@@ -80,7 +81,7 @@ fn replace(page: &str, name: &str, part: &str) -> Option<String> {
 }
 
 /// A table in Markdown.
-fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let row = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let head: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
     let line = vec!["---".to_owned(); head.len()];

@@ -20,7 +20,7 @@ const VALUES: &str =
 /// # Panics
 /// Where the render takes much longer than it may.
 pub fn check(data: &[u8]) {
-    let Ok(parsed) = parse(data) else { return };
+    let Ok(parsed) = parse(&data.into()) else { return };
     let parsed = Arc::new(parsed);
     let mut set = Set::new();
     if set.add("fuzz/templates/t.yaml", &parsed).is_err() {

@@ -29,7 +29,7 @@ impl TemplateArguments {
 
 fn from_template(text: &str) -> Result<String, Failure> {
     const NAME: &str = "name-template";
-    let parsed = parse(text.as_bytes()).map_err(|error| Failure::NameTemplate(error.text(NAME)))?;
+    let parsed = parse(&text.into()).map_err(|error| Failure::NameTemplate(error.text(NAME)))?;
     let mut set = Set::new();
     let failed = |error: crate::template::TemplateError| Failure::NameTemplate(error.to_string());
     set.add(NAME, &Arc::new(parsed)).map_err(failed)?;

@@ -44,7 +44,7 @@ impl Execution<'_> {
                 self.variable(frame, dot, id, *variable, fields, Arguments::NONE)
             }
             NodeKind::Pipe(_) => self.nested_pipeline(frame, dot, id),
-            NodeKind::Identifier { name, callee } => self.call(frame, dot, *callee, name, id, Arguments::NONE),
+            NodeKind::Identifier(callee) => self.call(frame, dot, *callee, id, Arguments::NONE),
             NodeKind::Chain { node, fields } => self.chain(frame, dot, id, *node, fields, Arguments::NONE),
             NodeKind::Bool(value) => Ok(Operand::concrete(Value::Bool(*value))),
             NodeKind::Number(number) => self.ideal_constant(frame, id, number),

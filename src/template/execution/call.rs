@@ -20,10 +20,10 @@ impl Execution<'_> {
         frame: Frame<'_>,
         dot: &Operand,
         callee: Callee,
-        name: &str,
         id: NodeId,
         arguments: Arguments<'_>,
     ) -> Result<Operand, Failure> {
+        let name = callee.name();
         match callee {
             Callee::Function(function) => self.call_function(frame, dot, function, id, arguments),
             Callee::And => self.logic(frame, dot, name, false, arguments),

@@ -30,11 +30,11 @@ impl Execution<'_> {
         self.at = id;
         let NodeKind::Pipe(pipe) = &frame.parsed.node(id).kind else { return Ok(Operand::INVALID) };
         let mut value = None;
-        for &command in &pipe.commands {
+        for &command in frame.parsed.children(pipe.commands) {
             value = Some(self.command(frame, dot, command, value)?.unwrapped());
         }
         let value = value.unwrap_or(Operand::INVALID);
-        for &variable in &pipe.variables {
+        for &variable in frame.parsed.children(pipe.variables) {
             if pipe.is_assignment {
                 self.assign(frame, variable, value.clone())?;
             } else {
@@ -52,6 +52,7 @@ impl Execution<'_> {
         last: Option<Operand>,
     ) -> Result<Operand, Failure> {
         let NodeKind::Command(words) = &frame.parsed.node(id).kind else { return Ok(Operand::INVALID) };
+        let words = frame.parsed.children(*words);
         let first = words[0];
         let arguments = Arguments { words, last };
         match &frame.parsed.node(first).kind {
@@ -60,9 +61,9 @@ impl Execution<'_> {
                 self.field_chain(frame, dot, dot, first, fields, arguments)
             }
             NodeKind::Chain { node, fields } => self.chain(frame, dot, first, *node, fields, arguments),
-            NodeKind::Identifier { name, callee } => {
+            NodeKind::Identifier(callee) => {
                 self.at = first;
-                self.call(frame, dot, *callee, name, id, arguments)
+                self.call(frame, dot, *callee, id, arguments)
             }
             NodeKind::Pipe(_) => {
                 self.not_a_function(frame, &arguments)?;

@@ -61,7 +61,7 @@ impl Execution<'_> {
         let length = text.len() as u64;
         self.charge(length, LEAST_PARSED_BYTES + PARSED_BYTES * length)?;
         let number = |name: &Str| self.set.get(name.as_bytes()).and_then(|template| template.number);
-        let parsed = parse(text.as_bytes()).and_then(|parsed| templates(SET_NAME, &Arc::new(parsed), number));
+        let parsed = parse(text).and_then(|parsed| templates(SET_NAME, &Arc::new(parsed), number));
         let parsed = Rc::new(parsed);
         self.texts.insert(text.clone(), Rc::clone(&parsed));
         Ok(parsed)

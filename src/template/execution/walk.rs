@@ -19,7 +19,7 @@ impl Execution<'_> {
         self.at = id;
         match &frame.parsed.node(id).kind {
             NodeKind::List(nodes) => {
-                for &node in nodes {
+                for &node in frame.parsed.children(*nodes) {
                     let flow = self.walk(frame, dot, node)?;
                     if flow != Flow::Next {
                         return Ok(flow);
@@ -224,7 +224,7 @@ impl Execution<'_> {
         element: &Operand,
     ) -> Result<(), Failure> {
         let top = self.variables.len();
-        match (&*pipe.variables, pipe.is_assignment) {
+        match (frame.parsed.children(pipe.variables), pipe.is_assignment) {
             ([], _) => {}
             ([only], true) => self.assign(frame, *only, element.clone())?,
             ([first, second, ..], true) => {
@@ -264,7 +264,7 @@ impl Execution<'_> {
 /// How many variables a pipeline names.
 fn declared_names(frame: Frame<'_>, pipe: NodeId) -> usize {
     match &frame.parsed.node(pipe).kind {
-        NodeKind::Pipe(pipe) => pipe.variables.len(),
+        NodeKind::Pipe(pipe) => frame.parsed.children(pipe.variables).len(),
         _ => 0,
     }
 }

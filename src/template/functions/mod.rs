@@ -41,6 +41,8 @@ mod words;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use foldhash::fast::RandomState;
+
 use crate::template::error::ExecError;
 use crate::template::report::plain_error;
 use crate::value::{Str, Value};
@@ -85,8 +87,8 @@ pub fn all() -> impl Iterator<Item = &'static Function> {
     table().values().copied()
 }
 
-fn table() -> &'static HashMap<&'static str, &'static Function> {
-    static TABLE: OnceLock<HashMap<&'static str, &'static Function>> = OnceLock::new();
+fn table() -> &'static HashMap<&'static str, &'static Function, RandomState> {
+    static TABLE: OnceLock<HashMap<&'static str, &'static Function, RandomState>> = OnceLock::new();
     TABLE.get_or_init(|| {
         FAMILIES.iter().flat_map(|family| family.iter()).map(|function| (function.name, function)).collect()
     })

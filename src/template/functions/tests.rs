@@ -26,7 +26,7 @@ impl Chance for NoChance {
 
 fn render_within(template: &str, limits: Limits) -> Result<String, String> {
     let data: Json = serde_json::from_str(DATA).expect("the data is JSON");
-    let parsed = parse(template.as_bytes()).map_err(|error| error.text("t"))?;
+    let parsed = parse(&template.into()).map_err(|error| error.text("t"))?;
     let mut set = Set::new();
     set.add("t", &Arc::new(parsed)).map_err(|error| error.to_string())?;
     let environment = Environment { lookup: &NoLookup, chance: &NoChance, limits, lint: false };

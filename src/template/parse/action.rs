@@ -2,7 +2,7 @@
 
 use super::parser::{Item, Parse, Parser, Terminator};
 use super::token::{Token, TokenKind};
-use super::tree::{Branch, NodeId, NodeKind, Pipe};
+use super::tree::{Branch, Children, NodeId, NodeKind, Pipe};
 use crate::value::Str;
 
 /// The control structures that have a body.
@@ -59,7 +59,7 @@ impl Parser<'_> {
             TokenKind::Template => self.template()?,
             _ => {
                 self.back_up();
-                let position = self.peek().range.start;
+                let position = self.peek().start;
                 let pipe = self.pipeline("command", TokenKind::RightDelimiter)?;
                 self.push(position, NodeKind::Action(pipe))
             }
@@ -75,7 +75,7 @@ impl Parser<'_> {
         if self.tree.range_depth == 0 {
             return Err(self.error(format!("{text} outside {{{{range}}}}")));
         }
-        Ok(self.push(token.range.start, kind))
+        Ok(self.push(token.start, kind))
     }
 
     /// An `else`. A control keyword behind it is left for the structure that it continues.
@@ -85,7 +85,7 @@ impl Parser<'_> {
             TokenKind::If | TokenKind::With => next,
             _ => self.expect(TokenKind::RightDelimiter, "else")?,
         };
-        Ok(Item::Terminator(Terminator::Else { position: token.range.start }))
+        Ok(Item::Terminator(Terminator::Else { position: token.start }))
     }
 
     /// A control structure, whose keyword has been read. Its variables end with it.
@@ -106,13 +106,16 @@ impl Parser<'_> {
     }
 
     /// What follows an `else`: a list, or another structure of the same kind, which takes the same `end`.
-    fn else_list(&mut self, control: Control, position: usize) -> Parse<NodeId> {
+    fn else_list(&mut self, control: Control, position: u32) -> Parse<NodeId> {
         if control.continuation() == Some(self.peek().kind) {
             self.next();
             self.nesting += 1;
             let nested = self.control(control)?;
             self.nesting -= 1;
-            return Ok(self.push(position, NodeKind::List(Box::new([nested]))));
+            let mark = self.mark();
+            self.add(nested);
+            let list = self.children_since(mark);
+            return Ok(self.push(position, NodeKind::List(list)));
         }
         let (list, end) = self.item_list()?;
         match end {
@@ -127,7 +130,7 @@ impl Parser<'_> {
         let name = self.template_name(&token, CONTEXT)?;
         let pipe = self.pipeline(CONTEXT, TokenKind::RightDelimiter)?;
         self.block_body(name.clone())?;
-        Ok(self.push(token.range.start, NodeKind::Template { name, pipe: Some(pipe) }))
+        Ok(self.push(token.start, NodeKind::Template { name, pipe: Some(pipe) }))
     }
 
     fn template(&mut self) -> Parse<NodeId> {
@@ -139,7 +142,7 @@ impl Parser<'_> {
             self.back_up();
             pipe = Some(self.pipeline(CONTEXT, TokenKind::RightDelimiter)?);
         }
-        Ok(self.push(token.range.start, NodeKind::Template { name, pipe }))
+        Ok(self.push(token.start, NodeKind::Template { name, pipe }))
     }
 
     fn template_name(&mut self, token: &Token, context: &str) -> Parse<Str> {
@@ -151,9 +154,10 @@ impl Parser<'_> {
 
     /// Declarations and commands up to `end`, which is read.
     pub(super) fn pipeline(&mut self, context: &str, end: TokenKind) -> Parse<NodeId> {
-        let position = self.peek_non_space().range.start;
-        let (variables, is_assignment) = self.declarations(context)?;
-        let mut commands = Vec::new();
+        let position = self.peek_non_space().start;
+        let mark = self.mark();
+        let is_assignment = self.declarations(context)?;
+        let variables = self.children_since(mark);
         loop {
             let token = self.next_non_space();
             match token.kind {
@@ -171,38 +175,39 @@ impl Parser<'_> {
                 | TokenKind::Variable
                 | TokenKind::LeftParenthesis => {
                     self.back_up();
-                    commands.push(self.command()?);
+                    let command = self.command()?;
+                    self.add(command);
                 }
                 _ => return Err(self.unexpected(&token, context)),
             }
         }
-        self.check_pipeline(&commands, context)?;
-        let (variables, commands) = (variables.into_boxed_slice(), commands.into_boxed_slice());
+        let commands = self.children_since(mark);
+        self.check_pipeline(commands, context)?;
         Ok(self.push(position, NodeKind::Pipe(Pipe { is_assignment, variables, commands })))
     }
 
-    /// The variables before `:=` or `=`, and whether it is an assignment. To tell a declaration from an argument takes
-    /// three tokens.
-    fn declarations(&mut self, context: &str) -> Parse<(Vec<u32>, bool)> {
-        let mut variables = Vec::new();
+    /// Adds the variables before `:=` or `=`, and tells whether it is an assignment. To tell a declaration from an
+    /// argument takes three tokens.
+    fn declarations(&mut self, context: &str) -> Parse<bool> {
+        let mark = self.mark();
         loop {
             let variable = self.peek_non_space();
             if variable.kind != TokenKind::Variable {
-                return Ok((variables, false));
+                return Ok(false);
             }
             self.next();
-            let adjacent = self.peek().clone();
+            let adjacent = *self.peek();
             let next = self.peek_non_space();
             match next.kind {
                 TokenKind::Assign | TokenKind::Declare => {
                     self.next_non_space();
-                    self.declare(&variable, &mut variables);
-                    return Ok((variables, next.kind == TokenKind::Assign));
+                    self.declare(&variable);
+                    return Ok(next.kind == TokenKind::Assign);
                 }
                 TokenKind::Char if next.value(self.text) == b"," => {
                     self.next_non_space();
-                    self.declare(&variable, &mut variables);
-                    if context != "range" || variables.len() >= 2 {
+                    self.declare(&variable);
+                    if context != "range" || self.mark() - mark >= 2 {
                         return Err(self.error(format!("too many declarations in {context}")));
                     }
                     let follower = self.peek_non_space().kind;
@@ -215,30 +220,31 @@ impl Parser<'_> {
                 }
                 _ if adjacent.kind == TokenKind::Space => {
                     self.back_up_to_first(variable, adjacent);
-                    return Ok((variables, false));
+                    return Ok(false);
                 }
                 _ => {
                     self.back_up_to(variable);
-                    return Ok((variables, false));
+                    return Ok(false);
                 }
             }
         }
     }
 
-    fn declare(&mut self, variable: &Token, variables: &mut Vec<u32>) {
+    fn declare(&mut self, variable: &Token) {
         let id = self.variable_id(variable.value(self.text));
-        variables.push(id);
+        self.add(id);
         self.tree.declare(id);
     }
 
     /// Only the first command may be something that cannot take an argument.
-    fn check_pipeline(&self, commands: &[NodeId], context: &str) -> Parse<()> {
+    fn check_pipeline(&self, commands: Children, context: &str) -> Parse<()> {
+        let commands = self.children(commands);
         if commands.is_empty() {
             return Err(self.error(format!("missing value for {context}")));
         }
         for (index, &command) in commands.iter().enumerate().skip(1) {
             let NodeKind::Command(arguments) = self.kind(command) else { continue };
-            let is_constant = arguments.first().is_some_and(|&first| {
+            let is_constant = self.children(*arguments).first().is_some_and(|&first| {
                 matches!(
                     self.kind(first),
                     NodeKind::Bool(_) | NodeKind::Dot | NodeKind::Nil | NodeKind::Number(_) | NodeKind::String { .. }

@@ -26,7 +26,9 @@ pub(super) struct Lexer<'t> {
     start_line: u32,
     parentheses: i32,
     inside_action: bool,
-    failed: bool,
+    /// What was wrong with the text, once something was.
+    message: Option<Cow<'static, str>>,
+    left: memmem::Finder<'static>,
 }
 
 impl<'t> Lexer<'t> {
@@ -39,16 +41,22 @@ impl<'t> Lexer<'t> {
             start_line: 1,
             parentheses: 0,
             inside_action: false,
-            failed: false,
+            message: None,
+            left: memmem::Finder::new(LEFT),
         }
     }
 
     /// The next token; after an error only the end of the text follows.
     pub(super) fn next_token(&mut self) -> Token {
-        if self.failed {
-            return Token { kind: TokenKind::Eof, range: 0..0, line: self.start_line, error: None };
+        if self.message.is_some() {
+            return Token::new(TokenKind::Eof, 0, 0, self.start_line);
         }
         if self.inside_action { self.inside_action() } else { self.text() }
+    }
+
+    /// The message of the error token, where there was one.
+    pub(super) fn message(&self) -> Option<&str> {
+        self.message.as_deref()
     }
 
     fn rest(&self) -> &'t [u8] {
@@ -74,7 +82,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn emit(&mut self, kind: TokenKind) -> Token {
-        let token = Token { kind, range: self.start..self.position, line: self.start_line, error: None };
+        let token = Token::new(kind, self.start, self.position, self.start_line);
         self.start = self.position;
         self.start_line = self.line;
         token
@@ -93,9 +101,8 @@ impl<'t> Lexer<'t> {
     }
 
     fn error(&mut self, message: impl Into<Cow<'static, str>>) -> Token {
-        self.failed = true;
-        let range = self.start..self.start;
-        Token { kind: TokenKind::Error, range, line: self.start_line, error: Some(message.into()) }
+        self.message = Some(message.into());
+        Token::new(TokenKind::Error, self.start, self.start, self.start_line)
     }
 
     fn accept(&mut self, valid: &[u8]) -> bool {
@@ -111,7 +118,7 @@ impl<'t> Lexer<'t> {
     /// Text up to the next action.
     fn text(&mut self) -> Token {
         loop {
-            let Some(length) = memmem::find(self.rest(), LEFT) else {
+            let Some(length) = self.left.find(self.rest()) else {
                 self.position = self.text.len();
                 if self.position > self.start {
                     self.count_lines();
@@ -122,7 +129,7 @@ impl<'t> Lexer<'t> {
             if length > 0 {
                 self.position += length;
                 let token = self.text_before_action();
-                if !token.range.is_empty() {
+                if !token.is_empty() {
                     return token;
                 }
             }

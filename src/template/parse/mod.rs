@@ -18,13 +18,14 @@ pub(crate) use tree::{Branch, Callee, NodeId, NodeKind, Pipe, ROOT_VARIABLE, Var
 
 use super::error::ParseError;
 use super::limits::on_large_stack;
+use crate::value::Str;
 use parser::Parser;
 
-/// Parses a file's text. Deep nesting is parsed on a thread with a larger stack.
+/// Parses a file's text, which the result shares. Deep nesting is parsed on a thread with a larger stack.
 ///
 /// # Errors
 /// [`ParseError`], in Go's words.
-pub fn parse(text: &[u8]) -> Result<Parsed, ParseError> {
+pub fn parse(text: &Str) -> Result<Parsed, ParseError> {
     let here = Parser::new(text).parse();
     match here {
         Err(error) if error.is_too_deep => {

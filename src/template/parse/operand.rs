@@ -14,12 +14,12 @@ const MAX_PARENTHESES: usize = 10_000;
 impl Parser<'_> {
     /// Operands separated by spaces, up to a `|`, which is read, or an end, which is not.
     pub(super) fn command(&mut self) -> Parse<NodeId> {
-        let position = self.peek_non_space().range.start;
-        let mut arguments = Vec::new();
+        let position = self.peek_non_space().start;
+        let mark = self.mark();
         loop {
             self.peek_non_space();
             if let Some(operand) = self.operand()? {
-                arguments.push(operand);
+                self.add(operand);
             }
             let token = self.next();
             match token.kind {
@@ -30,10 +30,11 @@ impl Parser<'_> {
             }
             break;
         }
-        if arguments.is_empty() {
+        if self.mark() == mark {
             return Err(self.error("empty command".to_owned()));
         }
-        Ok(self.push(position, NodeKind::Command(arguments.into_boxed_slice())))
+        let words = self.children_since(mark);
+        Ok(self.push(position, NodeKind::Command(words)))
     }
 
     /// A term and the fields behind it. Fields of fields and of variables become part of those, at the position of the
@@ -43,7 +44,7 @@ impl Parser<'_> {
         if self.peek().kind != TokenKind::Field {
             return Ok(Some(term));
         }
-        let position = self.peek().range.start;
+        let position = self.peek().start;
         let mut added = Vec::new();
         while self.peek().kind == TokenKind::Field {
             let token = self.next();
@@ -68,7 +69,7 @@ impl Parser<'_> {
     fn constant_text(&self, id: NodeId) -> Vec<u8> {
         match self.kind(id) {
             NodeKind::Bool(value) => value.to_string().into_bytes(),
-            NodeKind::String { quoted, .. } => self.text[quoted.clone()].to_vec(),
+            NodeKind::String { quoted, .. } => self.text[quoted.start as usize..quoted.end as usize].to_vec(),
             NodeKind::Number(number) => number.text.as_bytes().to_vec(),
             NodeKind::Nil => b"nil".to_vec(),
             _ => b".".to_vec(),
@@ -82,7 +83,7 @@ impl Parser<'_> {
     /// One simple expression; nothing where the next token begins none.
     fn term(&mut self) -> Parse<Option<NodeId>> {
         let token = self.next_non_space();
-        let position = token.range.start;
+        let position = token.start;
         let kind = match token.kind {
             TokenKind::Identifier => self.identifier(&token)?,
             TokenKind::Dot => NodeKind::Dot,
@@ -96,7 +97,7 @@ impl Parser<'_> {
             }
             TokenKind::LeftParenthesis => return self.parentheses().map(Some),
             TokenKind::String | TokenKind::RawString => {
-                NodeKind::String { text: self.unquote(&token)?, quoted: token.range }
+                NodeKind::String { text: self.unquote(&token)?, quoted: token.range() }
             }
             _ => {
                 self.back_up();
@@ -127,7 +128,7 @@ impl Parser<'_> {
             _ => functions::find(&name).map(Callee::Function),
         };
         match callee {
-            Some(callee) => Ok(NodeKind::Identifier { name: name.into(), callee }),
+            Some(callee) => Ok(NodeKind::Identifier(callee)),
             None => {
                 let quoted = print::quote(name.as_bytes());
                 Err(self.error(format!("function {} not defined", String::from_utf8_lossy(&quoted))))

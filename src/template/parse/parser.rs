@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::lex::Lexer;
 use super::token::{Token, TokenKind};
-use super::tree::{Definition, Node, NodeId, NodeKind, Parsed, VariableId};
+use super::tree::{Children, Definition, Node, NodeId, NodeKind, Parsed, VariableId};
 use crate::template::error::ParseError;
 use crate::template::limits::StackGuard;
 use crate::template::strconv;
@@ -15,6 +17,9 @@ use crate::value::Str;
 /// stack, which is a gigabyte.
 const MAX_NESTING: usize = 10_000;
 const TOO_DEEP: &str = "max nesting depth exceeded";
+
+/// About as many nodes an action makes, with the text before it.
+const NODES_PER_ACTION: usize = 5;
 
 /// The state of one template while it is parsed. A definition has its own, its own look-ahead included, which is what
 /// the lines of messages come from.
@@ -70,14 +75,18 @@ impl Tree {
 
 /// The parser.
 pub(super) struct Parser<'t> {
+    source: &'t Str,
     pub(super) text: &'t [u8],
     lexer: Lexer<'t>,
     pub(super) tree: Tree,
     nodes: Vec<Node>,
+    children: Vec<u32>,
+    /// The children, so far, of all nodes that are being parsed, outer ones first.
+    pending: Vec<u32>,
     variables: Vec<Str>,
-    variable_ids: HashMap<&'t [u8], VariableId>,
+    variable_ids: HashMap<&'t [u8], VariableId, RandomState>,
     /// Names and plain strings that occurred before: one text each.
-    strings: HashMap<&'t [u8], Str>,
+    strings: HashMap<&'t [u8], Str, RandomState>,
     definitions: Vec<(Str, Definition)>,
     /// Where in `definitions` a name is.
     definition_indices: HashMap<Str, usize>,
@@ -90,7 +99,7 @@ pub(super) struct Parser<'t> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Terminator {
     End,
-    Else { position: usize },
+    Else { position: u32 },
 }
 
 impl Terminator {
@@ -111,15 +120,21 @@ pub(super) enum Item {
 pub(super) type Parse<T> = Result<T, ParseError>;
 
 impl<'t> Parser<'t> {
-    pub(super) fn new(text: &'t [u8]) -> Self {
+    pub(super) fn new(source: &'t Str) -> Self {
+        let text = source.as_bytes();
+        let actions = memchr::memmem::find_iter(text, "{{").count();
+        let nodes = (actions * NODES_PER_ACTION).min(text.len() / 8) + 1;
         let mut parser = Self {
+            source,
             text,
             lexer: Lexer::new(text),
             tree: Tree::new(),
-            nodes: Vec::with_capacity(text.len() / 16),
+            nodes: Vec::with_capacity(nodes),
+            children: Vec::with_capacity(nodes),
+            pending: Vec::new(),
             variables: Vec::new(),
-            variable_ids: HashMap::new(),
-            strings: HashMap::new(),
+            variable_ids: HashMap::default(),
+            strings: HashMap::default(),
             definitions: Vec::new(),
             definition_indices: HashMap::new(),
             nesting: 0,
@@ -131,8 +146,7 @@ impl<'t> Parser<'t> {
 
     /// The whole file.
     pub(super) fn parse(mut self) -> Parse<Parsed> {
-        let position = self.peek().range.start;
-        let mut items = Vec::new();
+        let position = self.peek().start;
         while self.peek().kind != TokenKind::Eof {
             if self.peek().kind == TokenKind::LeftDelimiter {
                 let delimiter = self.next();
@@ -143,15 +157,17 @@ impl<'t> Parser<'t> {
                 self.back_up_to(delimiter);
             }
             match self.text_or_action()? {
-                Item::Node(node) => items.push(node),
+                Item::Node(node) => self.add(node),
                 Item::Terminator(end) => return Err(self.error(format!("unexpected {}", end.describe()))),
             }
         }
-        let root = self.push(position, NodeKind::List(items.into_boxed_slice()));
+        let items = self.children_since(0);
+        let root = self.push(position, NodeKind::List(items));
         let main = Definition { root, is_blank: self.is_blank(root), line: self.line() };
         Ok(Parsed {
-            text: self.text.into(),
+            text: self.source.clone(),
             nodes: self.nodes,
+            children: self.children,
             variables: self.variables,
             main,
             definitions: self.definitions,
@@ -213,14 +229,15 @@ impl<'t> Parser<'t> {
             return Err(self.error(TOO_DEEP.to_owned()));
         }
         self.nesting += 1;
-        let position = self.peek_non_space().range.start;
-        let mut items = Vec::new();
+        let position = self.peek_non_space().start;
+        let mark = self.mark();
         while self.peek_non_space().kind != TokenKind::Eof {
             match self.text_or_action()? {
-                Item::Node(node) => items.push(node),
+                Item::Node(node) => self.add(node),
                 Item::Terminator(end) => {
                     self.nesting -= 1;
-                    let list = self.push(position, NodeKind::List(items.into_boxed_slice()));
+                    let items = self.children_since(mark);
+                    let list = self.push(position, NodeKind::List(items));
                     return Ok((list, end));
                 }
             }
@@ -231,7 +248,7 @@ impl<'t> Parser<'t> {
     fn text_or_action(&mut self) -> Parse<Item> {
         let token = self.next_non_space();
         match token.kind {
-            TokenKind::Text => Ok(Item::Node(self.push(token.range.start, NodeKind::Text(token.range)))),
+            TokenKind::Text => Ok(Item::Node(self.push(token.start, NodeKind::Text(token.range())))),
             TokenKind::LeftDelimiter => {
                 self.tree.action_line = token.line;
                 self.check_depth()?;
@@ -255,18 +272,39 @@ impl<'t> Parser<'t> {
     /// Whether there is nothing but space (`parse/parse.go` IsEmptyTree).
     fn is_blank(&self, id: NodeId) -> bool {
         match &self.nodes[id as usize].kind {
-            NodeKind::List(nodes) => nodes.iter().all(|&node| self.is_blank(node)),
-            NodeKind::Text(range) => {
-                unicode::runes(&self.text[range.clone()]).all(|(_, rune, _)| unicode::is_space(rune))
-            }
+            NodeKind::List(nodes) => self.children(*nodes).iter().all(|&node| self.is_blank(node)),
+            NodeKind::Text(range) => unicode::runes(&self.text[range.start as usize..range.end as usize])
+                .all(|(_, rune, _)| unicode::is_space(rune)),
             _ => false,
         }
     }
 
-    pub(super) fn push(&mut self, position: usize, kind: NodeKind) -> NodeId {
+    pub(super) fn push(&mut self, position: u32, kind: NodeKind) -> NodeId {
         let id = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        self.nodes.push(Node { position: u32::try_from(position).unwrap_or(u32::MAX), kind });
+        self.nodes.push(Node { position, kind });
         id
+    }
+
+    /// Where the children of the node begin that is parsed from here on.
+    pub(super) fn mark(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Adds a child to the innermost node that is being parsed.
+    pub(super) fn add(&mut self, child: u32) {
+        self.pending.push(child);
+    }
+
+    /// The children that were added since the mark; no more can be.
+    pub(super) fn children_since(&mut self, mark: usize) -> Children {
+        let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        let (start, length) = (number(self.children.len()), number(self.pending.len() - mark));
+        self.children.extend(self.pending.drain(mark..));
+        Children { start, length }
+    }
+
+    pub(super) fn children(&self, children: Children) -> &[u32] {
+        &self.children[children.start as usize..][..children.length as usize]
     }
 
     pub(super) fn kind(&self, id: NodeId) -> &NodeKind {
@@ -274,8 +312,8 @@ impl<'t> Parser<'t> {
     }
 
     /// Where a node begins.
-    pub(super) fn position(&self, id: NodeId) -> usize {
-        self.nodes[id as usize].position as usize
+    pub(super) fn position(&self, id: NodeId) -> u32 {
+        self.nodes[id as usize].position
     }
 
     pub(super) fn variable_name(&self, id: VariableId) -> &Str {
@@ -317,7 +355,7 @@ impl<'t> Parser<'t> {
         } else {
             self.tree.tokens[0] = self.lexer.next_token();
         }
-        self.tree.tokens[self.tree.peeked].clone()
+        self.tree.tokens[self.tree.peeked]
     }
 
     pub(super) fn back_up(&mut self) {
@@ -377,14 +415,13 @@ impl<'t> Parser<'t> {
     }
 
     pub(super) fn unexpected(&self, token: &Token, context: &str) -> ParseError {
-        let described = token.describe(self.text);
-        if token.kind != TokenKind::Error {
-            return self.error(format!("unexpected {described} in {context}"));
-        }
+        let Some(message) = self.lexer.message().filter(|_| token.kind == TokenKind::Error) else {
+            return self.error(format!("unexpected {} in {context}", token.describe(self.text)));
+        };
         let start = self.tree.action_line;
-        let has_word = described.ends_with(" action");
+        let has_word = message.ends_with(" action");
         let action = (start != 0 && start != token.line).then_some((start, has_word));
-        ParseError { action, ..self.error(described) }
+        ParseError { action, ..self.error(message.to_owned()) }
     }
 }
 

@@ -1,6 +1,5 @@
 //! What the lexer hands to the parser.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::template::print;
@@ -65,30 +64,43 @@ impl TokenKind {
     }
 }
 
-/// One token: its kind, its place in the text and its line. An error token carries its message.
-#[derive(Clone, Debug)]
+/// One token: its kind, its place in the text and its line. The lexer keeps the message of an error token.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
     pub(super) kind: TokenKind,
-    pub(super) range: Range<usize>,
     pub(super) line: u32,
-    pub(super) error: Option<Cow<'static, str>>,
+    pub(super) start: u32,
+    end: u32,
 }
 
 impl Token {
     /// What a parser holds before it has read anything.
-    pub(super) const NONE: Self = Self { kind: TokenKind::Error, range: 0..0, line: 0, error: None };
+    pub(super) const NONE: Self = Self { kind: TokenKind::Error, line: 0, start: 0, end: 0 };
+
+    /// A token between two places of a text, which is smaller than 4 GiB.
+    pub(super) fn new(kind: TokenKind, start: usize, end: usize, line: u32) -> Self {
+        let place = |position: usize| u32::try_from(position).unwrap_or(u32::MAX);
+        Self { kind, line, start: place(start), end: place(end) }
+    }
+
+    /// Whether there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Its place in the text.
+    pub(super) fn range(&self) -> Range<u32> {
+        self.start..self.end
+    }
 
     /// The token's text.
     pub(super) fn value<'t>(&self, text: &'t [u8]) -> &'t [u8] {
-        text.get(self.range.clone()).unwrap_or_default()
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
     /// How messages name it: keywords in angle brackets, everything else quoted and cut at ten runes.
     pub(super) fn describe(&self, text: &[u8]) -> String {
         let value = self.value(text);
-        if let Some(error) = &self.error {
-            return error.to_string();
-        }
         if self.kind == TokenKind::Eof {
             return "EOF".to_owned();
         }

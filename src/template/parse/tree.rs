@@ -30,8 +30,8 @@ pub(crate) struct Node {
 /// What a node is.
 #[derive(Debug)]
 pub(crate) enum NodeKind {
-    List(Box<[NodeId]>),
-    Text(Range<usize>),
+    List(Children),
+    Text(Range<u32>),
     Action(NodeId),
     If(Branch),
     With(Branch),
@@ -40,8 +40,8 @@ pub(crate) enum NodeKind {
     Continue,
     Template { name: Str, pipe: Option<NodeId> },
     Pipe(Pipe),
-    Command(Box<[NodeId]>),
-    Identifier { name: Box<str>, callee: Callee },
+    Command(Children),
+    Identifier(Callee),
     Variable { id: VariableId, fields: Box<[Str]> },
     Field(Box<[Str]>),
     Chain { node: NodeId, fields: Box<[Str]> },
@@ -49,7 +49,14 @@ pub(crate) enum NodeKind {
     Nil,
     Bool(bool),
     Number(Box<Number>),
-    String { quoted: Range<usize>, text: Str },
+    String { quoted: Range<u32>, text: Str },
+}
+
+/// Some nodes or variables: a part of the file's list of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Children {
+    pub(super) start: u32,
+    pub(super) length: u32,
 }
 
 /// A control structure: what decides, and what is run for it.
@@ -64,8 +71,8 @@ pub(crate) struct Branch {
 #[derive(Debug)]
 pub(crate) struct Pipe {
     pub(crate) is_assignment: bool,
-    pub(crate) variables: Box<[VariableId]>,
-    pub(crate) commands: Box<[NodeId]>,
+    pub(crate) variables: Children,
+    pub(crate) commands: Children,
 }
 
 /// What an identifier calls. `and` and `or` do not evaluate all their arguments, `call` and `len` see more of them than
@@ -79,15 +86,22 @@ pub(crate) enum Callee {
     Function(&'static Function),
 }
 
-impl std::fmt::Debug for Callee {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+impl Callee {
+    /// The name in templates.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
             Self::And => "and",
             Self::Or => "or",
             Self::Call => "call",
             Self::Len => "len",
             Self::Function(function) => function.name,
-        })
+        }
+    }
+}
+
+impl std::fmt::Debug for Callee {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -104,8 +118,9 @@ pub(crate) struct Definition {
 /// One parsed file: immutable, `Send + Sync`, without a name of its own.
 #[derive(Debug)]
 pub struct Parsed {
-    pub(super) text: Box<[u8]>,
+    pub(super) text: Str,
     pub(super) nodes: Vec<Node>,
+    pub(super) children: Vec<u32>,
     pub(super) variables: Vec<Str>,
     pub(super) main: Definition,
     pub(super) definitions: Vec<(Str, Definition)>,
@@ -117,9 +132,14 @@ impl Parsed {
         &self.nodes[id as usize]
     }
 
+    /// The nodes of a list or command, the parts of a pipeline.
+    pub(crate) fn children(&self, children: Children) -> &[u32] {
+        &self.children[children.start as usize..][..children.length as usize]
+    }
+
     /// A text node's bytes.
-    pub(crate) fn text(&self, range: &Range<usize>) -> &[u8] {
-        &self.text[range.clone()]
+    pub(crate) fn text(&self, range: &Range<u32>) -> &[u8] {
+        &self.text.as_bytes()[range.start as usize..range.end as usize]
     }
 
     /// The file's own template.
@@ -139,7 +159,7 @@ impl Parsed {
 
     /// Line and column of a node as error texts count them: lines from 1, columns in bytes from 0.
     pub(crate) fn location(&self, id: NodeId) -> (usize, usize) {
-        let before = &self.text[..self.node(id).position as usize];
+        let before = &self.text.as_bytes()[..self.node(id).position as usize];
         let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
         (line, before.len() - line_start)
@@ -197,7 +217,7 @@ impl<'t> Description<'t> {
     fn open(&mut self, id: NodeId, out: &mut Vec<u8>) {
         let parsed = self.parsed;
         match &parsed.node(id).kind {
-            NodeKind::List(nodes) => self.next(nodes.iter().map(|&node| Piece::Node(node))),
+            NodeKind::List(nodes) => self.next(parsed.children(*nodes).iter().map(|&node| Piece::Node(node))),
             NodeKind::Text(range) => out.extend_from_slice(parsed.text(range)),
             NodeKind::Action(pipe) => self.next([Piece::Text(b"{{"), Piece::Node(*pipe), Piece::Text(b"}}")]),
             NodeKind::If(branch) => self.open_branch(b"{{if ", branch),
@@ -213,10 +233,11 @@ impl<'t> Description<'t> {
             }
             NodeKind::Pipe(pipe) => self.open_pipe(pipe, out),
             NodeKind::Command(words) => {
-                let separated = words.iter().flat_map(|&word| [Piece::Text(b" "), Piece::Operand(word)]);
+                let separated =
+                    parsed.children(*words).iter().flat_map(|&word| [Piece::Text(b" "), Piece::Operand(word)]);
                 self.next(separated.collect::<Vec<_>>().into_iter().skip(1));
             }
-            NodeKind::Identifier { name, .. } => out.extend_from_slice(name.as_bytes()),
+            NodeKind::Identifier(callee) => out.extend_from_slice(callee.name().as_bytes()),
             NodeKind::Variable { id, fields } => {
                 out.extend_from_slice(parsed.variable(*id).as_bytes());
                 self.next([Piece::Fields(fields)]);
@@ -238,14 +259,15 @@ impl<'t> Description<'t> {
     }
 
     fn open_pipe(&mut self, pipe: &Pipe, out: &mut Vec<u8>) {
-        for (index, &variable) in pipe.variables.iter().enumerate() {
+        let (variables, commands) = (self.parsed.children(pipe.variables), self.parsed.children(pipe.commands));
+        for (index, &variable) in variables.iter().enumerate() {
             out.extend_from_slice(if index > 0 { b", " } else { b"" });
             out.extend_from_slice(self.parsed.variable(variable).as_bytes());
         }
-        if !pipe.variables.is_empty() {
+        if !variables.is_empty() {
             out.extend_from_slice(if pipe.is_assignment { b" = " } else { b" := " });
         }
-        let separated = pipe.commands.iter().flat_map(|&command| [Piece::Text(b" | "), Piece::Node(command)]);
+        let separated = commands.iter().flat_map(|&command| [Piece::Text(b" | "), Piece::Node(command)]);
         self.next(separated.collect::<Vec<_>>().into_iter().skip(1));
     }
 }

@@ -1,0 +1,160 @@
+//! The figures as tables: on standard output, and between the marks of `docs/performance.md`.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use super::command::Cost;
+use super::corpus::Pair;
+use super::memory::{Memory, Soak};
+use super::subject::Mean;
+use super::support::manifests::project;
+use super::support::reference::{replace, table};
+
+const PAGE: &str = "docs/performance.md";
+
+/// The text that is made, section by section.
+#[derive(Default)]
+pub struct Report {
+    text: String,
+}
+
+impl Report {
+    /// The machine and how the figures were taken.
+    pub fn conditions(&mut self, charts: &str) {
+        let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model =
+            cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let memory = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB"));
+        let memory = memory.and_then(|number| number.parse::<f64>().ok()).unwrap_or_default() / f64::from(1 << 20);
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split(' ').next().unwrap_or_default();
+        self.add(&format!(
+            "Taken by `make bench-render` on {cores} cores of {} with {memory:.0} GiB, load {load} at the end. {charts}",
+            model.unwrap_or("an unknown processor"),
+        ));
+    }
+
+    /// One render of each chart, ours and Helm's.
+    pub fn renders(&mut self, title: &str, bar: f64, rows: &[(String, Mean, Mean)]) {
+        let rows = rows.iter().map(|(name, ours, helm)| {
+            let ratio = helm.seconds() / ours.seconds();
+            vec![name.clone(), milliseconds(ours.seconds()), milliseconds(helm.seconds()), judged(ratio, bar)]
+        });
+        let head = ["Chart", "Coxswain, ms", "Helm, ms", &format!("Times less, at least {bar}")];
+        self.section(title, &table(&head, rows));
+    }
+
+    /// Every chart with its values, ours and Helm's.
+    pub fn corpus(&mut self, title: &str, bar: f64, pairs: &[Pair]) {
+        let without: Vec<&Pair> = pairs.iter().filter(|pair| !pair.makes_keys).collect();
+        let with: Vec<&Pair> = pairs.iter().filter(|pair| pair.makes_keys).collect();
+        let all: Vec<&Pair> = pairs.iter().collect();
+        let row = |name: &str, pairs: &[&Pair]| {
+            let sum = |seconds: fn(&Pair) -> f64| pairs.iter().map(|pair| seconds(pair)).sum::<f64>();
+            let (ours, helm) = (sum(|pair| pair.ours.seconds()), sum(|pair| pair.helm.seconds()));
+            let mut ratios: Vec<f64> = pairs.iter().map(|pair| pair.ratio()).collect();
+            ratios.sort_by(f64::total_cmp);
+            let at = |share: f64| ratios.get((ratios.len() as f64 * share) as usize).copied().unwrap_or_default();
+            let enough = ratios.iter().filter(|ratio| **ratio >= bar).count();
+            vec![
+                name.to_owned(),
+                pairs.len().to_string(),
+                milliseconds(ours),
+                milliseconds(helm),
+                judged(helm / ours, bar),
+                format!("{:.1}", at(0.5)),
+                format!("{:.1}", at(0.05)),
+                format!("{:.1} %", 100.0 * enough as f64 / pairs.len().max(1) as f64),
+            ]
+        };
+        let rows = [
+            row("all", &all),
+            row("that make no keys or password digests", &without),
+            row("that can make them", &with),
+        ];
+        let head = [
+            "Charts with their values",
+            "Cases",
+            "Coxswain, ms",
+            "Helm, ms",
+            &format!("Times less, at least {bar}"),
+            "Median",
+            "Of 95 % more than",
+            &format!("At least {bar}"),
+        ];
+        self.section(title, &table(&head, rows));
+    }
+
+    /// The two commands.
+    pub fn commands(&mut self, title: &str, bar: f64, rows: &[(String, Cost, Cost)]) {
+        let rows = rows.iter().map(|(name, ours, helm)| {
+            vec![
+                name.clone(),
+                milliseconds(ours.wall),
+                milliseconds(helm.wall),
+                judged(helm.wall / ours.wall, bar),
+                milliseconds(ours.cpu),
+                milliseconds(helm.cpu),
+                judged(helm.cpu / ours.cpu, bar),
+            ]
+        });
+        let faster = format!("Times faster, at least {bar}");
+        let head =
+            ["Chart", "Coxswain, ms", "Helm, ms", &faster, "Coxswain, ms of CPU", "Helm, ms of CPU", "Times less"];
+        self.section(title, &table(&head, rows));
+    }
+
+    /// What charts hold and renders add.
+    pub fn memory(&mut self, title: &str, rows: &[(String, Memory)], soak: &Soak) {
+        let head = ["Chart", "Parsed chart, MiB", "A render adds at most, MiB"];
+        let rows = rows.iter().map(|(name, memory)| vec![name.clone(), mebibytes(memory.warm), mebibytes(memory.peak)]);
+        let growth = soak.late as f64 / soak.early as f64 * 100.0 - 100.0;
+        let soak = format!(
+            "\n{} renders of {} charts by turns: {} MiB resident after a tenth of them, {} after half, {} at the end \
+             ({growth:+.1} %).\n",
+            soak.renders,
+            soak.charts,
+            mebibytes(soak.early),
+            mebibytes(soak.middle),
+            mebibytes(soak.late),
+        );
+        self.section(title, &(table(&head, rows) + &soak));
+    }
+
+    /// Writes the figures into the page.
+    ///
+    /// # Errors
+    /// When the page cannot be written or has no marks.
+    pub fn write(self) -> Result<()> {
+        let path = project(PAGE);
+        let page = fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
+        let page = replace(&page, "render", &self.text).with_context(|| format!("{PAGE} has no marks `render`"))?;
+        fs::write(&path, page).with_context(|| format!("cannot write {PAGE}"))
+    }
+
+    fn section(&mut self, title: &str, text: &str) {
+        self.add(&format!("\n### {title}\n\n{}", text.trim_end()));
+    }
+
+    fn add(&mut self, text: &str) {
+        println!("{text}");
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+}
+
+fn milliseconds(seconds: f64) -> String {
+    format!("{:.*}", if seconds < 0.01 { 3 } else { 1 }, seconds * 1000.0)
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / f64::from(1 << 20))
+}
+
+/// The ratio, and whether it misses the bar.
+fn judged(ratio: f64, bar: f64) -> String {
+    if ratio < bar { format!("**{ratio:.1}, missed**") } else { format!("{ratio:.1}") }
+}
