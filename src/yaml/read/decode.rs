@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use super::super::error::ParseError;
 use super::super::{MAX_DEPTH, binary};
 use super::compose::{Document, NodeId, NodeKind, compose};
+use super::outline;
 use super::resolve::{Resolved, resolve};
 use super::skim;
 use super::tree::Tree;
@@ -39,6 +40,18 @@ pub fn value(text: &str) -> Result<Value, ParseError> {
 /// Reads some members of the first document's map. A member that is not wanted is left out where it is
 /// [harmless](skim::is_harmless): it could not cause an error.
 pub fn members(text: &str, wanted: &[&str]) -> Result<Json, ParseError> {
+    if let Some(kept) = outline::wanted_members(text, wanted) {
+        if kept.is_empty() {
+            return Ok(Json::Object(serde_json::Map::new()));
+        }
+        if let Ok(members) = composed_members(&kept, wanted) {
+            return Ok(members);
+        }
+    }
+    composed_members(text, wanted)
+}
+
+fn composed_members(text: &str, wanted: &[&str]) -> Result<Json, ParseError> {
     let mut document = compose(text).map_err(ParseError::Yaml)?;
     skim::drop_members(&mut document, wanted);
     let tree = Decoder::new(&document, Duplicates::LastWins).root().map_err(ParseError::Yaml)?;

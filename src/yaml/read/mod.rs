@@ -6,6 +6,7 @@ mod characters;
 mod compose;
 pub mod decode;
 mod failure;
+mod outline;
 mod plain;
 mod properties;
 mod quoted;
