@@ -173,6 +173,26 @@ impl Cluster {
         Ok(())
     }
 
+    /// Why a run that is recorded as failed did, as far as its objects still tell.
+    pub async fn recall_failure(&self, run: HookRun<'_>) -> HookError {
+        let path = run.hook.path.clone();
+        let objects = match self.hook_objects(run.hook, run.namespace).await {
+            Ok(objects) => objects,
+            Err(error) => return error,
+        };
+        for object in objects {
+            if let Ok(Some(live)) = self.running(&object, run).await
+                && let Progress::Failed(reason) = progress(&object.key.kind, &live)
+            {
+                let log = self.log_tail(&object).await;
+                return HookError::Failed { path, object: object.key, reason, log };
+            }
+        }
+        let (kind, name) = (run.hook.kind.clone(), run.hook.name.clone());
+        let object = ObjectKey { group: String::new(), kind, namespace: run.namespace.to_owned(), name };
+        HookError::Failed { path, object, reason: "it failed, and its object is gone".to_owned(), log: Vec::new() }
+    }
+
     /// Deletes the objects of those hooks that the policy applies to, and waits until they are gone.
     ///
     /// # Errors

@@ -1,12 +1,13 @@
 //! The one place through which calls to the API server go: bounded in time, repeated where that is safe.
 //!
 //! Reads, server-side applies, replaces with a resource version and deletions may be repeated after any passing
-//! trouble. A create may have happened although its answer was lost, so it is repeated only when the server says that
+//! trouble, an internal error (500) included. A create may have happened although its answer was lost, so it is repeated only when the server says that
 //! it did not take the request (429, 503 before handling); the caller meets a second attempt as "already exists".
 
 use std::time::Duration;
 
 use http::Method;
+use http::header::CONTENT_TYPE;
 use kube::core::ApiResource;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -24,6 +25,9 @@ const CALL: Duration = Duration::from_secs(90);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause that the server's own wish or the doubling can give.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// The longest pause after an internal error.
+const OWN_ERROR: Duration = Duration::from_secs(2);
 
 impl Cluster {
     /// Sends a request and decodes the reply.
@@ -43,7 +47,9 @@ impl Cluster {
                 Err(error) => error,
             };
             let wait = error.retry_after().unwrap_or(pause).min(LONGEST_PAUSE);
-            if !may_repeat(request.method(), &error) || Instant::now() + wait >= deadline {
+            // An error of the server's own passes soon or is there to stay.
+            let lasts = matches!(error, ApiError::Server { .. }) && wait > OWN_ERROR;
+            if lasts || !may_repeat(&request, &error) || Instant::now() + wait >= deadline {
                 return Err(error);
             }
             sleep(wait).await;
@@ -80,13 +86,25 @@ pub(super) fn core_kind(kind: &str, plural: &str, namespaced: bool) -> Kind {
 }
 
 /// Whether a request that failed this way may be sent again.
-fn may_repeat(method: &Method, error: &ApiError) -> bool {
+fn may_repeat(request: &http::Request<Vec<u8>>, error: &ApiError) -> bool {
     match error {
         ApiError::Busy { taken: false, .. } | ApiError::Transport { sent: false, .. } => true,
         ApiError::Quota { racing: true, .. } => true,
-        ApiError::Busy { .. } | ApiError::Timeout { .. } | ApiError::Transport { .. } => *method != Method::POST,
+        ApiError::Busy { .. } | ApiError::Timeout { .. } | ApiError::Transport { .. } => !is_create(request),
+        ApiError::Server { code: 500.., .. } => !is_create(request),
+        // Two writers met; an apply says what it wants whatever the other wrote.
+        ApiError::Conflict { .. } => is_apply(request),
         _ => false,
     }
+}
+
+fn is_create(request: &http::Request<Vec<u8>>) -> bool {
+    *request.method() == Method::POST
+}
+
+fn is_apply(request: &http::Request<Vec<u8>>) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|content_type| content_type.starts_with("application/apply-patch"))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use kube::Client;
-use kube::api::PostParams;
+use kube::api::{PatchParams, PostParams};
 use kube::client::Body;
 use serde_json::json;
 use tower_service::Service;
@@ -86,6 +86,20 @@ async fn a_create_whose_outcome_is_unknown_is_not_repeated_and_a_read_is() {
     let read: Result<Json, ApiError> = cluster.call(get(&cluster)).await;
     assert!(read.is_ok(), "{read:?}");
     assert_eq!(script.requests(), 3);
+}
+
+#[tokio::test]
+async fn an_apply_is_repeated_after_an_error_of_the_server_and_when_two_writers_met() {
+    let script = Script::new(&[500, 409]);
+    let cluster = script.cluster();
+    let parameters = PatchParams::apply("helm");
+    let collection = cluster.collection(&core_kind("ConfigMap", "configmaps", true), "shop");
+    let applied: Result<Json, ApiError> = cluster.call(collection.apply("x", &parameters, &json!({}))).await;
+    assert!(applied.is_ok(), "{applied:?}");
+    assert_eq!(script.requests(), 3);
+    let script = Script::new(&[500]);
+    let created: Result<Json, ApiError> = script.cluster().call(create(&script.cluster())).await;
+    assert!(matches!(created, Err(ApiError::Server { code: 500, .. })), "{created:?}");
 }
 
 #[tokio::test]

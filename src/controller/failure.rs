@@ -23,12 +23,16 @@ pub struct Failure {
     pub message: String,
     /// Whether it is tried again by itself.
     pub retries: bool,
+    /// The last lines that a failed hook wrote, on one line; nobody knows what is in them, so they are not recorded.
+    pub log: Option<String>,
 }
 
 /// The longest pause after a failure that somebody cures without anything being seen of it.
 const UNSEEN_CURE: Duration = Duration::from_secs(60);
 /// The longest message; the API server refuses conditions of more than 32 KiB, and nobody reads that much.
 const LONGEST: usize = 2_000;
+/// The longest end of a log beside it.
+const LONGEST_LOG: usize = 1_500;
 
 impl Failure {
     /// A failure with this reason; line breaks become spaces and an overlong text is cut.
@@ -39,14 +43,34 @@ impl Failure {
             message.truncate(end);
             message.push('…');
         }
-        Self { reason, message, retries: true }
+        Self { reason, message, retries: true, log: None }
+    }
+
+    /// The same with the last lines of a log; of a long log the end is kept.
+    #[must_use]
+    pub fn with_log(self, lines: &[String]) -> Self {
+        let lines: Vec<String> = lines.iter().map(|line| one_line(line)).filter(|line| !line.is_empty()).collect();
+        let mut log = lines.join(" | ");
+        if log.len() > LONGEST_LOG {
+            let begin = (log.len() - LONGEST_LOG..=log.len()).find(|&index| log.is_char_boundary(index));
+            log = format!("…{}", &log[begin.unwrap_or(log.len())..]);
+        }
+        Self { log: Some(log).filter(|log| !log.is_empty()), ..self }
+    }
+
+    /// The message, with the end of the log where there is one.
+    pub fn told(&self) -> String {
+        match &self.log {
+            Some(log) => format!("{}; its log ends: {log}", self.message),
+            None => self.message.clone(),
+        }
     }
 
     /// The same, left as it is until what was wanted changes.
     #[must_use]
     pub fn given_up(self) -> Self {
         let message = format!("{}; not tried again until the chart, the values or the spec change", self.message);
-        Self { retries: false, ..Self::new(self.reason, message) }
+        Self { retries: false, log: self.log, ..Self::new(self.reason, message) }
     }
 
     /// The longest that the next attempt waits. Most cures are seen (the request, its sources, its repository, a
@@ -151,7 +175,7 @@ impl From<HookError> for Failure {
             HookError::Api { error, .. } => reason_of(&error.error),
             HookError::Manifest { .. } | HookError::Failed { .. } => Reason::HookFailed,
         };
-        Self::new(reason, error.to_string())
+        Self::new(reason, error.to_string()).with_log(error.log())
     }
 }
 
@@ -278,6 +302,16 @@ mod tests {
         for (violation, expected) in table {
             assert_eq!(without_values(violation), expected);
         }
+    }
+
+    #[test]
+    fn of_a_log_the_end_is_told() {
+        let failure = Failure::new(Reason::HookFailed, "it failed");
+        assert_eq!(failure.told(), "it failed");
+        let lines = [" starting\t now".to_owned(), String::new(), "no such table".to_owned()];
+        assert_eq!(failure.clone().with_log(&lines).told(), "it failed; its log ends: starting now | no such table");
+        let long = failure.with_log(&["é".repeat(2_000), "the end".to_owned()]).told();
+        assert!(long.ends_with("é | the end") && long.len() < 1_600, "{long}");
     }
 
     #[test]

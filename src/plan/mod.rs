@@ -255,6 +255,12 @@ impl Situation {
         self.revisions.iter().rev().find(|recorded| recorded.status == Status::Deployed)
     }
 
+    /// The newest revision of the wanted inputs that failed.
+    pub fn failed(&self) -> Option<&Recorded> {
+        let of_inputs = |recorded: &&Recorded| recorded.status == Status::Failed && recorded.inputs == self.inputs;
+        self.revisions.iter().rev().find(of_inputs)
+    }
+
     /// Whether what is deployed stands in for wanted inputs that failed.
     pub fn is_rolled_back_after_failure(&self) -> bool {
         let (Some(last), Some(inputs)) = (self.revisions.last(), &self.inputs) else { return false };

@@ -16,6 +16,7 @@ mod cluster;
 mod conformance;
 mod definitions;
 mod documents;
+mod faults;
 mod hooks;
 mod hostile;
 mod installed;

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::support::folder::Folder;
+use crate::support::proxy::Proxy;
 use crate::support::{ChartServer, ControlPlane, Operator, Options, charts, command, wait};
 
 /// How long anything may take that is not timed.
@@ -39,13 +40,42 @@ pub fn world() -> &'static World {
 impl World {
     /// A world of one's own, to kill the operator in or to count its requests.
     pub fn start() -> Result<Self> {
+        let world = Self::start_idle()?;
+        world.start_operator()?;
+        Ok(world)
+    }
+
+    /// A world of one's own whose operator reaches the API server through a proxy.
+    pub fn start_proxied() -> Result<(Self, Proxy)> {
+        let mut world = Self::start_idle()?;
+        let proxy = world.proxy()?;
+        world.rights = proxy.kubeconfig(&world.rights)?;
+        world.start_operator()?;
+        Ok((world, proxy))
+    }
+
+    /// A proxy to the control plane.
+    pub fn proxy(&self) -> Result<Proxy> {
+        Proxy::start(&self.rights)
+    }
+
+    /// Starts a replica that stands for the lease through a proxy, and waits until it is ready.
+    pub fn start_replica(&self, proxy: &Proxy, name: &str) -> Result<Operator> {
+        Operator::start(&self.cluster, &proxy.kubeconfig(&self.rights)?, &[&format!("--identity={name}")])
+    }
+
+    /// The same without waiting.
+    pub fn spawn_replica(&self, proxy: &Proxy, name: &str) -> Result<Operator> {
+        Operator::spawn(&self.cluster, &proxy.kubeconfig(&self.rights)?, &[&format!("--identity={name}")])
+    }
+
+    /// A world of one's own with no operator running.
+    pub fn start_idle() -> Result<Self> {
         let cluster = ControlPlane::start(Options::default())?;
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/install.yaml");
         command::output(cluster.kubectl().args(["apply", "--server-side", "-f"]).arg(manifest))?;
         let rights = cluster.service_account_kubeconfig("captain-system", "coxswain")?;
-        let world = Self { operator: Mutex::new(None), cluster, rights };
-        world.start_operator()?;
-        Ok(world)
+        Ok(Self { operator: Mutex::new(None), cluster, rights })
     }
 
     /// Starts the operator, after it was killed.

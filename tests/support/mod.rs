@@ -13,6 +13,7 @@ pub mod folder;
 pub mod http;
 pub mod manifests;
 pub mod operator;
+pub mod proxy;
 pub mod reference;
 pub mod wait;
 

@@ -23,10 +23,11 @@ pub async fn run(cluster: &Cluster, journal: &mut Journal<'_>, event: Event, dea
     }
     let Some(since) = journal.enter(event) else { return Ok(()) };
     for (done, &place) in places.iter().enumerate() {
-        let token = match journal.record.hooks[place].progress(since) {
+        let progress = journal.record.hooks[place].progress(since);
+        let token = match progress {
             Progress::Succeeded => continue,
-            Progress::Running => journal.hook_token(place),
-            Progress::Waiting | Progress::Failed => journal.start_hook(place).await?,
+            Progress::Running | Progress::Failed => journal.hook_token(place),
+            Progress::Waiting => journal.start_hook(place).await?,
         };
         let run = HookRun {
             hook: &journal.record.hooks[place],
@@ -34,7 +35,12 @@ pub async fn run(cluster: &Cluster, journal: &mut Journal<'_>, event: Event, dea
             token: &token,
             timeout: deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1)),
         };
-        if let Err(error) = cluster.run_hook(run).await {
+        // One that is known to have failed ends the operation; its objects may be gone, and those it needs.
+        let result = match progress {
+            Progress::Failed => Err(cluster.recall_failure(run).await),
+            _ => cluster.run_hook(run).await,
+        };
+        if let Err(error) = result {
             journal.finish_hook(place, Phase::Failed).await?;
             delete(cluster, journal, &[place], DeletePolicy::HookFailed).await?;
             delete(cluster, journal, &places[..done], DeletePolicy::HookSucceeded).await?;

@@ -30,7 +30,7 @@ use tokio::time::Instant;
 pub use inputs::{Basis, Inputs};
 
 use self::deletion::Uninstallation;
-use self::deploy::Deployment;
+use self::deploy::{Deployment, Outcome};
 use self::report::Report;
 use self::status::{Deployed, Standing};
 use crate::api::helm_request::{FailureStrategy, HelmRequestSpec, Phase};
@@ -39,6 +39,7 @@ use crate::cluster::Cluster;
 use crate::cluster::notes::Notes;
 use crate::cluster::records::{ReleaseKey, RevisionMeta};
 use crate::controller::context::{Context, owner};
+use crate::controller::events::EventType;
 use crate::controller::failure::Failure;
 use crate::plan::{self, Cause, Digest, Objects, OnFailure, Recorded, Situation, Step};
 use crate::release::Status;
@@ -219,12 +220,19 @@ impl Reconciliation<'_> {
             _ => return Ok(None),
         };
         match outcome {
-            Ok(outcome) => {
-                self.remember(outcome.record.version);
-                report.deployed(&outcome, inputs).await
-            }
+            Ok(outcome) => self.tell(&outcome, inputs).await,
             Err(failure) => self.after_failure(failure, inputs).await,
         }
+    }
+
+    /// Tells of a deployed revision what it is: what is wanted, or what was put back because that failed.
+    async fn tell(&self, outcome: &Outcome, inputs: &Inputs) -> Result<Option<Duration>, Failure> {
+        self.remember(outcome.record.version);
+        let situation = self.situation(Some(inputs.digest.clone())).await?;
+        let failed = situation.failed().filter(|_| situation.is_rolled_back_after_failure());
+        let Some(failed) = failed else { return self.report().deployed(outcome, inputs).await };
+        let failure = self.recorded_failure(inputs, failed.revision).await?;
+        self.report().rolled_back(outcome, inputs, &failure, outcome.record.info.rollback_revision).await
     }
 
     /// Takes at once what the request wants done about a failed operation. Where that is to try again, the failure is
@@ -232,14 +240,26 @@ impl Reconciliation<'_> {
     async fn after_failure(&self, failure: Failure, inputs: &Inputs) -> Result<Option<Duration>, Failure> {
         let situation = self.situation(Some(inputs.digest.clone())).await?;
         match plan::decide(&situation) {
-            Step::Rollback { to, cause: cause @ Cause::Failure(_) } => self.roll_back(inputs, to, cause).await,
-            Step::Uninstall { revision } => self.uninstall(inputs, revision).await,
+            Step::Rollback { to, cause: cause @ Cause::Failure(_) } => {
+                self.tell_failure(&failure).await;
+                self.roll_back(inputs, to, cause).await
+            }
+            Step::Uninstall { revision } => {
+                self.tell_failure(&failure).await;
+                self.uninstall(inputs, revision).await
+            }
             Step::GiveUp { revision } => {
                 let told = self.recorded_failure(inputs, revision).await?;
-                Err(Failure { reason: failure.reason, ..told }.given_up())
+                Err(Failure { reason: failure.reason, log: failure.log, ..told }.given_up())
             }
             _ => Err(failure),
         }
+    }
+
+    /// Tells of a failure that something is done about at once.
+    async fn tell_failure(&self, failure: &Failure) {
+        let note = format!("{}: {}", failure.reason, failure.told());
+        self.report().event(EventType::Warning, "FailedSync", "Deploy", &note).await;
     }
 
     /// Makes an earlier revision live again.
@@ -258,11 +278,7 @@ impl Reconciliation<'_> {
             }
             (outcome, _) => outcome?,
         };
-        self.remember(outcome.record.version);
-        match failed {
-            None => self.report().deployed(&outcome, inputs).await,
-            Some(failed) => self.report().rolled_back(&outcome, inputs, &failed, to).await,
-        }
+        self.tell(&outcome, inputs).await
     }
 
     /// Removes what a failed first install left, so that the next attempt begins anew.

@@ -109,7 +109,7 @@ impl<'a> Report<'a> {
 
     /// Tells how the chart's tests ended.
     pub async fn tested(&self, revision: i64, tested: Tested, failure: Option<&Failure>) {
-        let told = failure.map(|failure| failure.message.clone());
+        let told = failure.map(Failure::told);
         self.context.with_memory(self.request, |memory| memory.test_failure.clone_from(&told));
         match (tested, told) {
             (Tested::None, _) => {}
@@ -167,7 +167,7 @@ impl<'a> Report<'a> {
         if !told_before {
             let deleting = self.request.metadata.deletion_timestamp.is_some();
             let (reason, action) = if deleting { ("FailedDelete", "Delete") } else { ("FailedSync", "Deploy") };
-            let note = format!("{}: {}", failure.reason, failure.message);
+            let note = format!("{}: {}", failure.reason, failure.told());
             self.event(EventType::Warning, reason, action, &note).await;
         }
     }

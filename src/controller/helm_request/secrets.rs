@@ -61,7 +61,8 @@ impl Secrets {
 
     /// A failure whose message is without the secrets.
     pub fn concealed(&self, failure: Failure) -> Failure {
-        Failure::new(failure.reason, self.conceal(&failure.message))
+        let log = failure.log.as_deref().map(|log| self.conceal(log));
+        Failure { log, retries: failure.retries, ..Failure::new(failure.reason, self.conceal(&failure.message)) }
     }
 }
 

@@ -145,8 +145,8 @@ impl Conditions<'_> {
 
     fn failed(&mut self, failure: &Failure, retry: Option<Duration>) {
         let next = match retry {
-            Some(pause) => format!("{}; next attempt in {}", failure.message, rounded(pause)),
-            None => failure.message.clone(),
+            Some(pause) => format!("{}; next attempt in {}", failure.told(), rounded(pause)),
+            None => failure.told(),
         };
         self.set(ConditionType::Ready, ConditionStatus::False, failure.reason, &next);
         self.set(ConditionType::Released, ConditionStatus::False, failure.reason, &failure.message);

@@ -1,0 +1,301 @@
+//! The operator stopped at every write of every operation, and an API server that fails: what comes out is what an
+//! undisturbed run makes, and no hook runs twice.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::support::proxy::{Fault, Proxy, Seen};
+use crate::support::wait;
+use crate::world::{Place, World, condition};
+
+/// How long an operation may take that is stopped again and again.
+const LIMIT: Duration = Duration::from_secs(180);
+/// How many writes an operation has at most; a point beyond the last is an undisturbed run.
+const WRITES: usize = 18;
+
+/// Where an operation is stopped: at its n-th write, before the API server has it or before the answer comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Point {
+    write: usize,
+    fault: Fault,
+}
+
+/// One life with its place and the write at which each of its operations is stopped.
+struct Life<'a> {
+    place: Place<'a>,
+    write: usize,
+}
+
+impl Life<'_> {
+    /// The point of an operation; two operations that follow each other are stopped on either side of the write.
+    fn point(&self, operation: usize) -> Point {
+        let faults = [Fault::LoseRequest, Fault::LoseAnswer];
+        Point { write: self.write, fault: faults[(self.write + operation) % faults.len()] }
+    }
+}
+
+/// Arms the proxy: in each namespace, the write at its point is lost and the test is told.
+fn arm(proxy: &Proxy, lives: &[Life<'_>], operation: usize) -> (Receiver<String>, Arc<AtomicUsize>) {
+    let points: BTreeMap<String, Point> =
+        lives.iter().map(|life| (life.place.namespace.clone(), life.point(operation))).collect();
+    let counts: Mutex<BTreeMap<String, usize>> = Mutex::default();
+    let (tell, told) = channel();
+    let most = Arc::new(AtomicUsize::new(0));
+    let seen_most = Arc::clone(&most);
+    proxy.judge(move |seen: &Seen| {
+        let point = points.get(seen.namespace()).filter(|_| seen.writes())?;
+        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(seen.namespace().to_owned()).or_default();
+        *count += 1;
+        seen_most.fetch_max(*count, Ordering::Relaxed);
+        (*count == point.write).then(|| {
+            let _ = tell.send(seen.namespace().to_owned());
+            point.fault
+        })
+    });
+    (told, most)
+}
+
+/// Lets an operation run in every life at once, killing the operator at each point, until all have ended as they must.
+fn run(
+    world: &World,
+    proxy: &Proxy,
+    lives: &[Life<'_>],
+    operation: usize,
+    begin: impl Fn(&Place<'_>) -> Result<()>,
+    ended: impl Fn(&Life<'_>, &Cluster) -> Result<()>,
+) -> Result<()> {
+    let (told, most) = arm(proxy, lives, operation);
+    for life in lives {
+        begin(&life.place)?;
+    }
+    let (mut kills, mut stopped) = (0, 0);
+    let waited = wait::until(LIMIT, "every operation to end", || {
+        if told.try_recv().is_ok() {
+            // What is at its point at the same time is stopped by the same kill.
+            sleep(Duration::from_millis(100));
+            stopped += 1 + told.try_iter().count();
+            kills += 1;
+            world.kill_operator();
+            world.start_operator()?;
+            return Ok(None);
+        }
+        let cluster = Cluster::read(world)?;
+        Ok(lives.iter().all(|life| ended(life, &cluster).is_ok()).then_some(()))
+    });
+    if waited.is_err() {
+        let cluster = Cluster::read(world)?;
+        for life in lives {
+            ended(life, &cluster)
+                .with_context(|| format!("stopped at {:?}, after {kills} kills", life.point(operation)))?;
+        }
+    }
+    let (most, lives) = (most.load(Ordering::Relaxed), lives.len());
+    ensure!(stopped * 2 > lives, "of {lives} lives only {stopped} were stopped; they had up to {most} writes");
+    Ok(())
+}
+
+/// Requests and release records of all namespaces.
+struct Cluster {
+    requests: BTreeMap<String, Value>,
+    revisions: BTreeMap<String, Vec<String>>,
+}
+
+impl Cluster {
+    fn read(world: &World) -> Result<Self> {
+        let list = |arguments: &[&str]| -> Result<Vec<Value>> {
+            let mut kubectl = world.cluster.kubectl();
+            kubectl.args(["get", "-A", "-o", "json"]).args(arguments);
+            let list: Value = serde_json::from_str(&crate::support::command::output(&mut kubectl)?)?;
+            Ok(list["items"].as_array().cloned().unwrap_or_default())
+        };
+        let namespace = |object: &Value| object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
+        let requests = list(&["helmrequests"])?;
+        let mut revisions: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
+        for record in list(&["secrets", "-l", "owner=helm"])? {
+            let label = |name: &str| record["metadata"]["labels"][name].as_str().unwrap_or_default().to_owned();
+            let entry = (label("version").parse().unwrap_or(0), label("status"));
+            revisions.entry(namespace(&record)).or_default().push(entry);
+        }
+        let sorted = revisions.into_iter().map(|(namespace, mut entries)| {
+            entries.sort();
+            (namespace, entries.into_iter().map(|(_, status)| status).collect())
+        });
+        Ok(Self {
+            requests: requests.into_iter().map(|request| (namespace(&request), request)).collect(),
+            revisions: sorted.collect(),
+        })
+    }
+
+    /// The request of a life stands like this for its present generation, and its revisions have these statuses.
+    fn shows(&self, life: &Life<'_>, phase: &str, revisions: &[&str]) -> Result<()> {
+        let request = self.requests.get(&life.place.namespace).context("no request")?;
+        let found = self.revisions.get(&life.place.namespace).cloned().unwrap_or_default();
+        ensure!(found == revisions, "revisions are {found:?}; {request}");
+        ensure!(request["status"]["observedGeneration"] == request["metadata"]["generation"], "not seen: {request}");
+        let ready = condition(request, "Ready").map(|ready| ready["status"] == "True").unwrap_or_default();
+        ensure!(request["status"]["phase"] == phase && ready == (phase == "Synced"), "{request}");
+        Ok(())
+    }
+}
+
+fn change(place: &Place<'_>, spec: &Value) -> Result<()> {
+    let patch = json!({"spec": spec}).to_string();
+    place.kubectl(&["patch", "helmrequest", "web", "--type", "merge", "-p", &patch]).map(drop)
+}
+
+#[tokio::test]
+async fn whatever_write_the_operator_is_stopped_at_the_end_is_that_of_an_undisturbed_run() -> Result<()> {
+    let (world, proxy) = World::start_proxied()?;
+    let mut lives = Vec::new();
+    for write in 1..=WRITES {
+        lives.push(Life { place: world.place("stopped", &["hooks"]).await?, write });
+    }
+    let ran = |life: &Life<'_>, job: &str, times: usize| {
+        let jobs = proxy.jobs(&life.place.namespace, job);
+        ensure!(jobs == times, "{job} ran {jobs} times instead of {times}, stopped at write {}", life.write);
+        Ok(())
+    };
+    let install = |place: &Place<'_>| place.apply(&place.request("web", json!({"chart": "charts/hooks"})));
+    run(&world, &proxy, &lives, 0, install, |life, cluster| cluster.shows(life, "Synced", &["deployed"]))?;
+    lives.iter().try_for_each(|life| ran(life, "web-before", 1).and(ran(life, "web-after", 1)))?;
+
+    let upgrade = |place: &Place<'_>| change(place, &json!({"values": {"runFor": "1s"}}));
+    run(&world, &proxy, &lives, 1, upgrade, |life, cluster| {
+        cluster.shows(life, "Synced", &["superseded", "deployed"])
+    })?;
+    lives.iter().try_for_each(|life| ran(life, "web-before", 2))?;
+
+    let back = |place: &Place<'_>| change(place, &json!({"rollbackTo": 1}));
+    let expected = ["superseded", "superseded", "deployed"];
+    run(&world, &proxy, &lives, 2, back, |life, cluster| cluster.shows(life, "Synced", &expected))?;
+    lives.iter().try_for_each(|life| ran(life, "web-before", 3))?;
+
+    let fail = json!({"rollbackTo": null, "values": {"failBefore": true}, "onFailure": {"strategy": "Rollback"}});
+    let expected = ["superseded", "superseded", "superseded", "failed", "deployed"];
+    run(
+        &world,
+        &proxy,
+        &lives,
+        3,
+        |place| change(place, &fail),
+        |life, cluster| cluster.shows(life, "Failed", &expected),
+    )?;
+    lives.iter().try_for_each(|life| ran(life, "web-before", 5))?;
+
+    let remove = |place: &Place<'_>| place.kubectl(&["delete", "helmrequest", "web", "--wait=false"]).map(drop);
+    run(&world, &proxy, &lives, 4, remove, |life, cluster| {
+        let left = cluster.requests.get(&life.place.namespace);
+        let records = cluster.revisions.get(&life.place.namespace);
+        ensure!(left.is_none() && records.is_none(), "{left:?} with {records:?} is left");
+        Ok(())
+    })?;
+    for life in &lives {
+        ran(life, "web-leave", 1)?;
+        for (kind, name) in [("configmap", "web"), ("serviceaccount", "web-jobs")] {
+            ensure!(life.place.get(kind, name)?.is_none(), "{kind} {name} is left, stopped at write {}", life.write);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_api_server_that_refuses_and_cuts_off_only_takes_time() -> Result<()> {
+    let (world, proxy) = World::start_proxied()?;
+    let mut places = Vec::new();
+    for _ in 0..6 {
+        places.push(world.place("refusing", &["hooks"]).await?);
+    }
+    let count = AtomicUsize::new(0);
+    proxy.judge(move |seen: &Seen| {
+        if seen.watches {
+            return Some(Fault::CutAfter(Duration::from_secs(2)));
+        }
+        // Every fourth write fails, each time in another way; every seventh is slow.
+        let count = seen.writes().then(|| count.fetch_add(1, Ordering::Relaxed))?;
+        match (count % 4, count % 7) {
+            (0, _) => Some(Fault::Refuse([429, 500, 409, 503][count / 4 % 4])),
+            (_, 0) => Some(Fault::Delay(Duration::from_millis(300))),
+            _ => None,
+        }
+    });
+    let ends = |life: &Place<'_>, statuses: &[&str]| -> Result<()> {
+        wait::until(LIMIT, "the operation to end", || {
+            let cluster = Cluster::read(&world)?;
+            Ok(cluster.revisions.get(&life.namespace).is_some_and(|found| found == statuses).then_some(()))
+        })
+    };
+    for place in &places {
+        place.apply(&place.request("web", json!({"chart": "charts/hooks"})))?;
+    }
+    places.iter().try_for_each(|place| ends(place, &["deployed"]))?;
+    for place in &places {
+        change(place, &json!({"values": {"runFor": "1s"}}))?;
+    }
+    places.iter().try_for_each(|place| ends(place, &["superseded", "deployed"]))?;
+    for place in &places {
+        place.kubectl(&["delete", "configmap", "web"])?;
+        place.until("configmap", "web", "what was deleted to be repaired", |_| true)?;
+        place.kubectl(&["delete", "helmrequest", "web", "--wait=false"])?;
+    }
+    wait::until(LIMIT, "everything to be removed", || {
+        let Cluster { requests, revisions } = Cluster::read(&world)?;
+        Ok((requests.is_empty() && revisions.is_empty()).then_some(()))
+    })
+}
+
+#[tokio::test]
+async fn an_operator_that_has_lost_its_lease_writes_nothing_more() -> Result<()> {
+    let world = World::start_idle()?;
+    let (first, second) = (world.proxy()?, world.proxy()?);
+    let _leader = world.start_replica(&first, "first")?;
+    let place = world.place("lease", &["hooks"]).await?;
+    let _follower = world.spawn_replica(&second, "second")?;
+    place.apply(&place.request("web", json!({"chart": "charts/hooks", "values": {"runFor": "30s"}})))?;
+    place.until("job", "web-before", "the first hook to run", |_| true)?;
+
+    let (last_write, first_write) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
+    let note = |time: &Arc<Mutex<Option<Instant>>>, only_first: bool| {
+        let time = Arc::clone(time);
+        move || {
+            let mut time = time.lock().unwrap_or_else(PoisonError::into_inner);
+            if !(only_first && time.is_some()) {
+                *time = Some(Instant::now());
+            }
+        }
+    };
+    let (noted, begun) = (note(&last_write, false), note(&first_write, true));
+    first.judge(move |seen| {
+        if seen.path.contains("/leases") {
+            return Some(Fault::LoseRequest);
+        }
+        if seen.writes() {
+            noted();
+        }
+        None
+    });
+    second.judge(move |seen| {
+        if seen.writes() {
+            begun();
+        }
+        None
+    });
+    wait::until(LIMIT, "the other replica to finish", || {
+        Ok(place.get("helmrequest", "web")?.filter(|request| request["status"]["phase"] == "Synced"))
+    })?;
+    let read = |time: &Arc<Mutex<Option<Instant>>>| *time.lock().unwrap_or_else(PoisonError::into_inner);
+    let began = read(&first_write).context("the other replica wrote nothing")?;
+    ensure!(read(&last_write).is_none_or(|last| last < began), "both replicas wrote at the same time");
+    for job in ["web-before", "web-after"] {
+        let ran = first.jobs(&place.namespace, job) + second.jobs(&place.namespace, job);
+        ensure!(ran == 1, "{job} was created {ran} times");
+    }
+    Ok(())
+}
