@@ -32,6 +32,7 @@ bench: ## Measure the operator beside a bare client; RELEASES=1000 for more than
 fuzz: ## Fuzz TARGET=yaml for SECONDS=600: archive, printf, set, template, version or yaml; needs nightly and cargo-fuzz
 	@mkdir -p fuzz/corpus/$(TARGET)
 	cd fuzz && cargo +nightly fuzz run -s none $(TARGET) corpus/$(TARGET) regressions/$(TARGET) -- -max_total_time=$(or $(SECONDS),600)
+
 .PHONY: bench-render
 bench-render: ## Measure renders beside Helm's own packages; SOAK=100000 renders more often for the growth of memory
 	@tests/cluster/build.sh > /dev/null
