@@ -3,7 +3,7 @@
 
 use super::arguments::Arguments;
 use super::{CallError, Function, Host};
-use crate::template::toml::{read, write};
+use crate::template::toml::{TOO_LARGE, read, write};
 use crate::value::Parameter::{Any, String as Text};
 use crate::value::{Map, Value};
 
@@ -16,6 +16,9 @@ pub const FUNCTIONS: &[Function] = &[
 
 type Outcome = Result<Value, CallError>;
 
+/// What a text costs that is too large to be written, or has no end.
+const FAILED_STEPS: u64 = 1 << 20;
+
 /// The text of a nil value: Go panics in reflection, which no form of the function catches.
 const NIL_PANIC: &str = "reflect: call of reflect.Value.Type on zero Value";
 
@@ -24,7 +27,14 @@ fn must_to_toml(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
     if matches!(value, Value::Nil) {
         return Err(NIL_PANIC.into());
     }
-    let text = write(value)?;
+    let text = match write(value) {
+        // What was written before the end was found has been work too.
+        Err(message) if message == TOO_LARGE => {
+            host.charge(FAILED_STEPS, 0)?;
+            return Err(message.into());
+        }
+        text => text?,
+    };
     host.charge(text.len() as u64, text.len() as u64)?;
     Ok(text.into())
 }

@@ -13,7 +13,7 @@ mod text;
 mod writer;
 
 pub use reader::read;
-pub use writer::write;
+pub use writer::{TOO_LARGE, write};
 
 #[cfg(test)]
 mod tests;

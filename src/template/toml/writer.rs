@@ -2,6 +2,7 @@
 //! in byte order; nested tables are indented by two spaces, with a blank line before each table at the top.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use crate::template::time::{Duration, Time, Zone};
 use crate::value::{Object, Str, Value};
@@ -11,10 +12,10 @@ use crate::yaml::number::format_general;
 const MAX_DEPTH: usize = 500;
 
 /// What is said of a value beyond these limits, which Go does not have.
-const TOO_LARGE: &str = "the value is too deep or too large for TOML";
+pub const TOO_LARGE: &str = "the value is too deep or too large for TOML";
 
 /// The largest text.
-const MAX_OUTPUT: usize = 64 << 20;
+const MAX_OUTPUT: usize = 16 << 20;
 
 /// The text of a value.
 ///
@@ -37,10 +38,11 @@ enum Shape {
 }
 
 fn shape(value: &Value) -> Result<Shape, String> {
-    shape_within(value, 0)
+    shape_within(value, 0, &mut HashSet::new())
 }
 
-fn shape_within(value: &Value, depth: usize) -> Result<Shape, String> {
+/// `seen` holds the addresses of lists inside that have been looked through: what occurs many times is so once.
+fn shape_within(value: &Value, depth: usize, seen: &mut HashSet<usize>) -> Result<Shape, String> {
     if depth > MAX_DEPTH {
         return Err(TOO_LARGE.to_owned());
     }
@@ -49,10 +51,11 @@ fn shape_within(value: &Value, depth: usize) -> Result<Shape, String> {
         Value::Map(map) if map.is_nil() => Shape::Nothing,
         Value::List(list) if list.is_nil() => Shape::Nothing,
         Value::Map(_) => Shape::Table,
+        Value::List(list) if !seen.insert(list.address()) => Shape::Plain,
         Value::List(list) => {
             let mut all_tables = !list.is_empty();
             for item in list.items() {
-                match shape_within(item, depth + 1)? {
+                match shape_within(item, depth + 1, seen)? {
                     Shape::Nothing => return Err("toml: cannot encode array with nil element".to_owned()),
                     shape => all_tables &= shape == Shape::Table,
                 }
@@ -60,7 +63,7 @@ fn shape_within(value: &Value, depth: usize) -> Result<Shape, String> {
             if all_tables { Shape::Tables } else { Shape::Plain }
         }
         Value::Object(object) if object.as_any().is::<Time>() || object.as_any().is::<Duration>() => Shape::Plain,
-        Value::Object(object) => shape_within(&Value::from(&object.to_json()), depth + 1)?,
+        Value::Object(object) => shape_within(&Value::from(&object.to_json()), depth + 1, &mut HashSet::new())?,
         _ => Shape::Plain,
     })
 }

@@ -33,8 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const MEMORY_KIB: u64 = if cfg!(debug_assertions) { 768 << 10 } else { 512 << 10 };
 /// Its address space, in KiB: memory, the render's stack, the program itself. Beyond it allocations fail.
 const ADDRESS_SPACE_KIB: u64 = MEMORY_KIB + (512 << 10) + (512 << 10);
-/// The longest message.
-const MESSAGE_BYTES: usize = 4 << 10;
+/// The longest that two messages may be: the failure, and what is noted before it.
+const MESSAGE_BYTES: usize = 8 << 10;
 /// How much of the output is kept to look at.
 const OUTPUT_BYTES: u64 = 1 << 20;
 
@@ -92,6 +92,12 @@ impl Attack {
     fn with(mut self, arguments: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.arguments.truncate(1);
         self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// The arguments without the name.
+    fn without_name(mut self) -> Self {
+        self.arguments.remove(0);
         self
     }
 

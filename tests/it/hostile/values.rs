@@ -17,6 +17,14 @@ fn set(flag: &str, expression: impl AsRef<str>, words: &[&str]) -> Attack {
     Attack::template(format!("{flag} {expression:.60}"), "a: b\n").and([flag, expression]).fails(words.iter().copied())
 }
 
+/// A name by template, without another name.
+fn name_template(template: &str, words: &str) -> Attack {
+    Attack::template(format!("--name-template {template}"), "a: b\n")
+        .with(["--name-template", template, "chart"])
+        .without_name()
+        .fails([words])
+}
+
 /// Lists of aliases of the lists before.
 fn bomb(levels: usize, width: usize) -> String {
     let mut text = String::from("a0: &a0 [x, x]\n");
@@ -126,10 +134,10 @@ fn hostile_arguments() {
         set("--kube-version", "\x1b[2J", &["kube version"]),
         set("--show-only", "\x1b[2J", &["could not find template"]),
         set("--show-only", "x".repeat(120_000), &["could not find template"]),
-        set("--name-template", "{{ repeat 1000000000 \"x\" }}", &["the render"]),
-        set("--name-template", "{{ range 1000000000 }}{{ end }}", &[""]),
-        set("--name-template", "{{ define \"a\" }}{{ template \"a\" . }}{{ end }}{{ template \"a\" . }}", &[""]),
-        set("--name-template", "\x1b[2J", &[""]),
+        name_template("{{ repeat 1000000000 \"x\" }}", "the render"),
+        name_template("{{ range 1000000000 }}{{ end }}", ""),
+        name_template("{{ define \"a\" }}{{ template \"a\" . }}{{ end }}{{ template \"a\" . }}", ""),
+        name_template("\x1b[2J", ""),
         set("--nonsense\x1b[2J", "x", &[""]),
         set("--timeout", "9999999999999999999999h", &[""]),
         Attack::template("a name of a hundred kilobytes", "a: b\n").fails(["release name"]).named("x".repeat(100_000)),
