@@ -18,7 +18,6 @@ use super::error::{ApiError, ObjectError};
 use super::migrate::{self, ClientSideManager};
 use super::object::{Object, ObjectKey, runs};
 use super::parallel::in_parallel;
-use super::prune::Owner;
 use crate::value::Json;
 
 /// How often ownership is moved from client-side writers that keep writing in between.
@@ -33,12 +32,31 @@ pub struct ApplyOptions {
     pub force: bool,
     /// Check everything on the server, change nothing.
     pub dry_run: bool,
+    /// Which objects may be deleted and made anew.
+    pub replacing: Replacing,
+}
+
+/// Which objects may be deleted and made anew, if their policy allows it; `by` is when an old one has to be gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replacing {
+    /// None.
+    Never,
+    /// Those of which the API server refuses the change.
+    Refused {
+        /// The time.
+        by: Instant,
+    },
+    /// Those too that ask for it with every change.
+    Changed {
+        /// The time.
+        by: Instant,
+    },
 }
 
 impl Default for ApplyOptions {
     /// Fields of the manifest are ours.
     fn default() -> Self {
-        Self { force: true, dry_run: false }
+        Self { force: true, dry_run: false, replacing: Replacing::Never }
     }
 }
 
@@ -97,7 +115,7 @@ impl Cluster {
     /// # Errors
     /// The server's refusal, with the object.
     pub async fn apply(&self, object: &Object, options: ApplyOptions) -> Result<Applied, ObjectError> {
-        self.apply_and_migrate(object, options)
+        self.apply_by_policy(object, options)
             .await
             .map_err(|error| ObjectError { object: object.key.clone(), error: clarify(error, object) })
     }
@@ -117,28 +135,17 @@ impl Cluster {
         outcome
     }
 
-    /// Deletes an object and applies it anew, for changes that cannot be made in place. Only an object of this owner is
-    /// deleted.
-    ///
-    /// # Errors
-    /// The server's refusal, or [`ApiError::Timeout`] where the old object does not go away in time.
-    pub async fn recreate(&self, object: &Object, owner: Owner<'_>, timeout: Duration) -> Result<Applied, ObjectError> {
-        let objects = std::slice::from_ref(object);
-        let outcome = self.prune(objects, owner).await;
-        if let Some(error) = outcome.failed.into_iter().next() {
-            return Err(error);
+    /// Applies an object without replacing it.
+    pub(super) async fn apply_in_place(&self, object: &Object, options: ApplyOptions) -> Result<Applied, ApiError> {
+        if object.policy.keeps_replicas {
+            self.apply_without_replicas(object, options).await
+        } else {
+            self.apply_and_migrate(object, options).await
         }
-        if !self.wait_deleted(objects, &outcome.deleted, timeout).await.is_empty() {
-            return Err(ObjectError {
-                object: object.key.clone(),
-                error: ApiError::Timeout { seconds: timeout.as_secs() },
-            });
-        }
-        self.apply(object, ApplyOptions::default()).await
     }
 
     /// Applies the object; where a client-side writer turns out to own fields for us, moves them and applies again.
-    async fn apply_and_migrate(&self, object: &Object, options: ApplyOptions) -> Result<Applied, ApiError> {
+    pub(super) async fn apply_and_migrate(&self, object: &Object, options: ApplyOptions) -> Result<Applied, ApiError> {
         let mut applied = self.send_apply(object, options).await?;
         for _ in 0..TAKE_OVERS {
             let migration = migrate::migration(&applied.json, &ClientSideManager::ALL, FIELD_MANAGER);

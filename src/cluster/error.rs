@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use super::object::ObjectKey;
+use super::policy::is_replaceable;
 use crate::render::is_builtin_group;
 
 /// A failure with the object that it concerns.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{object}: {error}")]
+#[error("{object}: {error}{}", next_step(.object, .error))]
 pub struct ObjectError {
     /// The object.
     pub object: ObjectKey,
@@ -93,13 +94,16 @@ pub enum ApiError {
         owners: Vec<FieldOwner>,
     },
     /// A field that cannot be changed after creation.
-    #[error("field {field} cannot be changed: {message}; recreate the object or take the change back")]
+    #[error("field {field} cannot be changed: {message}")]
     Immutable {
         /// The path of the field.
         field: String,
         /// The server's words.
         message: String,
     },
+    /// The object was deleted to be made anew, and is still there.
+    #[error("the old object is still being deleted; see what its finalizers wait for")]
+    Lingering,
     /// Fields that the kind does not have.
     #[error("unknown field {}; correct the template or the values that write it", .fields.join(", "))]
     UnknownField {
@@ -226,6 +230,7 @@ impl ApiError {
                 | Self::Conflict { .. }
                 | Self::NamespaceTerminating { .. }
                 | Self::Expired
+                | Self::Lingering
                 | Self::Quota { racing: true, .. }
                 | Self::Server { code: 500.., .. }
         )
@@ -233,6 +238,18 @@ impl ApiError {
 
     pub(super) fn undecodable(error: &serde_json::Error) -> Self {
         Self::Undecodable { message: format!("line {}, column {}", error.line(), error.column()) }
+    }
+}
+
+/// What can be done about a refusal, where that depends on the object.
+fn next_step(object: &ObjectKey, error: &ApiError) -> &'static str {
+    match error {
+        ApiError::Immutable { .. } if is_replaceable(object) => {
+            "; take the change back, or allow to delete the object and make it anew (annotation \
+             coxswain.dev/replace: \"true\" on it, or spec.replace)"
+        }
+        ApiError::Immutable { .. } => "; take the change back: objects of this kind are never deleted to be made anew",
+        _ => "",
     }
 }
 

@@ -8,6 +8,7 @@
 
 use serde_json::{Map, json};
 
+use super::FIELD_MANAGER;
 use super::object::RELEASE_NAME_ANNOTATION;
 use crate::value::Json;
 
@@ -44,10 +45,37 @@ pub fn applied_entry<'a>(object: &'a Json, manager: &str) -> Option<&'a Json> {
 /// The JSON patch that moves the fields of client-side managers into the Apply entry of `manager`, or nothing where
 /// none of them has an entry.
 pub fn migration(object: &Json, from: &[ClientSideManager], manager: &str) -> Option<Json> {
-    let before = managed_fields(object)?;
-    let after = from.iter().fold(before.clone(), |entries, source| moved(entries, *source, manager));
+    let after = from.iter().fold(managed_fields(object)?.clone(), |entries, source| moved(entries, *source, manager));
+    patch(object, after)
+}
+
+/// The JSON patch with which we let go of a field, given as steps of the `FieldsV1` form, in our own entry and in
+/// those that [`migration`] would make ours; nothing where none of them has it.
+pub fn release(object: &Json, field: &[&str]) -> Option<Json> {
+    let mut after = managed_fields(object)?.clone();
+    let is_ours = |entry: &Json| {
+        is_entry(entry, FIELD_MANAGER, "Apply") || ClientSideManager::ALL.iter().any(|source| source.wrote(entry))
+    };
+    for entry in after.iter_mut().filter(|entry| is_ours(entry)) {
+        remove(&mut entry["fieldsV1"], field);
+    }
+    patch(object, after)
+}
+
+/// Removes a field, and its parents where nothing else is in them.
+fn remove(fields: &mut Json, path: &[&str]) {
+    let (Some((step, below)), Some(members)) = (path.split_first(), fields.as_object_mut()) else { return };
+    let Some(member) = members.get_mut(*step) else { return };
+    remove(member, below);
+    if below.is_empty() || member.as_object().is_some_and(Map::is_empty) {
+        members.remove(*step);
+    }
+}
+
+/// The JSON patch that gives an object these entries, nothing where it has them.
+fn patch(object: &Json, after: Vec<Json>) -> Option<Json> {
     let resource_version = object.pointer("/metadata/resourceVersion")?;
-    (after != *before).then(|| {
+    (after != *managed_fields(object)?).then(|| {
         json!([
             {"op": "replace", "path": "/metadata/managedFields", "value": after},
             // Not "test": a changed resource version is then refused as a conflict, not as an invalid request.
@@ -170,6 +198,24 @@ mod tests {
         let entries = json!([entry("manager", "Update", captain.clone())]);
         let patch = migration(&object(entries), &ClientSideManager::ALL, "helm").expect("a patch");
         assert_eq!(patch[0]["value"], json!([entry("helm", "Apply", captain)]));
+    }
+
+    #[test]
+    fn a_field_is_let_go_of_in_every_entry_that_is_or_becomes_ours() {
+        let spec = |fields: Json| json!({"f:spec": fields});
+        let both = || spec(json!({"f:replicas": {}, "f:template": {}}));
+        let scaled = entry("kubectl", "Update", spec(json!({"f:replicas": {}})));
+        let entries = json!([entry("helm", "Apply", both()), entry("helm", "Update", both()), scaled]);
+        let patch = release(&object(entries), &["f:spec", "f:replicas"]).expect("a patch");
+        let template = || spec(json!({"f:template": {}}));
+        let expected = json!([entry("helm", "Apply", template()), entry("helm", "Update", template()), scaled]);
+        assert_eq!(patch[0]["value"], expected);
+        assert_eq!(patch[1]["value"], "7");
+        assert_eq!(release(&object(expected), &["f:spec", "f:replicas"]), None);
+
+        let alone = object(json!([entry("helm", "Apply", json!({"f:spec": {"f:replicas": {}}, "f:data": {}}))]));
+        let patch = release(&alone, &["f:spec", "f:replicas"]).expect("a patch");
+        assert_eq!(patch[0]["value"], json!([entry("helm", "Apply", json!({"f:data": {}}))]), "no empty parent stays");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! into an [`ApiError`] that names the cause and carries no value of the refused object.
 
 pub mod access;
+mod addresses;
 pub mod apply;
 mod client;
 mod collection;
@@ -25,11 +26,14 @@ pub mod object;
 pub mod observe;
 pub mod ownership;
 mod parallel;
+pub mod policy;
 pub mod prune;
 pub mod records;
 mod redact;
 pub mod reference;
 mod refusal;
+mod replace;
+mod replicas;
 mod request;
 pub mod storage;
 

@@ -13,6 +13,7 @@ use kube::core::ApiResource;
 use super::client::Cluster;
 use super::discovery::{Discovery, Kind, split_api_version};
 use super::error::ApiError;
+use super::policy::Policy;
 use super::request::core_kind;
 use crate::render::split;
 use crate::render::versioned::{Base, Version};
@@ -64,6 +65,8 @@ pub struct Object {
     pub source: String,
     /// The object itself, namespace set, numbers as the API server wants them.
     pub json: Json,
+    /// How it is to be changed where it exists.
+    pub policy: Policy,
 }
 
 impl Object {
@@ -94,7 +97,7 @@ impl Object {
         let key =
             ObjectKey { group: String::new(), kind: kind.clone(), namespace: namespace.clone(), name: version.name() };
         let served = core_kind(kind, &format!("{}s", kind.to_lowercase()), true);
-        Self { key, kind: served, source: String::new(), json: Json::Null }
+        Self { key, kind: served, source: String::new(), json: Json::Null, policy: Policy::default() }
     }
 
     /// Marks the object as belonging to a release, as Helm marks it.
@@ -264,7 +267,8 @@ impl Document {
             object.insert("apiVersion".to_owned(), kind.resource.api_version.clone().into());
         }
         let key = ObjectKey { group: kind.resource.group.clone(), kind: self.kind, namespace, name: self.name };
-        Object { key, kind, source: self.source, json: self.json }
+        let policy = Policy::of(&key, &self.json);
+        Object { key, kind, source: self.source, json: self.json, policy }
     }
 
     fn unknown_kind(self) -> DocumentError {

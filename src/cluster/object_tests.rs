@@ -100,5 +100,6 @@ fn object(kind: &str, name: &str) -> Object {
         kind: Kind { resource, namespaced: true },
         source: "web/templates/x.yaml".into(),
         json: json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "shop"}}),
+        policy: Policy::default(),
     }
 }

@@ -134,13 +134,29 @@ impl Cluster {
             return Ok(Err(spared));
         }
         let uid = live.pointer("/metadata/uid").and_then(Json::as_str).unwrap_or_default().to_owned();
-        let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
-        let parameters = DeleteParams::background().preconditions(preconditions);
+        match self.delete_exactly(object, &uid, DeleteParams::background()).await {
+            Ok(()) => Ok(Ok(Deleted { key: object.key.clone(), uid })),
+            Err(ApiError::NotFound) => Ok(Err(Spared::Gone)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes the object that has this uid.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`] also where another object has the name now.
+    pub(super) async fn delete_exactly(
+        &self,
+        object: &Object,
+        uid: &str,
+        parameters: DeleteParams,
+    ) -> Result<(), ApiError> {
+        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let parameters = parameters.preconditions(preconditions);
         let collection = self.collection(&object.kind, &object.key.namespace);
         match self.call::<Json>(collection.delete(&object.key.name, &parameters)).await {
-            Ok(_) => Ok(Ok(Deleted { key: object.key.clone(), uid })),
-            // A conflict says that another object has the name now.
-            Err(ApiError::NotFound | ApiError::Conflict { .. }) => Ok(Err(Spared::Gone)),
+            Ok(_) => Ok(()),
+            Err(ApiError::Conflict { .. }) => Err(ApiError::NotFound),
             Err(error) => Err(error),
         }
     }
@@ -150,7 +166,8 @@ impl Cluster {
         self.call(collection.get_metadata(&object.key.name)).await
     }
 
-    async fn wait_gone(&self, object: &Object, uid: &str, deadline: Instant) -> bool {
+    /// Waits until the object with this uid is gone; tells whether it is.
+    pub(super) async fn wait_gone(&self, object: &Object, uid: &str, deadline: Instant) -> bool {
         let (mut pause, longest) = LOOK;
         loop {
             match self.read_metadata(object).await {
@@ -168,7 +185,7 @@ impl Cluster {
 }
 
 /// Why a live object is left alone, if it is.
-fn spares(live: &Json, owner: Owner<'_>) -> Option<Spared> {
+pub(super) fn spares(live: &Json, owner: Owner<'_>) -> Option<Spared> {
     let (name, namespace, began) = match owner {
         Owner::Release { name, namespace } => (name, namespace, None),
         Owner::Since { name, namespace, began } => (name, namespace, Some(began)),

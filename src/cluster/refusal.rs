@@ -160,8 +160,8 @@ fn refused(status: &Status) -> ApiError {
     if message.contains(" is forbidden: ") && causes(status).iter().all(|cause| cause.reason.is_empty()) {
         return rejected(message);
     }
-    if let Some(fixed) = causes(status).iter().find(|cause| is_immutable(cause)) {
-        return ApiError::Immutable { field: field(&fixed.field), message: rule(&fixed.message) };
+    if let Some(error) = immutable(status) {
+        return error;
     }
     let mut found: Vec<Cause> = causes(status).iter().filter(|cause| !is_remark(cause)).map(cause).collect();
     if found.is_empty() && (status.reason == "Invalid" || matches!(status.code, 400 | 422)) {
@@ -240,6 +240,15 @@ const IMMUTABLE: [&str; 7] = [
     "may not be changed",
     "cannot be changed",
 ];
+
+/// The fields that are fixed, and what is said of the first.
+fn immutable(status: &Status) -> Option<ApiError> {
+    let fixed: Vec<&StatusCause> = causes(status).iter().filter(|cause| is_immutable(cause)).collect();
+    let message = rule(&fixed.first()?.message);
+    let mut fields: Vec<String> = fixed.iter().map(|cause| field(&cause.field)).collect();
+    fields.dedup();
+    Some(ApiError::Immutable { field: fields.join(", "), message })
+}
 
 fn is_immutable(cause: &StatusCause) -> bool {
     let words = rule(&cause.message);

@@ -95,13 +95,12 @@ fn validations_name_fields_and_rules() {
         (
             json!([{"reason": "FieldValueInvalid", "field": "spec.selector",
                  "message": "Invalid value: {\"matchLabels\":{\"a\":\"c\"}}: field is immutable"}]),
-            "field spec.selector cannot be changed: field is immutable; recreate the object or take the change back",
+            "field spec.selector cannot be changed: field is immutable",
         ),
         (
             json!([{"reason": "FieldValueForbidden", "field": "spec",
                  "message": "Forbidden: spec is immutable after creation except resources.requests\n@@ -1,6 +1,6 @@\n-  \"x\""}]),
-            "field spec cannot be changed: spec is immutable after creation except resources.requests; recreate the object \
-          or take the change back",
+            "field spec cannot be changed: spec is immutable after creation except resources.requests",
         ),
         (
             json!([{"reason": "FieldValueNotSupported", "field": "spec.e",

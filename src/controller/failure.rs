@@ -103,6 +103,7 @@ pub fn reason_of(error: &ApiError) -> Reason {
         ApiError::KindNotServed => Reason::UnknownKind,
         ApiError::Forbidden { .. } | ApiError::Unauthorized => Reason::PermissionDenied,
         ApiError::Immutable { .. } => Reason::ImmutableField,
+        ApiError::Lingering => Reason::Timeout,
         ApiError::FieldConflict { .. } => Reason::ObjectOwnedByOther,
         ApiError::UnknownField { .. }
         | ApiError::Invalid { .. }

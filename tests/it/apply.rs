@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use coxswain::cluster::apply::ApplyOptions;
+use coxswain::cluster::apply::{ApplyOptions, Replacing};
 use coxswain::cluster::definitions::Existing;
 use coxswain::cluster::object::{ManifestError, Object};
 use coxswain::cluster::ownership::conflicts;
 use coxswain::cluster::prune::{Owner, Spared, leftover};
 use coxswain::cluster::{ApiError, Cluster};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::support::{ControlPlane, charts, command, shared};
 
@@ -274,14 +275,28 @@ async fn existing_definitions_of_a_chart_stay_unless_they_are_to_be_replaced() -
 #[tokio::test]
 async fn what_cannot_be_changed_can_be_made_anew() -> Result<()> {
     let (cluster, namespace) = (connect().await?, shared().namespace("recreate").await?);
-    let owner = Owner::Release { name: "web", namespace: &namespace };
     let make = async |app: &str| -> Result<Object> {
         let mut objects = read(&cluster, &namespace, &[deployment("web", app)]).await?;
         objects[0].stamp("web", &namespace);
         Ok(objects.remove(0))
     };
-    let old = cluster.apply(&make("web").await?, ApplyOptions::default()).await?;
-    let new = cluster.recreate(&make("other").await?, owner, LIMIT).await?;
+    let replacing = Replacing::Refused { by: Instant::now() + LIMIT };
+    let options = ApplyOptions { replacing, ..ApplyOptions::default() };
+    let old = cluster.apply(&make("web").await?, options).await?;
+    let mut next = make("other").await?;
+    let refusal = cluster.apply(&next, options).await.err().context("it was changed")?.to_string();
+    assert!(
+        refusal.starts_with(&format!("Deployment \"web\" in namespace {namespace:?}: field spec.selector")),
+        "{refusal}"
+    );
+    next.allow_replacing();
+    cluster.apply(&next, ApplyOptions { dry_run: true, ..options }).await?;
+    let mut invalid = next.clone();
+    invalid.json["spec"]["template"]["spec"]["containers"][0]["image"] = json!("");
+    let refusal = cluster.apply(&invalid, options).await.err().context("it was made anew")?.to_string();
+    assert!(refusal.contains("containers[0].image"), "{refusal}");
+    assert_eq!(live(&namespace, "deployment", "web")?["metadata"]["uid"], old.uid(), "nothing was deleted");
+    let new = cluster.apply(&next, options).await?;
     assert_ne!(old.uid(), new.uid());
     Ok(())
 }

@@ -28,6 +28,7 @@ mod manifests;
 mod observe;
 mod post_render;
 mod regressions;
+mod replace;
 mod requests;
 mod rights;
 mod rooms;

@@ -20,6 +20,26 @@ pub enum CrdPolicy {
     Skip,
 }
 
+/// Objects that may be deleted and made anew where a change of them is refused because a field is fixed.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReplaceRule {
+    /// The kind of the objects, for example `Job`. Empty: every kind.
+    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The name of the object. Empty: every name.
+    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl ReplaceRule {
+    /// Whether the rule is about an object. A rule that names neither kind nor name is about none.
+    pub fn is_about(&self, kind: &str, name: &str) -> bool {
+        let fits = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+        (self.kind.is_some() || self.name.is_some()) && fits(&self.kind, kind) && fits(&self.name, name)
+    }
+}
+
 /// What happens when it has failed: Retry tries again with growing pauses; Rollback goes back to the last revision
 /// that succeeded; Uninstall removes the release and installs it anew; Keep leaves everything as it is until the spec
 /// changes. Default: Retry.
@@ -167,4 +187,28 @@ pub struct Image {
     /// The digest to take, for example `sha256:…`; without newTag it stands instead of a tag.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_about_the_kind_and_the_name_that_it_gives() {
+        let rule = |kind: Option<&str>, name: Option<&str>| ReplaceRule {
+            kind: kind.map(str::to_owned),
+            name: name.map(str::to_owned),
+        };
+        let table = [
+            (rule(Some("Job"), None), true),
+            (rule(None, Some("seed")), true),
+            (rule(Some("Job"), Some("seed")), true),
+            (rule(Some("Job"), Some("other")), false),
+            (rule(Some("Pod"), Some("seed")), false),
+            (rule(None, None), false),
+        ];
+        for (rule, expected) in table {
+            assert_eq!(rule.is_about("Job", "seed"), expected, "{rule:?}");
+        }
+    }
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub use deploy::{
     CrdPolicy, Drift, DriftIgnore, DriftMode, FailureStrategy, Image, OnFailure, Patch, PatchTarget, PostRender,
+    ReplaceRule,
 };
 pub use source::{ChartSource, HttpSource, OciSource};
 pub use status::{
@@ -131,6 +132,12 @@ pub struct HelmRequestSpec {
     /// What happens to the chart's crds/ folder.
     #[serde(deserialize_with = "lenient::known", skip_serializing_if = "Option::is_none")]
     pub crds: Option<CrdPolicy>,
+    /// Objects that may be deleted and made anew where the API server refuses to change them because a field is fixed
+    /// at creation. PersistentVolumeClaims, PersistentVolumes, Namespaces and definitions never are. Default: only
+    /// objects with the annotation coxswain.dev/replace.
+    #[serde(deserialize_with = "lenient::or_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub replace: Vec<ReplaceRule>,
     /// What happens when an install or an upgrade fails.
     #[serde(deserialize_with = "lenient::filled", skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,

@@ -16,7 +16,7 @@ use super::report::Report;
 use super::secrets::Secrets;
 use super::values::Values;
 use crate::api::{HelmRequest, Reason};
-use crate::cluster::apply::ApplyOptions;
+use crate::cluster::apply::{ApplyOptions, Replacing};
 use crate::cluster::notes::Notes;
 use crate::cluster::prune::{Owner, leftover};
 use crate::cluster::records::ReleaseKey;
@@ -153,7 +153,7 @@ impl Deployment<'_> {
             self.tell_of_other_writer(revision).await;
             return self.deploy(inputs, revision + 1).await;
         }
-        self.apply(&prepared.objects).await.map_err(Stop::into_failure)?;
+        self.apply(&prepared.objects, Replacing::Refused { by: self.deadline }).await.map_err(Stop::into_failure)?;
         let mut journal = self.journal(record, Some(inputs.digest.clone()), &prepared.objects);
         journal.notes.objects = self.context.objects_digest(self.request);
         journal.write().await?;
@@ -179,7 +179,7 @@ impl Deployment<'_> {
     pub async fn reapply(&self, revision: i64) -> Result<(), Failure> {
         let record = self.record(revision).await?;
         let objects = self.objects_of(&record).await?;
-        self.apply(&objects).await.map_err(Stop::into_failure)?;
+        self.apply(&objects, Replacing::Refused { by: self.deadline }).await.map_err(Stop::into_failure)?;
         let noted = self.notes(revision);
         let mut journal = Journal::new(self.cluster, &self.context.records, record, noted.clone());
         journal.notes.kinds = kinds_of(&objects);
@@ -295,7 +295,7 @@ impl Deployment<'_> {
     async fn carry_out(&self, journal: &mut Journal<'_>, objects: &[Object], before: Vec<Object>) -> Result<(), Stop> {
         let [pre, post] = events_of(journal.record.info.status);
         hooks::run(self.cluster, journal, pre, self.deadline).await?;
-        self.apply(objects).await?;
+        self.apply(objects, Replacing::Changed { by: self.deadline }).await?;
         self.delete_leftovers(journal, objects, before).await?;
         if self.request.spec.wait {
             self.context.wait_healthy(self.request, self.deadline).await?;
@@ -304,10 +304,10 @@ impl Deployment<'_> {
     }
 
     /// Applies objects and follows them from then on.
-    async fn apply(&self, objects: &[Object]) -> Result<(), Stop> {
+    async fn apply(&self, objects: &[Object], replacing: Replacing) -> Result<(), Stop> {
         self.context.follow_kinds(objects).await?;
         let _turn = self.context.turns.acquire().await;
-        let outcome = self.cluster.apply_all(objects, ApplyOptions::default()).await;
+        let outcome = self.cluster.apply_all(objects, ApplyOptions { replacing, ..ApplyOptions::default() }).await;
         outcome.applied.iter().for_each(|_| self.context.metrics.applied(false));
         outcome.failed.iter().for_each(|_| self.context.metrics.applied(true));
         if objects.iter().any(Object::is_definition) {
@@ -371,9 +371,14 @@ impl Deployment<'_> {
         Journal::new(self.cluster, &self.context.records, record, notes)
     }
 
+    /// Marks objects as the release's, and lets those be replaced that the request says may be.
     pub(super) fn stamp(&self, objects: &mut [Object]) {
         for object in objects {
             object.stamp(&self.release.name, &self.release.namespace);
+            let rules = &self.request.spec.replace;
+            if rules.iter().any(|rule| rule.is_about(&object.key.kind, &object.key.name)) {
+                object.allow_replacing();
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use super::deploy::Deployment;
 use super::versions::noted_versions;
 use crate::api::Reason;
 use crate::cluster::access::{APPLY, DELETE, HOOK, Right, record_rights, rights};
-use crate::cluster::apply::ApplyOptions;
+use crate::cluster::apply::{ApplyOptions, Replacing};
 use crate::cluster::hooks::runs_to_an_end;
 use crate::cluster::ownership::conflicts;
 use crate::cluster::records::ReleaseKey;
@@ -53,7 +53,9 @@ pub async fn probe(deployment: &Deployment<'_>, objects: &[&Object], known_refus
         return Ok(());
     }
     let _turn = deployment.context.turns.acquire().await;
-    let outcome = deployment.cluster.apply_all(&own, ApplyOptions { dry_run: true, ..ApplyOptions::default() }).await;
+    let replacing = Replacing::Changed { by: deployment.deadline };
+    let options = ApplyOptions { dry_run: true, replacing, ..ApplyOptions::default() };
+    let outcome = deployment.cluster.apply_all(&own, options).await;
     let counts = |error: &ObjectError| error.is_intrinsic() || known_refusal && error.is_final() && !is_absence(error);
     refusals(outcome.failed.into_iter().filter(counts).collect())
 }
@@ -103,6 +105,8 @@ async fn check_rights(deployment: &Deployment<'_>, plan: &Plan<'_>) -> Result<()
     let mut needed = rights(plan.objects, &APPLY);
     needed.extend(rights(plan.definitions, &APPLY));
     needed.extend(rights(plan.leaving, &DELETE));
+    needed.extend(rights(plan.objects.iter().filter(|object| object.policy.may_replace()), &DELETE));
+    needed.extend(rights(plan.objects.iter().filter(|object| object.policy.keeps_replicas), &["get"]));
     let versions = noted_versions(&deployment.context.records.revisions(deployment.release));
     needed.extend(rights(&versions.versions().iter().map(Object::of_version).collect::<Vec<_>>(), &DELETE));
     needed.extend(record_rights(&deployment.release.namespace));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::deploy::Deployment;
-use crate::cluster::apply::{Applied, ApplyOptions};
+use crate::cluster::apply::{Applied, ApplyOptions, Replacing};
 use crate::cluster::observe::{Taken, cause};
 use crate::cluster::{Object, ObjectKey};
 use crate::controller::events::{EventType, Note, Related};
@@ -40,7 +40,9 @@ async fn repair(deployment: &Deployment<'_>, object: &Object) -> Result<(), Fail
     let Deployment { context, request, cluster, .. } = deployment;
     let began = Instant::now();
     let live = cluster.live(object).await?;
-    let applied = cluster.apply(object, ApplyOptions::default()).await?;
+    // What somebody changed is put back in place; only what cannot be is made anew.
+    let replacing = Replacing::Refused { by: deployment.deadline };
+    let applied = cluster.apply(object, ApplyOptions { replacing, ..ApplyOptions::default() }).await?;
     context.expect(request, &applied);
     let story = tell(object, live.as_ref(), &applied);
     let found = if live.is_some() { "changed" } else { "deleted" };
