@@ -67,6 +67,10 @@ pub struct Memory {
     pub refused: Option<Digest>,
     /// Why a test of the chart failed.
     pub test_failure: Option<String>,
+    /// The revision that another writer has begun, and when that was first seen.
+    pub begun_elsewhere: Option<(i64, Instant)>,
+    /// What was told last of another writer.
+    pub told_of_others: Option<String>,
     /// The generation and inputs that failed last, and when they are tried again.
     failed: Option<(Option<i64>, Digest, Instant)>,
     /// The status as it was last written, and the resource version that the write made.

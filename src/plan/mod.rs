@@ -20,6 +20,7 @@
 //!     rollback_to: None,
 //!     on_failure: OnFailure::Retry { retries: None },
 //!     test: false,
+//!     busy_elsewhere: false,
 //! };
 //! assert_eq!(decide(&situation), Step::Settled);
 //! ```
@@ -140,6 +141,8 @@ pub struct Situation {
     pub on_failure: OnFailure,
     /// Whether the chart's tests are to be run.
     pub test: bool,
+    /// Whether an operation that another writer began may still be underway.
+    pub busy_elsewhere: bool,
 }
 
 /// Why a rollback is made.
@@ -185,6 +188,11 @@ pub enum Step {
         /// The number of the deployed revision.
         revision: i64,
     },
+    /// Let another writer finish what it has begun.
+    GiveWay {
+        /// The number of its revision.
+        revision: i64,
+    },
     /// Make an earlier revision live again, as a new one.
     Rollback {
         /// The number of the earlier revision.
@@ -220,6 +228,9 @@ pub enum Step {
 pub fn decide(situation: &Situation) -> Step {
     if situation.suspended {
         return Step::Suspended;
+    }
+    if let Some(revision) = situation.begun_elsewhere().filter(|_| situation.busy_elsewhere) {
+        return Step::GiveWay { revision };
     }
     let Some(inputs) = &situation.inputs else {
         return situation.keep().unwrap_or(Step::Blocked);
@@ -259,6 +270,12 @@ impl Situation {
     pub fn failed(&self) -> Option<&Recorded> {
         let of_inputs = |recorded: &&Recorded| recorded.status == Status::Failed && recorded.inputs == self.inputs;
         self.revisions.iter().rev().find(of_inputs)
+    }
+
+    /// The newest revision, where another writer has begun an operation on it and not ended it.
+    pub fn begun_elsewhere(&self) -> Option<i64> {
+        let last = self.revisions.last().filter(|last| last.inputs.is_none())?;
+        (last.status.is_pending() || last.status == Status::Uninstalling).then_some(last.revision)
     }
 
     /// Whether what is deployed stands in for wanted inputs that failed.

@@ -23,6 +23,7 @@ fn situation(revisions: Vec<Recorded>) -> Situation {
         rollback_to: None,
         on_failure: OnFailure::Retry { retries: None },
         test: false,
+        busy_elsewhere: false,
     }
 }
 
@@ -51,6 +52,23 @@ fn the_newest_record_decides_the_step() {
     for (status, inputs, objects, expected) in table {
         let newest = Recorded { inputs: inputs.cloned(), ..Recorded::new(4, status) };
         let situation = Situation { objects, ..situation(vec![newest]) };
+        assert_eq!(decide(&situation), expected, "{situation:?}");
+    }
+}
+
+#[test]
+fn what_another_writer_has_begun_may_end_before_it_is_taken_over() {
+    let newest = |status, inputs| Recorded { inputs, ..Recorded::new(4, status) };
+    let table = [
+        (newest(Status::PendingUpgrade, None), true, Step::GiveWay { revision: 4 }),
+        (newest(Status::Uninstalling, None), true, Step::GiveWay { revision: 4 }),
+        (newest(Status::PendingUpgrade, None), false, Step::Upgrade { revision: 5 }),
+        (newest(Status::Uninstalling, None), false, Step::Install { revision: 5 }),
+        (newest(Status::PendingUpgrade, Some(wanted())), true, Step::Resume { revision: 4 }),
+        (newest(Status::Deployed, None), true, Step::Adopt { revision: 4 }),
+    ];
+    for (newest, busy_elsewhere, expected) in table {
+        let situation = Situation { busy_elsewhere, ..situation(vec![newest]) };
         assert_eq!(decide(&situation), expected, "{situation:?}");
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::ser::Formatter;
 
 use super::chart::Files;
@@ -86,6 +87,14 @@ pub fn encode(record: &Record) -> Result<String, EncodeError> {
 /// # Errors
 /// [`DecodeError`] where it is damaged.
 pub fn decode(text: &[u8]) -> Result<Record, DecodeError> {
+    decode_json(text)
+}
+
+/// Reads base64 of JSON, compressed or not: the form of records and of their parts in Captain's objects.
+///
+/// # Errors
+/// [`DecodeError`] where it is damaged.
+pub fn decode_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, DecodeError> {
     let bytes = STANDARD.decode(text)?;
     let json = if bytes.starts_with(&GZIP_MAGIC) { Cow::Owned(decompress(&bytes)?) } else { Cow::Borrowed(&bytes[..]) };
     Ok(serde_json::from_slice(&json)?)

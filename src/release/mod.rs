@@ -7,6 +7,7 @@
 //! decided from their numbers and statuses alone ([`Revision`]).
 
 mod chart;
+mod comparison;
 mod encoding;
 mod history;
 mod hook;
@@ -18,7 +19,8 @@ mod status;
 mod time;
 
 pub use chart::StoredChart;
-pub use encoding::{DecodeError, EncodeError, Omitted, Packed, decode, encode, pack, unpack};
+pub use comparison::Documents;
+pub use encoding::{DecodeError, EncodeError, Omitted, Packed, decode, decode_json, encode, pack, unpack};
 pub use history::{Revision, current, deployed, last, surplus};
 pub use hook::{Execution, Hook, Phase, Progress};
 pub use lifecycle::Content;

@@ -20,6 +20,7 @@ mod faults;
 mod hooks;
 mod hostile;
 mod installed;
+mod interchange;
 mod jinja;
 mod lease;
 mod life;

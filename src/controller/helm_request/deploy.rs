@@ -12,7 +12,6 @@ use super::hooks;
 use super::inputs::Inputs;
 use super::journal::Journal;
 use super::preflight::{self, Plan};
-use super::report::Report;
 use super::secrets::Secrets;
 use super::values::Values;
 use crate::api::{HelmRequest, Reason};
@@ -22,11 +21,10 @@ use crate::cluster::prune::{Owner, leftover};
 use crate::cluster::records::ReleaseKey;
 use crate::cluster::{Cluster, Object, ObjectError};
 use crate::controller::context::Context;
-use crate::controller::events::EventType;
 use crate::controller::failure::{Failure, refusals};
 use crate::plan::Digest;
-use crate::release::{Content, Record, Revision, Status, current};
-use crate::render::{Event, Release, Rendered};
+use crate::release::{Content, Documents, Record, Revision, Status, current};
+use crate::render::{Event, Release};
 use crate::value::Json;
 
 /// One operation on the release of a request.
@@ -55,6 +53,14 @@ impl Outcome {
     fn new(record: Record, secrets: &Secrets) -> Self {
         Self { notes: Some(secrets.conceal(&record.info.notes)), record }
     }
+}
+
+/// What came of taking a revision of another writer over.
+pub enum Adoption {
+    /// It is ours now.
+    Done(Box<Outcome>),
+    /// It is not what the request says; nothing was changed.
+    Differs,
 }
 
 /// Why an operation did not reach its end.
@@ -138,38 +144,43 @@ impl Deployment<'_> {
         self.finish(&mut journal, &objects, before).await
     }
 
-    /// Takes a deployed revision of another writer over where the render gives the same manifest, and deploys a new
-    /// one where it does not.
+    /// Takes a deployed revision of another writer over where the render gives the same objects, and deploys a new one
+    /// where it does not. What chance made of the recorded objects stays as it is.
     ///
     /// # Errors
     /// Why it could not be deployed.
-    pub async fn adopt(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
+    pub async fn adopt(&self, inputs: &Inputs, revision: i64) -> Result<Adoption, Failure> {
         let record = self.record(revision).await?;
         let Values { merged, secrets } = inputs.values(self.context, self.cluster, self.request).await?;
-        let recorded = self.objects_of(&record).await?;
-        let prepared = self.prepare(inputs, &merged, &self.revision(revision, revision > 1), &recorded).await;
-        let prepared = prepared.map_err(|failure| secrets.concealed(failure))?;
-        if !is_same_release(&record, &prepared.rendered) {
-            self.tell_of_other_writer(revision).await;
-            return self.deploy(inputs, revision + 1).await;
+        let objects = self.objects_of(&record).await?;
+        let same = self.is_as_rendered(&record, inputs, &merged, &objects).await;
+        if !same.map_err(|failure| secrets.concealed(failure))? {
+            return Ok(Adoption::Differs);
         }
-        self.apply(&prepared.objects, Replacing::Refused { by: self.deadline }).await.map_err(Stop::into_failure)?;
-        let mut journal = self.journal(record, Some(inputs.digest.clone()), &prepared.objects);
+        self.apply(&objects, Replacing::Refused { by: self.deadline }).await.map_err(Stop::into_failure)?;
+        let mut journal = self.journal(record, Some(inputs.digest.clone()), &objects);
         journal.notes.objects = self.context.objects_digest(self.request);
         journal.write().await?;
-        Ok(Outcome::new(journal.record, &secrets))
+        Ok(Adoption::Done(Box::new(Outcome::new(journal.record, &secrets))))
     }
 
-    /// Tells that somebody else made a revision of a release that is ours.
-    async fn tell_of_other_writer(&self, revision: i64) {
-        let known = self.context.records.revisions(self.release);
-        if known.iter().any(|meta| meta.notes.inputs.is_some()) {
-            let next = revision + 1;
-            let note =
-                format!("revision {revision} was made by another writer; revision {next} is as the request says");
-            let report = Report::new(self.request, self.context);
-            report.event(EventType::Warning, Reason::ChangedOutside.as_str(), "Deploy", &note).await;
+    /// Whether a recorded revision is what the inputs give, but for chance: only where one render differs, a second one
+    /// tells what chance makes.
+    async fn is_as_rendered(
+        &self,
+        record: &Record,
+        inputs: &Inputs,
+        values: &Json,
+        objects: &[Object],
+    ) -> Result<bool, Failure> {
+        let release = self.revision(record.version, record.version > 1);
+        let recorded = Documents::from(record);
+        let rendered = Documents::from(&self.prepare(inputs, values, &release, objects).await?.rendered);
+        if recorded.are(&rendered) {
+            return Ok(true);
         }
+        let again = self.render(inputs, values, &release, &[], objects).await?;
+        Ok(recorded.could_be(&rendered, &Documents::from(&again.rendered)))
     }
 
     /// Applies every object of a deployed revision again.
@@ -335,10 +346,11 @@ impl Deployment<'_> {
         Ok(())
     }
 
-    /// Marks every other deployed revision as superseded, before this one becomes the deployed one.
+    /// Marks every other deployed revision as superseded, before this one becomes the deployed one; and those that
+    /// another writer began and left.
     async fn supersede_others(&self, revision: i64) -> Result<(), Failure> {
         for other in self.context.records.revisions(self.release) {
-            if other.revision == revision || other.status != Status::Deployed {
+            if other.revision == revision || !(other.status == Status::Deployed || other.status.is_pending()) {
                 continue;
             }
             let mut record = self.record(other.revision).await?;
@@ -400,12 +412,4 @@ pub fn events_of(status: Status) -> [Event; 2] {
         Status::PendingRollback => [Event::PreRollback, Event::PostRollback],
         _ => [Event::PreUpgrade, Event::PostUpgrade],
     }
-}
-
-/// Whether a recorded revision is what the render gives: the same manifest and the same hooks.
-fn is_same_release(record: &Record, rendered: &Rendered) -> bool {
-    let hooks = rendered.hooks.iter().map(|hook| (&hook.path, &hook.manifest));
-    record.manifest.trim() == rendered.manifest.trim()
-        && record.hooks.len() == rendered.hooks.len()
-        && record.hooks.iter().map(|hook| (&hook.path, &hook.manifest)).eq(hooks)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::api::helm_request::PostRender;
+use crate::api::helm_request::{Phase, PostRender};
 use crate::api::names::RESOLVE_VERSION_ONCE;
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::Cluster;
@@ -133,6 +133,7 @@ fn choose_chart(context: &Context, request: &HelmRequest) -> Result<Resolved, Fa
 ///
 /// This is Captain's rule (`pkg/helmrequest/types.go`): a request without any annotation, or with
 /// `auto-resolve-version-once: "false"`, takes the newest version at each deploy, and a deploy needs a changed spec.
+/// What Captain itself has deployed names no generation; to take it over is no deploy.
 fn wanted_version(request: &HelmRequest) -> &str {
     if let Some(version) = &request.spec.version {
         return version;
@@ -142,7 +143,9 @@ fn wanted_version(request: &HelmRequest) -> &str {
     let annotations = request.metadata.annotations.as_ref();
     let follows =
         annotations.is_none_or(|annotations| annotations.get(RESOLVE_VERSION_ONCE).is_some_and(|once| once == "false"));
-    let spec_changed = status.and_then(|status| status.observed_generation) != request.metadata.generation;
+    let observed = status.and_then(|status| status.observed_generation);
+    let by_captain = observed.is_none() && status.is_some_and(|status| status.phase == Some(Phase::Synced));
+    let spec_changed = observed != request.metadata.generation && !by_captain;
     if follows && spec_changed { "" } else { deployed }
 }
 
@@ -159,6 +162,16 @@ mod tests {
             "status": {"version": "1.0.0", "observedGeneration": 1},
         }))
         .expect("a request")
+    }
+
+    #[test]
+    fn what_captain_has_deployed_stays_at_its_version_until_the_spec_changes() {
+        let mut taken_over = request(&Value::Null, &json!({}), 1);
+        let status = json!({"version": "1.0.0", "phase": "Synced", "lastSpecHash": "7"});
+        taken_over.status = serde_json::from_value(status).expect("Captain's status");
+        assert_eq!(wanted_version(&taken_over), "1.0.0");
+        taken_over.status.as_mut().expect("a status").phase = Some(Phase::Failed);
+        assert_eq!(wanted_version(&taken_over), "", "Captain would deploy it anew");
     }
 
     #[test]

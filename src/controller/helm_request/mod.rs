@@ -1,12 +1,14 @@
 //! The HelmRequest reconciler: gathers what is wanted, recorded and observed, lets [`plan::decide`] choose the next
 //! step, takes it, and tells the outcome in status and events.
 
+mod captain;
 mod chart_tests;
 mod deletion;
 mod deploy;
 mod hooks;
 mod inputs;
 mod journal;
+mod outside;
 mod post_render;
 mod preflight;
 mod prepare;
@@ -30,7 +32,7 @@ use tokio::time::Instant;
 pub use inputs::{Basis, Inputs};
 
 use self::deletion::Uninstallation;
-use self::deploy::{Deployment, Outcome};
+use self::deploy::{Adoption, Deployment, Outcome};
 use self::report::Report;
 use self::status::{Deployed, Standing};
 use crate::api::helm_request::{FailureStrategy, HelmRequestSpec, Phase};
@@ -95,29 +97,16 @@ fn ask_repository_anew(failure: &Failure, request: &HelmRequest, context: &Conte
 async fn attempt(request: &HelmRequest, context: &Context) -> Result<Action, Failure> {
     let release = ReleaseKey { namespace: request.release_namespace(), name: request.release_name() };
     let cluster = context.cluster_of(request)?;
+    let reconciliation = Reconciliation { request, context, release: &release, cluster: &cluster };
     if request.metadata.deletion_timestamp.is_some() {
-        return delete(request, context, &release, &cluster).await;
+        return reconciliation.delete().await;
     }
     if !request.is_suspended() {
         refuse_what_is_not_served(request)?;
         add_finalizer(request, context).await?;
+        reconciliation.deployment().import_from_captain().await?;
     }
-    Reconciliation { request, context, release: &release, cluster: &cluster }.step().await
-}
-
-async fn delete(
-    request: &HelmRequest,
-    context: &Context,
-    release: &ReleaseKey,
-    cluster: &Cluster,
-) -> Result<Action, Failure> {
-    if deletion::is_ours_to_finish(request) {
-        Uninstallation { context, request, release, cluster }.run().await?;
-        context.patch_request(request, &deletion::remove_finalizer(request)).await?;
-        Report::new(request, context).deleted().await;
-    }
-    context.forget(request);
-    Ok(Action::await_change())
+    reconciliation.step().await
 }
 
 async fn add_finalizer(request: &HelmRequest, context: &Context) -> Result<(), Failure> {
@@ -146,6 +135,22 @@ struct Reconciliation<'a> {
 }
 
 impl Reconciliation<'_> {
+    async fn delete(&self) -> Result<Action, Failure> {
+        let Self { request, context, release, cluster } = *self;
+        if deletion::is_ours_to_finish(request) {
+            match self.deployment().import_from_captain().await {
+                // Nothing can be recorded in a namespace that goes, and what is in it goes too.
+                Err(failure) if failure.reason != Reason::NamespaceNotFound => return Err(failure),
+                _ => {}
+            }
+            Uninstallation { context, request, release, cluster }.run().await?;
+            context.patch_request(request, &deletion::remove_finalizer(request)).await?;
+            self.report().deleted().await;
+        }
+        context.forget(request);
+        Ok(Action::await_change())
+    }
+
     async fn step(&self) -> Result<Action, Failure> {
         let inputs = match self.request.is_suspended() {
             true => None,
@@ -173,9 +178,12 @@ impl Reconciliation<'_> {
                 Some(pause) => Ok(Some(pause)),
                 None => self.deploy(step, inputs).await,
             },
-            Step::Install { .. } | Step::Upgrade { .. } | Step::Resume { .. } | Step::Adopt { .. } => {
+            Step::Install { revision } | Step::Upgrade { revision } => {
+                self.tell_of_others(situation, revision).await;
                 self.deploy(step, inputs).await
             }
+            Step::Resume { .. } | Step::Adopt { .. } => self.deploy(step, inputs).await,
+            Step::GiveWay { revision } => self.give_way(revision, situation).await,
             Step::Rollback { to, cause } => self.roll_back(inputs, to, cause).await,
             Step::NoSuchRevision { to } => {
                 if let Some(step) = situation.keep() {
@@ -207,9 +215,7 @@ impl Reconciliation<'_> {
         let deployment = self.deployment();
         let report = self.report();
         let outcome = match *step {
-            Step::Adopt { revision } => {
-                report.working(deployment.adopt(inputs, revision), &format!("adopting revision {revision}")).await
-            }
+            Step::Adopt { revision } => self.adopt(inputs, revision).await,
             Step::Resume { revision } => {
                 let resumed = deployment.resume(revision, inputs);
                 report.working(resumed, &format!("deploying revision {revision}")).await
@@ -233,6 +239,21 @@ impl Reconciliation<'_> {
         let Some(failed) = failed else { return self.report().deployed(outcome, inputs).await };
         let failure = self.recorded_failure(inputs, failed.revision).await?;
         self.report().rolled_back(outcome, inputs, &failure, outcome.record.info.rollback_revision).await
+    }
+
+    /// Takes a deployed revision of another writer over, or deploys its successor where it is not what the request says.
+    async fn adopt(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
+        let (deployment, report) = (self.deployment(), self.report());
+        let what = format!("adopting revision {revision}");
+        let adoption = report.working(deployment.adopt(inputs, revision), &what).await?;
+        self.tell_of_adoption(revision, &adoption).await;
+        match adoption {
+            Adoption::Done(outcome) => Ok(*outcome),
+            Adoption::Differs => {
+                let next = revision + 1;
+                report.working(deployment.deploy(inputs, next), &format!("deploying revision {next}")).await
+            }
+        }
     }
 
     /// Takes at once what the request wants done about a failed operation. Where that is to try again, the failure is
@@ -340,7 +361,7 @@ impl Reconciliation<'_> {
             None => Objects::AsDeclared,
         };
         let spec = &self.request.spec;
-        Ok(Situation {
+        let situation = Situation {
             inputs,
             objects,
             revisions: known.into_iter().map(recorded).collect(),
@@ -348,7 +369,9 @@ impl Reconciliation<'_> {
             rollback_to: spec.rollback_to,
             on_failure: on_failure(spec),
             test: spec.test,
-        })
+            busy_elsewhere: false,
+        };
+        Ok(Situation { busy_elsewhere: self.is_busy_elsewhere(&situation), ..situation })
     }
 
     /// How the objects of the deployed revision compare with what was applied.
@@ -369,7 +392,10 @@ impl Reconciliation<'_> {
 
     /// From now on the objects of this revision are followed.
     fn remember(&self, revision: i64) {
-        self.context.with_memory(self.request, |memory| memory.followed = Some(revision));
+        self.context.with_memory(self.request, |memory| {
+            memory.followed = Some(revision);
+            memory.told_of_others = None;
+        });
     }
 
     fn report(&self) -> Report<'_> {

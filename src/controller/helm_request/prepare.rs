@@ -50,7 +50,11 @@ impl Deployment<'_> {
         Ok(prepared)
     }
 
-    async fn render(
+    /// Renders a revision, as if the definitions were there already.
+    ///
+    /// # Errors
+    /// Why it does not render, or holds something that is no object.
+    pub(super) async fn render(
         &self,
         inputs: &Inputs,
         values: &Json,
