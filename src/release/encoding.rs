@@ -14,6 +14,7 @@ use serde_json::ser::Formatter;
 use super::chart::Files;
 use super::{Record, StoredChart, memo};
 use crate::chart::File;
+use crate::value::Json;
 
 /// The most bytes that a Secret's data may have (`k8s.io/api/core/v1` MaxSecretSize).
 const SECRET_LIMIT: usize = 1 << 20;
@@ -22,6 +23,9 @@ const JSON_LIMIT: u64 = 256 << 20;
 /// What stands in the JSON where the chart's lists of files go.
 const TEMPLATES: &str = "coxswain.dev/the-templates-go-here";
 const FILES: &str = "coxswain.dev/the-files-go-here";
+/// What Helm reads as the manifest of a record in several parts.
+const IN_PARTS: &str = "\"The manifest is too large for one Secret. Coxswain keeps it in several, which helm cannot read: \
+                        change the release by its HelmRequest.\"\n";
 const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
 
 /// Why a record cannot be written.
@@ -66,7 +70,8 @@ pub enum Omitted {
 pub struct Packed {
     /// What was left out.
     pub omitted: Omitted,
-    /// The text, usually in one part; [`unpack`] reads all parts in their order.
+    /// The text, usually in one part. Of several, the first is what Helm reads: a record without objects, so that its
+    /// commands show the release and refuse to change it. The others together are the whole text.
     pub parts: Vec<String>,
 }
 
@@ -101,7 +106,7 @@ pub fn decode_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, DecodeError> {
 }
 
 /// Encodes a record so that each part fits a Secret: whole, else without the chart's files, else without its
-/// templates too, else in several parts. What makes a release work (manifest, hooks, values) is never left out.
+/// templates too, else in several parts (see [`Packed::parts`]). What makes a release work (manifest, hooks, values) is never left out.
 ///
 /// # Errors
 /// As [`encode`].
@@ -116,7 +121,7 @@ pub fn pack(record: &Record) -> Result<Packed, EncodeError> {
 pub fn unpack<P: AsRef<[u8]>>(parts: &[P]) -> Result<Record, DecodeError> {
     match parts {
         [part] => decode(part.as_ref()),
-        parts => decode(&parts.iter().flat_map(|part| part.as_ref()).copied().collect::<Vec<_>>()),
+        parts => decode(&parts.iter().skip(1).flat_map(|part| part.as_ref()).copied().collect::<Vec<_>>()),
     }
 }
 
@@ -134,8 +139,27 @@ fn pack_within(record: &Record, limit: usize) -> Result<Packed, EncodeError> {
         }
     }
     let text = encode(record)?;
-    let parts = text.as_bytes().chunks(limit).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
+    let chunks = text.as_bytes().chunks(limit).map(|part| String::from_utf8_lossy(part).into_owned());
+    let parts = std::iter::once(summary_within(record, limit)?).chain(chunks).collect();
     Ok(Packed { omitted: Omitted::Nothing, parts })
+}
+
+/// A record for Helm in place of one that is too large for it. Its manifest is a sentence and no object, so whatever
+/// would change the release ends with an error instead of taking it for an empty one.
+fn summary_within(record: &Record, limit: usize) -> Result<String, EncodeError> {
+    let metadata = Arc::clone(&record.chart.metadata);
+    let mut summary = Record {
+        chart: StoredChart { metadata, ..StoredChart::default() },
+        manifest: IN_PARTS.to_owned(),
+        hooks: Vec::new(),
+        ..record.clone()
+    };
+    let text = encode(&summary)?;
+    if text.len() <= limit {
+        return Ok(text);
+    }
+    (summary.config, summary.info.notes) = (Json::Null, String::new());
+    encode(&summary)
 }
 
 /// Compresses a record in several gzip members, which every reader of gzip joins: the chart's templates and files are
@@ -286,14 +310,30 @@ mod tests {
             (20_000, Omitted::Nothing, false, (1, 1)),
             (8_000, Omitted::Files, false, (0, 1)),
             (3_000, Omitted::FilesAndTemplates, false, (0, 0)),
-            (500, Omitted::Nothing, true, (1, 1)),
+            (900, Omitted::Nothing, true, (1, 1)),
         ] {
             let packed = pack_within(&record, limit)?;
-            assert!(packed.parts.iter().all(|part| part.len() <= limit));
+            assert!(packed.parts.iter().all(|part| part.len() <= limit), "limit {limit}");
             assert_eq!((packed.omitted, packed.parts.len() > 1), (omitted, in_parts), "limit {limit}");
             let unpacked = unpack(&packed.parts)?;
             assert_eq!((unpacked.chart.files.len(), unpacked.chart.templates.len()), kept, "limit {limit}");
             assert_eq!(unpacked.manifest, record.manifest);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn of_a_record_in_parts_helm_reads_what_it_can_show_and_nothing_it_could_apply() -> anyhow::Result<()> {
+        let mut record = decode(STANDARD.encode(HELM_4).as_bytes())?;
+        record.chart.templates = noise(3_000, 2);
+        record.manifest = String::from_utf8_lossy(&noise(6_000, 3)[0].data).into_owned();
+        let long = String::from_utf8_lossy(&noise(3_000, 4)[0].data).into_owned();
+        for (notes, shown) in [("read me".to_owned(), true), (long, false)] {
+            record.info.notes = notes;
+            let first = decode(pack_within(&record, 1_000)?.parts[0].as_bytes())?;
+            assert_eq!((&first.name, first.version, first.info.status), (&record.name, 1, record.info.status));
+            assert_eq!(first.info.notes == record.info.notes, shown);
+            assert!(first.manifest.contains("too large") && first.hooks.is_empty());
         }
         Ok(())
     }

@@ -96,6 +96,11 @@ impl World {
         self.operator().as_ref().context("the operator does not run")?.metrics()
     }
 
+    /// A line of the running operator's memory, in MiB: `VmRSS` now, `VmHWM` at its peak.
+    pub fn memory(&self, line: &str) -> Result<f64> {
+        self.operator().as_ref().context("the operator does not run")?.memory(line)
+    }
+
     /// Everything that the operator has logged.
     pub fn log(&self) -> Result<String> {
         self.operator().as_ref().context("the operator does not run")?.log()
