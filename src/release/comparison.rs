@@ -84,14 +84,19 @@ fn identity(document: &Json) -> [Option<&str>; 4] {
         .map(|place| document.pointer(place).and_then(Json::as_str))
 }
 
+/// To the API server a member that is null is one that is not there; versions of Helm differ in writing them.
+fn is_set(value: &&Json) -> bool {
+    !value.is_null()
+}
+
 fn could_be(recorded: &Json, rendered: &Json, again: &Json) -> bool {
     if recorded == rendered {
         return true;
     }
     match (recorded, rendered, again) {
         (Json::Object(recorded), Json::Object(rendered), Json::Object(again)) => {
-            recorded.len() == rendered.len()
-                && recorded.iter().all(|(name, value)| {
+            recorded.values().filter(is_set).count() == rendered.values().filter(is_set).count()
+                && recorded.iter().filter(|(_, value)| is_set(value)).all(|(name, value)| {
                     let pair = rendered.get(name).zip(again.get(name));
                     pair.is_some_and(|(rendered, again)| could_be(value, rendered, again))
                 })
