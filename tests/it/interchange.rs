@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::support::{charts, wait};
+use crate::support::{charts, command, wait};
 use crate::world::{LIMIT, Place, condition, world};
 
 /// How soon a change of the helm command is undone in a test; it is a matter of the render, but the machine is busy.
@@ -54,7 +54,7 @@ fn says(place: &Place<'_>, message: &str) -> Result<()> {
     place.until("configmap", "web-hello", &what, |map| map["data"]["message"] == message).map(drop)
 }
 
-/// Generation, identity and owner of an object's fields.
+/// Generation and identity of an object.
 fn state(place: &Place<'_>, kind: &str, name: &str) -> Result<[Value; 2]> {
     let object = place.get(kind, name)?.with_context(|| format!("there is no {kind} {name}"))?;
     Ok([object["metadata"]["generation"].clone(), object["metadata"]["uid"].clone()])
@@ -177,6 +177,49 @@ async fn what_a_chart_draws_at_random_stays_when_its_release_is_adopted() -> Res
 
     patch(&place, &json!({"values": {"user": "bob"}}))?;
     place.until("helmrequest", "web", "revision 2", |request| request["status"]["revision"] == 2).map(drop)
+}
+
+/// The variable that names a `helm` of version 3. It is not built with the test control plane; see `tests/cluster/README.md`.
+const HELM_3: &str = "COXSWAIN_HELM3";
+
+#[tokio::test]
+async fn helm_3_reads_our_releases_and_its_own_are_adopted() -> Result<()> {
+    let Some(program) = std::env::var_os(HELM_3) else {
+        println!("skipped: {HELM_3} names no helm of version 3");
+        return Ok(());
+    };
+    let place = place("helm-3").await?;
+    let helm_3 = |arguments: &[&str]| {
+        let mut helm = std::process::Command::new(&program);
+        for (name, value) in place.world.cluster.helm().get_envs() {
+            helm.env(name, value.unwrap_or_default());
+        }
+        command::output(helm.args(arguments).args(["--namespace", &place.namespace]))
+    };
+    place.apply(&place.request("web", hello("one")))?;
+    place.until_ready("web")?;
+    patch(&place, &json!({"values": {"message": "two"}}))?;
+    place.until_ready("web")?;
+    let listed: Value = serde_json::from_str(&helm_3(&["list", "-o", "json"])?)?;
+    assert_eq!((&listed[0]["status"], &listed[0]["revision"]), (&json!("deployed"), &json!("2")), "{listed}");
+    for (arguments, text) in [
+        (["history", "web"], "Upgrade complete"),
+        (["status", "web"], "STATUS: deployed"),
+        (["get", "all"], "# Source: hello/templates/deployment.yaml"),
+    ] {
+        let name = if arguments[1] == "all" { &["web"][..] } else { &[] };
+        let shown = helm_3(&[&arguments[..], name].concat())?;
+        assert!(shown.contains(text), "{arguments:?}: {shown}");
+    }
+
+    place.kubectl(&["delete", "helmrequest", "web"])?;
+    helm_3(&["install", "web", &chart("hello-0.1.0"), "--set", "message=same", "--wait"])?;
+    let before = (state(&place, "deployment", "web-hello")?, pods(&place)?);
+    place.apply(&place.request("web", hello("same")))?;
+    place.until_ready("web")?;
+    assert_eq!((state(&place, "deployment", "web-hello")?, pods(&place)?), before);
+    assert_eq!(history(&place)?, rows(&["deployed"]));
+    Ok(())
 }
 
 /// Starts a helm command that waits for a hook, and kills it there.
