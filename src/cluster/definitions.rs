@@ -7,12 +7,13 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use kube::api::PostParams;
+use kube::api::{ListParams, PostParams};
 use tokio::time::{Instant, sleep};
 
 use super::FIELD_MANAGER;
 use super::apply::{Applied, ApplyOptions, ApplyOutcome};
 use super::client::Cluster;
+use super::discovery::Kind;
 use super::error::{ApiError, ObjectError};
 use super::object::{Object, defined_kinds};
 use super::parallel::in_parallel;
@@ -72,7 +73,7 @@ impl Cluster {
                 failed.push(ObjectError { object: object.key.clone(), error });
             }
         }
-        self.wait_listed(definitions).await;
+        self.wait_listed(applied, definitions).await;
         failed
     }
 
@@ -90,23 +91,87 @@ impl Cluster {
         Ok(())
     }
 
-    /// Asks discovery until it lists the kinds. That it cannot, or that some kind never comes, is met again and told
-    /// by whoever uses the kind.
-    async fn wait_listed(&self, definitions: &[Object]) {
-        let kinds = defined_kinds(definitions.iter().map(|object| &object.json));
+    /// Asks discovery until it lists the kinds, those that were written at exactly the versions that are served now.
+    /// That it cannot, or that some kind never comes, is met again and told by whoever uses the kind.
+    async fn wait_listed(&self, applied: &[Applied], definitions: &[Object]) {
+        let wanted = defined_kinds(definitions.iter().map(|object| &object.json));
+        let written = defined_kinds(applied.iter().map(|applied| &applied.json));
         let deadline = Instant::now() + LISTED;
         let mut known = self.discovery().snapshot().await;
         while let Ok(snapshot) = known {
-            let listed = |resource: &kube::core::ApiResource| {
+            let is_listed = |kind: &Kind| {
+                let resource = &kind.resource;
                 snapshot.kind(&resource.group, &resource.version, &resource.kind).is_some()
             };
-            if kinds.values().all(|kind| listed(&kind.resource)) || Instant::now() >= deadline {
+            let is_exact = |kind: &Kind| {
+                let Kind { resource, .. } = kind;
+                let of_kind =
+                    |other: &&Kind| other.resource.group == resource.group && other.resource.kind == resource.kind;
+                written.values().filter(of_kind).count() == snapshot.count_versions(&resource.group, &resource.kind)
+            };
+            let current = wanted.values().all(is_listed) && written.values().all(is_exact);
+            if current || Instant::now() >= deadline {
                 return;
             }
             sleep(Duration::from_millis(100)).await;
             known = self.discovery().refresh().await;
         }
     }
+
+    /// Whether a live definition can become this one without loss.
+    ///
+    /// # Errors
+    /// [`ApiError::LosesData`], or why the live definition or its objects could not be read.
+    pub async fn check_replacement(&self, definition: &Object) -> Result<(), ObjectError> {
+        let Some(live) = self.live(definition).await? else { return Ok(()) };
+        let refuse = |error| ObjectError { object: definition.key.clone(), error };
+        let loss = |version: &str, message: &str| {
+            refuse(ApiError::LosesData { field: format!("spec.versions[{version}]"), message: message.to_owned() })
+        };
+        if let Some(version) = unstored(&live, &definition.json).first() {
+            return Err(loss(
+                version,
+                "the version is removed, but objects may be stored in it (status.storedVersions); keep it, or migrate \
+                 them and take it out of status.storedVersions first",
+            ));
+        }
+        let gone = unserved(&live, &definition.json);
+        let Some(kind) = defined_kinds([&live].into_iter()).into_values().next().filter(|_| !gone.is_empty()) else {
+            return Ok(());
+        };
+        let one = ListParams::default().limit(1);
+        let found: Json = self.call(self.collection(&kind, "").list_metadata(&one)).await.map_err(refuse)?;
+        let has_objects = found.get("items").and_then(Json::as_array).is_some_and(|items| !items.is_empty());
+        match gone.first() {
+            Some(version) if has_objects => Err(loss(
+                version,
+                "the version is served no more, but there are objects of the kind; keep it served, or delete or \
+                 migrate them first",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The versions that objects may be stored in and that the next definition has not.
+fn unstored(live: &Json, next: &Json) -> Vec<String> {
+    let stored = live.pointer("/status/storedVersions").and_then(Json::as_array).into_iter().flatten();
+    let known: Vec<&str> = versions(next).filter_map(|version| version["name"].as_str()).collect();
+    stored.filter_map(Json::as_str).filter(|version| !known.contains(version)).map(str::to_owned).collect()
+}
+
+/// The versions that are served and would not be by the next definition.
+fn unserved(live: &Json, next: &Json) -> Vec<String> {
+    let served: Vec<&str> = served(next).collect();
+    self::served(live).filter(|version| !served.contains(version)).map(str::to_owned).collect()
+}
+
+fn served(definition: &Json) -> impl Iterator<Item = &str> {
+    versions(definition).filter(|version| version["served"] == true).filter_map(|version| version["name"].as_str())
+}
+
+fn versions(definition: &Json) -> impl Iterator<Item = &Json> {
+    definition.pointer("/spec/versions").and_then(Json::as_array).into_iter().flatten()
 }
 
 /// Whether a definition says that its kind is served.
@@ -132,5 +197,25 @@ mod tests {
         assert!(is_established(&definition("True")));
         assert!(!is_established(&definition("False")));
         assert!(!is_established(&json!({})));
+    }
+
+    #[test]
+    fn versions_that_objects_are_stored_in_or_reached_by_are_missed() {
+        let definition = |versions: &[(&str, bool)]| {
+            let versions = versions.iter().map(|(name, served)| json!({"name": name, "served": served}));
+            json!({"spec": {"versions": versions.collect::<Vec<_>>()}, "status": {"storedVersions": ["v1alpha1", "v1"]}})
+        };
+        let live = definition(&[("v1alpha1", true), ("v1beta1", true), ("v1", true)]);
+        let table = [
+            (vec![("v1alpha1", true), ("v1beta1", true), ("v1", true), ("v2", true)], vec![], vec![]),
+            (vec![("v1alpha1", false), ("v1beta1", true), ("v1", true)], vec![], vec!["v1alpha1"]),
+            (vec![("v1alpha1", true), ("v1", true)], vec![], vec!["v1beta1"]),
+            (vec![("v1", true)], vec!["v1alpha1"], vec!["v1alpha1", "v1beta1"]),
+        ];
+        for (versions, not_stored, not_served) in table {
+            let next = definition(&versions);
+            assert_eq!(unstored(&live, &next), not_stored, "{versions:?}");
+            assert_eq!(unserved(&live, &next), not_served, "{versions:?}");
+        }
     }
 }

@@ -85,6 +85,11 @@ impl Snapshot {
         &self.stale
     }
 
+    /// At how many versions a kind is served.
+    pub fn count_versions(&self, group: &str, kind: &str) -> usize {
+        self.versions_of(group, kind).len()
+    }
+
     fn versions_of(&self, group: &str, kind: &str) -> &[Kind] {
         self.kinds.get(&(group.to_owned(), kind.to_owned())).map_or(&[], Vec::as_slice)
     }

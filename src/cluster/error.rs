@@ -101,6 +101,14 @@ pub enum ApiError {
         /// The server's words.
         message: String,
     },
+    /// A change of a definition that stored objects would be lost by.
+    #[error("field {field} would be changed so that stored data is lost: {message}")]
+    LosesData {
+        /// The path of the field.
+        field: String,
+        /// What would be lost, and what to do.
+        message: String,
+    },
     /// The object was deleted to be made anew, and is still there.
     #[error("the old object is still being deleted; see what its finalizers wait for")]
     Lingering,

@@ -8,6 +8,8 @@ use crate::chart::decode::{Decoder, Structure};
 use crate::yaml;
 
 const HOOK: &str = "helm.sh/hook";
+/// Helm 2's event for definitions.
+const CRD_INSTALL: &str = "crd-install";
 const WEIGHT: &str = "helm.sh/hook-weight";
 const DELETE_POLICY: &str = "helm.sh/hook-delete-policy";
 const OUTPUT_LOG_POLICY: &str = "helm.sh/hook-output-log-policy";
@@ -114,6 +116,26 @@ pub fn sort_documents(
     Ok((hooks, manifests))
 }
 
+/// The custom resource definitions that charts for Helm 2 bring as hooks, in the order of their files. Helm knows this
+/// event no more and drops the documents ([`sort_documents`]).
+///
+/// # Errors
+/// [`RenderError::Document`] for the first document whose head cannot be read.
+pub fn old_definitions(files: &BTreeMap<String, String>) -> Result<Vec<Manifest>, RenderError> {
+    let mut definitions = Vec::new();
+    for (path, text) in files.iter().filter(|(_, text)| text.contains(CRD_INSTALL)) {
+        for document in split(text) {
+            let head = Head::read(document).map_err(|reason| RenderError::Document { path: path.clone(), reason })?;
+            let events = head.annotations.get(HOOK).map(String::as_str).unwrap_or_default();
+            let is_asked = events.split(',').any(|event| event.trim().eq_ignore_ascii_case(CRD_INSTALL));
+            if is_asked && head.kind == "CustomResourceDefinition" {
+                definitions.push(Manifest { path: path.clone(), content: document.to_owned(), head });
+            }
+        }
+    }
+    Ok(definitions)
+}
+
 /// A document of a release by what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -206,6 +228,18 @@ mod tests {
     fn an_unknown_event_drops_the_document() {
         let text = "kind: Job\nmetadata:\n  annotations:\n    helm.sh/hook: pre-install,crd-install\n";
         assert_eq!(sort_documents(&files(text), Order::Install), Ok((Vec::new(), Vec::new())));
+    }
+
+    #[test]
+    fn definitions_of_helm_2_are_found_among_what_is_dropped() {
+        let text = "kind: CustomResourceDefinition\nmetadata:\n  name: a\n  annotations:\n    helm.sh/hook: \
+                    CRD-Install , pre-upgrade\n---\nkind: Job\nmetadata:\n  annotations:\n    helm.sh/hook: crd-install\n\
+                    ---\nkind: CustomResourceDefinition\nmetadata:\n  name: b\n";
+        let found = old_definitions(&files(text)).expect("valid");
+        let names: Vec<&str> = found.iter().map(|definition| definition.head.name.as_str()).collect();
+        assert_eq!(names, ["a"]);
+        let (hooks, manifests) = sort_documents(&files(text), Order::Install).expect("valid");
+        assert_eq!((hooks.len(), manifests.len()), (0, 1), "it is in neither list");
     }
 
     #[test]

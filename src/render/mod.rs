@@ -82,6 +82,8 @@ pub struct Rendered {
     pub notes: String,
     /// The files of `crds/`, parents first.
     pub crds: Vec<Crd>,
+    /// Custom resource definitions that the chart brings as `crd-install` hooks of Helm 2.
+    pub old_definitions: Vec<Manifest>,
     /// The chart as Helm records it: disabled dependencies removed, aliases and imported values applied.
     pub chart: Chart,
     /// What the render read of the cluster.

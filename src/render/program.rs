@@ -75,6 +75,7 @@ impl Program {
             hooks,
             notes,
             crds: chart.crds(),
+            old_definitions: manifest::old_definitions(&files)?,
             chart,
             reads,
         })

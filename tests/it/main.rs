@@ -11,6 +11,7 @@ mod bad_input;
 mod bad_objects;
 mod bad_source;
 mod captain;
+mod chart_definitions;
 mod chart_server;
 mod chartrepos;
 mod cluster;

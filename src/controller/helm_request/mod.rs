@@ -3,6 +3,7 @@
 
 mod captain;
 mod chart_tests;
+mod definitions;
 mod deletion;
 mod deploy;
 mod hooks;

@@ -104,6 +104,8 @@ async fn check_rights(deployment: &Deployment<'_>, plan: &Plan<'_>) -> Result<()
     let Some(account) = deployment.cluster.account() else { return Ok(()) };
     let mut needed = rights(plan.objects, &APPLY);
     needed.extend(rights(plan.definitions, &APPLY));
+    // A new one is looked at until it is established.
+    needed.extend(rights(plan.definitions, &["get"]));
     needed.extend(rights(plan.leaving, &DELETE));
     needed.extend(rights(plan.objects.iter().filter(|object| object.policy.may_replace()), &DELETE));
     needed.extend(rights(plan.objects.iter().filter(|object| object.policy.keeps_replicas), &["get"]));

@@ -7,14 +7,12 @@
 use super::deploy::{Deployment, events_of};
 use super::inputs::Inputs;
 use super::preflight::{self, Plan};
-use crate::api::helm_request::CrdPolicy;
-use crate::cluster::definitions::Existing;
+use crate::cluster::Object;
 use crate::cluster::object::api_versions_of;
 use crate::cluster::prune::leftover;
-use crate::cluster::{Object, discovery::split_api_version};
-use crate::controller::failure::{Failure, refusals};
+use crate::controller::failure::Failure;
 use crate::release::Status;
-use crate::render::{Event, Hook, Release, Rendered, split};
+use crate::render::{Event, Hook, Release, Rendered};
 use crate::value::Json;
 
 /// What a render made, ready to be applied.
@@ -23,6 +21,8 @@ pub struct Prepared {
     pub rendered: Rendered,
     /// Its objects, with the marks of the release.
     pub objects: Vec<Object>,
+    /// The definitions that have to be there first.
+    definitions: Vec<Object>,
 }
 
 impl Deployment<'_> {
@@ -40,13 +40,14 @@ impl Deployment<'_> {
     ) -> Result<Prepared, Failure> {
         let definitions = self.definitions(inputs, values).await?;
         let prepared = self.render(inputs, values, release, &definitions, before).await?;
-        self.check(&prepared, release, &definitions, before).await?;
+        self.check(&prepared, release, before).await?;
+        self.check_definitions(&prepared.definitions).await?;
         self.probe(inputs, &prepared, before).await?;
-        if !self.install_definitions(&definitions).await? {
+        if !self.install_definitions(&prepared.definitions).await? {
             return Ok(prepared);
         }
         let prepared = self.render(inputs, values, release, &[], before).await?;
-        self.check(&prepared, release, &[], before).await?;
+        self.check(&prepared, release, before).await?;
         Ok(prepared)
     }
 
@@ -66,24 +67,20 @@ impl Deployment<'_> {
         let mut rendered = self.context.render(self.cluster, inputs, values, release, brought).await?;
         self.post_render(&mut rendered)?;
         self.name_versions(&mut rendered, before)?;
-        let read = self.cluster.read_manifest_with(&rendered.manifest, &self.release.namespace, definitions);
+        let definitions = self.with_old_definitions(definitions, &rendered.old_definitions).await?;
+        let read = self.cluster.read_manifest_with(&rendered.manifest, &self.release.namespace, &definitions);
         let mut objects = read.await?;
         self.stamp(&mut objects);
-        Ok(Prepared { rendered, objects })
+        Ok(Prepared { rendered, objects, definitions })
     }
 
-    async fn check(
-        &self,
-        prepared: &Prepared,
-        release: &Release,
-        definitions: &[Object],
-        before: &[Object],
-    ) -> Result<(), Failure> {
+    async fn check(&self, prepared: &Prepared, release: &Release, before: &[Object]) -> Result<(), Failure> {
         let leaving = leftover(before.to_vec(), &prepared.objects).delete;
         let status = if release.is_upgrade { Status::PendingUpgrade } else { Status::PendingInstall };
         let to_run = |hook: &&Hook| events_of(status).iter().any(|event| hook.events.contains(event));
         let hooks = prepared.rendered.hooks.iter().filter(to_run).map(|hook| hook.manifest.as_str()).collect();
-        preflight::check(self, &Plan { objects: &prepared.objects, definitions, hooks, leaving: &leaving }).await
+        let Prepared { objects, definitions, .. } = prepared;
+        preflight::check(self, &Plan { objects, definitions, hooks, leaving: &leaving }).await
     }
 
     /// Asks the API server about objects that it may refuse where that could not be taken back later: in an upgrade,
@@ -112,54 +109,5 @@ impl Deployment<'_> {
     fn begins_with_hooks(&self, prepared: &Prepared) -> bool {
         let hooks = &prepared.rendered.hooks;
         hooks.iter().any(|hook| hook.events.contains(&Event::PreInstall))
-    }
-
-    /// Those objects of the chart's `crds/` that are to be written. Nothing of them belongs to the release, as with
-    /// Helm.
-    async fn definitions(&self, inputs: &Inputs, values: &Json) -> Result<Vec<Object>, Failure> {
-        let policy = self.request.spec.crds();
-        if policy == CrdPolicy::Skip {
-            return Ok(Vec::new());
-        }
-        let mut definitions = Vec::new();
-        for crd in inputs.program(self.context).await?.crds(values)? {
-            let content = String::from_utf8_lossy(&crd.data);
-            let documents = split(&content).into_iter().map(|text| format!("---\n# Source: {}\n{text}\n", crd.path));
-            let manifest: String = documents.collect();
-            for definition in self.cluster.read_manifest(&manifest, &self.release.namespace).await? {
-                if policy == CrdPolicy::CreateReplace || !self.is_served(&definition).await? {
-                    definitions.push(definition);
-                }
-            }
-        }
-        Ok(definitions)
-    }
-
-    /// Whether every kind that a definition brings is served, at whatever version.
-    async fn is_served(&self, definition: &Object) -> Result<bool, Failure> {
-        let brought = api_versions_of(std::slice::from_ref(definition));
-        for (api_version, kind) in
-            brought.iter().filter_map(|name| name.rsplit_once('/')).filter(|(api, _)| api.contains('/'))
-        {
-            let (group, _) = split_api_version(api_version);
-            if self.context.discovery().resolve_any_version(group, kind).await?.is_none() {
-                return Ok(false);
-            }
-        }
-        Ok(!brought.is_empty())
-    }
-
-    /// Applies definitions; tells whether it wrote any.
-    async fn install_definitions(&self, definitions: &[Object]) -> Result<bool, Failure> {
-        if definitions.is_empty() {
-            return Ok(false);
-        }
-        let existing = match self.request.spec.crds() {
-            CrdPolicy::CreateReplace => Existing::Replace,
-            CrdPolicy::Create | CrdPolicy::Skip => Existing::Keep,
-        };
-        let outcome = self.cluster.install_definitions(definitions, existing).await;
-        refusals(outcome.failed)?;
-        Ok(!outcome.applied.is_empty())
     }
 }

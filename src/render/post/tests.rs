@@ -19,7 +19,16 @@ pub fn rendered(documents: &[&str]) -> Rendered {
     let (hooks, documents) = sort_documents(&files.collect::<BTreeMap<_, _>>(), Order::Install).expect("documents");
     let manifest = crate::render::manifest::manifest(&documents);
     let chart = chart("c", Json::Null, Vec::new());
-    Rendered { manifest, documents, hooks, notes: String::new(), crds: Vec::new(), chart, reads: Reads::default() }
+    Rendered {
+        manifest,
+        documents,
+        hooks,
+        notes: String::new(),
+        crds: Vec::new(),
+        old_definitions: Vec::new(),
+        chart,
+        reads: Reads::default(),
+    }
 }
 
 fn patch(target: Option<Target>, text: &str) -> Rules {
