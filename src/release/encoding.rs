@@ -126,22 +126,24 @@ pub fn unpack<P: AsRef<[u8]>>(parts: &[P]) -> Result<Record, DecodeError> {
 }
 
 fn pack_within(record: &Record, limit: usize) -> Result<Packed, EncodeError> {
-    let mut reduced = Cow::Borrowed(record);
-    for omitted in [Omitted::Nothing, Omitted::Files, Omitted::FilesAndTemplates] {
-        match omitted {
-            Omitted::Nothing => {}
-            Omitted::Files => reduced.to_mut().chart.files = Arc::new([]),
-            Omitted::FilesAndTemplates => reduced.to_mut().chart.templates = Arc::new([]),
-        }
-        let text = encode(&reduced)?;
-        if text.len() <= limit {
-            return Ok(Packed { omitted, parts: vec![text] });
-        }
+    let whole = encode(record)?;
+    if whole.len() <= limit {
+        return Ok(Packed { omitted: Omitted::Nothing, parts: vec![whole] });
     }
-    let text = encode(record)?;
-    let chunks = text.as_bytes().chunks(limit).map(|part| String::from_utf8_lossy(part).into_owned());
-    let parts = std::iter::once(summary_within(record, limit)?).chain(chunks).collect();
-    Ok(Packed { omitted: Omitted::Nothing, parts })
+    // What is left at the least comes first: where that is too much, what is in between need not be tried.
+    let without_files = Record { chart: StoredChart { files: Arc::new([]), ..record.chart.clone() }, ..record.clone() };
+    let chart = StoredChart { templates: Arc::new([]), ..without_files.chart.clone() };
+    let bare = encode(&Record { chart, ..without_files.clone() })?;
+    if bare.len() > limit {
+        let chunks = whole.as_bytes().chunks(limit).map(|part| String::from_utf8_lossy(part).into_owned());
+        let parts = std::iter::once(summary_within(record, limit)?).chain(chunks).collect();
+        return Ok(Packed { omitted: Omitted::Nothing, parts });
+    }
+    let without_files = encode(&without_files)?;
+    Ok(match without_files.len() <= limit {
+        true => Packed { omitted: Omitted::Files, parts: vec![without_files] },
+        false => Packed { omitted: Omitted::FilesAndTemplates, parts: vec![bare] },
+    })
 }
 
 /// A record for Helm in place of one that is too large for it. Its manifest is a sentence and no object, so whatever
