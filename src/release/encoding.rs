@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::ser::Formatter;
 
 use super::chart::Files;
-use super::{Record, StoredChart, memo};
+use super::{Info, Record, StoredChart, memo};
 use crate::chart::File;
 use crate::value::Json;
 
@@ -71,7 +71,7 @@ pub struct Packed {
     /// What was left out.
     pub omitted: Omitted,
     /// The text, usually in one part. Of several, the first is what Helm reads: a record without objects, so that its
-    /// commands show the release and refuse to change it. The others together are the whole text.
+    /// commands show the release and refuse to change it. The others together are the text of what does not change.
     pub parts: Vec<String>,
 }
 
@@ -119,10 +119,14 @@ pub fn pack(record: &Record) -> Result<Packed, EncodeError> {
 /// # Errors
 /// As [`decode`].
 pub fn unpack<P: AsRef<[u8]>>(parts: &[P]) -> Result<Record, DecodeError> {
-    match parts {
-        [part] => decode(part.as_ref()),
-        parts => decode(&parts.iter().skip(1).flat_map(|part| part.as_ref()).copied().collect::<Vec<_>>()),
+    let [first, further @ ..] = parts else { return decode(&[]) };
+    let first = decode(first.as_ref())?;
+    if further.is_empty() {
+        return Ok(first);
     }
+    let mut record = decode(&further.iter().flat_map(|part| part.as_ref()).copied().collect::<Vec<_>>())?;
+    record.info = Info { notes: std::mem::take(&mut record.info.notes), ..first.info };
+    Ok(record)
 }
 
 fn pack_within(record: &Record, limit: usize) -> Result<Packed, EncodeError> {
@@ -135,7 +139,8 @@ fn pack_within(record: &Record, limit: usize) -> Result<Packed, EncodeError> {
     let chart = StoredChart { templates: Arc::new([]), ..without_files.chart.clone() };
     let bare = encode(&Record { chart, ..without_files.clone() })?;
     if bare.len() > limit {
-        let chunks = whole.as_bytes().chunks(limit).map(|part| String::from_utf8_lossy(part).into_owned());
+        let chunks = encode(&constant(record))?;
+        let chunks = chunks.as_bytes().chunks(limit).map(|part| String::from_utf8_lossy(part).into_owned());
         let parts = std::iter::once(summary_within(record, limit)?).chain(chunks).collect();
         return Ok(Packed { omitted: Omitted::Nothing, parts });
     }
@@ -144,6 +149,12 @@ fn pack_within(record: &Record, limit: usize) -> Result<Packed, EncodeError> {
         true => Packed { omitted: Omitted::Files, parts: vec![without_files] },
         false => Packed { omitted: Omitted::FilesAndTemplates, parts: vec![bare] },
     })
+}
+
+/// What stays the same through the life of a revision; the rest is in the first part. So its other parts are written
+/// once and not at each change of its status.
+fn constant(record: &Record) -> Record {
+    Record { info: Info { notes: record.info.notes.clone(), ..Info::default() }, ..record.clone() }
 }
 
 /// A record for Helm in place of one that is too large for it. Its manifest is a sentence and no object, so whatever
@@ -319,8 +330,12 @@ mod tests {
             assert_eq!((packed.omitted, packed.parts.len() > 1), (omitted, in_parts), "limit {limit}");
             let unpacked = unpack(&packed.parts)?;
             assert_eq!((unpacked.chart.files.len(), unpacked.chart.templates.len()), kept, "limit {limit}");
-            assert_eq!(unpacked.manifest, record.manifest);
+            assert_eq!((&unpacked.manifest, &unpacked.info), (&record.manifest, &record.info));
         }
+        let pending = pack_within(&record, 900)?;
+        record.supersede();
+        let superseded = pack_within(&record, 900)?;
+        assert_eq!(pending.parts[1..], superseded.parts[1..], "only the first part is written anew");
         Ok(())
     }
 
