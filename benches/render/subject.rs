@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use coxswain::chart::{self, load_archive};
-use coxswain::render::{Capabilities, Input, Limits, NoCluster, OperatingSystem, Program, Release};
+use coxswain::render::{Capabilities, Input, Program, Release};
 use coxswain::value::Json;
 
 use super::usage::own_cpu;
@@ -127,14 +127,6 @@ impl Prepared<'_> {
 /// Helm's text.
 pub fn render(program: &Program, values: &Json) -> Result<()> {
     let release = Release { name: "bench".to_owned(), namespace: "demo".to_owned(), revision: 1, is_upgrade: false };
-    program.render(&Input {
-        values,
-        release: &release,
-        capabilities: &Capabilities::default(),
-        lookup: &NoCluster,
-        chance: &OperatingSystem,
-        limits: Limits::default(),
-        validate_schema: true,
-    })?;
+    program.render(&Input::new(values, &release, &Capabilities::default()))?;
     Ok(())
 }

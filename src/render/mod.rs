@@ -69,6 +69,22 @@ pub struct Input<'a> {
     pub validate_schema: bool,
 }
 
+impl<'a> Input<'a> {
+    /// A render without a cluster, within the usual limits: nothing is found by `lookup`, chance is the operating
+    /// system's, values are checked.
+    pub fn new(values: &'a Json, release: &'a Release, capabilities: &'a Capabilities) -> Self {
+        Self {
+            values,
+            release,
+            capabilities,
+            lookup: &NoCluster,
+            chance: &OperatingSystem,
+            limits: Limits::default(),
+            validate_schema: true,
+        }
+    }
+}
+
 /// What a render made.
 #[derive(Clone, Debug)]
 pub struct Rendered {

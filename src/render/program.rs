@@ -86,6 +86,9 @@ impl Program {
     /// # Errors
     /// [`RenderError`], with Helm's text.
     pub fn crds(&self, values: &Json) -> Result<Vec<Crd>, RenderError> {
+        if self.chart.crds().is_empty() {
+            return Ok(Vec::new());
+        }
         self.check_installable()?;
         let chart = dependencies::process(&self.chart, &user_values(values)?).map_err(RenderError::Dependencies)?;
         Ok(chart.to_chart().crds())

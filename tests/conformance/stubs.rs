@@ -1,14 +1,13 @@
 //! The functions of chance and the clock as the recording replaced them.
 
-use std::any::Any;
 use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use coxswain::template::functions::Chance;
-use coxswain::value::{Json, Object, Value};
+use coxswain::template::functions::{Certificate, Chance};
+use coxswain::value::Value;
 
 /// Fixed results in place of chance.
 #[derive(Debug)]
@@ -71,41 +70,4 @@ impl Chance for Stubs {
 
 fn repeated(pattern: &str, count: usize) -> Value {
     pattern.chars().cycle().take(count).collect::<String>().into()
-}
-
-/// Sprig's certificate.
-#[derive(Debug)]
-struct Certificate {
-    certificate: String,
-    key: String,
-}
-
-impl Object for Certificate {
-    fn type_name(&self) -> &str {
-        "sprig.certificate"
-    }
-
-    fn field(&self, name: &str) -> Option<Value> {
-        match name {
-            "Cert" => Some(self.certificate.as_str().into()),
-            "Key" => Some(self.key.as_str().into()),
-            _ => None,
-        }
-    }
-
-    fn print(&self, _direct: bool) -> String {
-        format!("{{{} {}}}", self.certificate, self.key)
-    }
-
-    fn fields(&self) -> Vec<(&str, Value)> {
-        vec![("Cert", self.certificate.as_str().into()), ("Key", self.key.as_str().into())]
-    }
-
-    fn to_json(&self) -> Json {
-        serde_json::json!({"Cert": self.certificate, "Key": self.key})
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
 }

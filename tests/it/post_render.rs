@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use coxswain::chart::load_directory;
 use coxswain::render::post::{self, Image, Patch, Rules, Target};
-use coxswain::render::{Capabilities, Input, Limits, NoCluster, OperatingSystem, Program, Release, Rendered};
+use coxswain::render::{Capabilities, Input, Program, Release, Rendered};
 use serde_json::{Value, json};
 
 use crate::support::charts;
@@ -159,16 +159,7 @@ fn read(text: &str) -> Result<Value> {
 fn rendered() -> Result<Rendered> {
     let chart = load_directory(&charts::folder("hello-0.1.0"), &coxswain::chart::Limits::default())?;
     let release = Release { name: "web".to_owned(), namespace: "prod".to_owned(), revision: 1, is_upgrade: false };
-    let input = Input {
-        values: &Value::Null,
-        release: &release,
-        capabilities: &Capabilities::default(),
-        lookup: &NoCluster,
-        chance: &OperatingSystem,
-        limits: Limits::default(),
-        validate_schema: true,
-    };
-    Ok(Program::new(chart).render(&input)?)
+    Ok(Program::new(chart).render(&Input::new(&Value::Null, &release, &Capabilities::default()))?)
 }
 
 #[tokio::test]

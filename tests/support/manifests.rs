@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use coxswain::chart::{self, load_directory};
-use coxswain::render::{Capabilities, Input, Limits, NoCluster, Program, Release};
+use coxswain::render::{Capabilities, Input, Program, Release};
 use coxswain::template::functions::Chance;
 use coxswain::value::Json;
 
@@ -60,15 +60,8 @@ pub fn install(rendered: &str) -> Result<String> {
 pub fn rendered() -> Result<String> {
     let program = Program::new(load_directory(&chart(), &chart::Limits::default())?);
     let release = Release { name: RELEASE.to_owned(), namespace: NAMESPACE.to_owned(), revision: 1, is_upgrade: false };
-    let input = Input {
-        values: &Json::Null,
-        release: &release,
-        capabilities: &Capabilities::default(),
-        lookup: &NoCluster,
-        chance: &NoChance,
-        limits: Limits::default(),
-        validate_schema: true,
-    };
+    let capabilities = Capabilities::default();
+    let input = Input { chance: &NoChance, ..Input::new(&Json::Null, &release, &capabilities) };
     Ok(program.render(&input)?.manifest)
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use coxswain::chart::{Chart, Limits, load_archive};
-use coxswain::render::{Capabilities, Input, NoCluster, Program, Release};
+use coxswain::render::{Capabilities, Input, Program, Release};
 use coxswain::template;
 use coxswain::value::Json;
 use flate2::Compression;
@@ -39,14 +39,7 @@ fn assert_contained(chart: &Chart, depth: usize) {
 fn render(chart: Chart) {
     let release = Release { name: "r".to_owned(), namespace: "n".to_owned(), revision: 1, is_upgrade: false };
     let limits = template::Limits { steps: 20_000, bytes: 1 << 20, depth: 100, time: Duration::from_secs(2) };
-    let input = Input {
-        values: &Json::Null,
-        release: &release,
-        capabilities: &Capabilities::default(),
-        lookup: &NoCluster,
-        chance: &Still,
-        limits,
-        validate_schema: true,
-    };
+    let capabilities = Capabilities::default();
+    let input = Input { chance: &Still, limits, ..Input::new(&Json::Null, &release, &capabilities) };
     let _ = Program::new(chart).render(&input);
 }

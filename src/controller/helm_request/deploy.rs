@@ -11,13 +11,13 @@ use tokio::time::Instant;
 use super::hooks;
 use super::inputs::Inputs;
 use super::journal::Journal;
-use super::preflight::{self, Plan};
+use super::preflight;
 use super::secrets::Secrets;
 use super::values::Values;
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::apply::{ApplyOptions, Replacing};
 use crate::cluster::notes::Notes;
-use crate::cluster::prune::{Owner, leftover};
+use crate::cluster::prune::Owner;
 use crate::cluster::records::ReleaseKey;
 use crate::cluster::{Cluster, Object, ObjectError};
 use crate::controller::context::Context;
@@ -127,14 +127,11 @@ impl Deployment<'_> {
         let mut record = self.record(revision).await?;
         let objects = self.objects_of(&record).await?;
         let before = self.objects_before(revision).await?;
-        let leaving = leftover(before.clone(), &objects).delete;
         let interrupted = record.info.status.is_pending();
         if !interrupted {
             record.begin_again(crate::release::deployed(&self.revisions()).is_some(), Timestamp::now());
         }
-        let hooks = events_of(record.info.status).into_iter().flat_map(|event| record.hooks_of(event));
-        let hooks = hooks.map(|place| record.hooks[place].manifest.as_str()).collect();
-        preflight::check(self, &Plan { objects: &objects, definitions: &[], hooks, leaving: &leaving }).await?;
+        preflight::check_record(self, &record, &objects, &before).await?;
         let noted = self.notes(revision);
         let mut journal = self.journal(record, noted.inputs, &objects);
         journal.notes.rollback_to = noted.rollback_to;

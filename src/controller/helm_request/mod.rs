@@ -175,15 +175,18 @@ impl Reconciliation<'_> {
     /// Takes a step and tells the outcome; returns when to look again without being called.
     async fn serve(&self, step: &Step, situation: &Situation, inputs: &Inputs) -> Result<Option<Duration>, Failure> {
         match *step {
-            Step::Resume { revision } if self.has_failed(situation, revision) => match self.pause_left(inputs) {
-                Some(pause) => Ok(Some(pause)),
-                None => self.deploy(step, inputs).await,
-            },
             Step::Install { revision } | Step::Upgrade { revision } => {
                 self.tell_of_others(situation, revision).await;
-                self.deploy(step, inputs).await
+                self.conclude(self.deploy(inputs, revision).await, inputs).await
             }
-            Step::Resume { .. } | Step::Adopt { .. } => self.deploy(step, inputs).await,
+            Step::Resume { revision } => {
+                let failed = self.has_failed(situation, revision);
+                match self.pause_left(inputs).filter(|_| failed) {
+                    Some(pause) => Ok(Some(pause)),
+                    None => self.conclude(self.resume(inputs, revision).await, inputs).await,
+                }
+            }
+            Step::Adopt { revision } => self.conclude(self.adopt(inputs, revision).await, inputs).await,
             Step::GiveWay { revision } => self.give_way(revision, situation).await,
             Step::Rollback { to, cause } => self.roll_back(inputs, to, cause).await,
             Step::NoSuchRevision { to } => {
@@ -211,21 +214,22 @@ impl Reconciliation<'_> {
         self.context.memory(self.request).pause_left(self.request.metadata.generation, &inputs.digest)
     }
 
-    /// Takes a step that makes or takes over a revision.
-    async fn deploy(&self, step: &Step, inputs: &Inputs) -> Result<Option<Duration>, Failure> {
+    /// Renders and deploys a revision.
+    async fn deploy(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
         let deployment = self.deployment();
-        let report = self.report();
-        let outcome = match *step {
-            Step::Adopt { revision } => self.adopt(inputs, revision).await,
-            Step::Resume { revision } => {
-                let resumed = deployment.resume(revision, inputs);
-                report.working(resumed, &format!("deploying revision {revision}")).await
-            }
-            Step::Install { revision } | Step::Upgrade { revision } => {
-                report.working(deployment.deploy(inputs, revision), &format!("deploying revision {revision}")).await
-            }
-            _ => return Ok(None),
-        };
+        let what = format!("deploying revision {revision}");
+        self.report().working(deployment.deploy(inputs, revision), &what).await
+    }
+
+    /// Continues the operation of a revision.
+    async fn resume(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
+        let deployment = self.deployment();
+        let what = format!("deploying revision {revision}");
+        self.report().working(deployment.resume(revision, inputs), &what).await
+    }
+
+    /// Tells how an operation ended, and does what the request wants done about a failed one.
+    async fn conclude(&self, outcome: Result<Outcome, Failure>, inputs: &Inputs) -> Result<Option<Duration>, Failure> {
         match outcome {
             Ok(outcome) => self.tell(&outcome, inputs).await,
             Err(failure) => self.after_failure(failure, inputs).await,
@@ -244,16 +248,13 @@ impl Reconciliation<'_> {
 
     /// Takes a deployed revision of another writer over, or deploys its successor where it is not what the request says.
     async fn adopt(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
-        let (deployment, report) = (self.deployment(), self.report());
+        let deployment = self.deployment();
         let what = format!("adopting revision {revision}");
-        let adoption = report.working(deployment.adopt(inputs, revision), &what).await?;
+        let adoption = self.report().working(deployment.adopt(inputs, revision), &what).await?;
         self.tell_of_adoption(revision, &adoption).await;
         match adoption {
             Adoption::Done(outcome) => Ok(*outcome),
-            Adoption::Differs => {
-                let next = revision + 1;
-                report.working(deployment.deploy(inputs, next), &format!("deploying revision {next}")).await
-            }
+            Adoption::Differs => self.deploy(inputs, revision + 1).await,
         }
     }
 
@@ -286,21 +287,18 @@ impl Reconciliation<'_> {
 
     /// Makes an earlier revision live again.
     async fn roll_back(&self, inputs: &Inputs, to: i64, cause: Cause) -> Result<Option<Duration>, Failure> {
-        let failed = match cause {
-            Cause::Asked => None,
-            Cause::Failure(revision) => Some(self.recorded_failure(inputs, revision).await?),
-        };
         let deployment = self.deployment();
         let back = deployment.roll_back(&inputs.digest, to, cause);
         let outcome = self.report().working(back, &format!("rolling back to revision {to}")).await;
-        let outcome = match (outcome, &failed) {
-            (Err(error), Some(failed)) => {
+        match (outcome, cause) {
+            (Ok(outcome), _) => self.tell(&outcome, inputs).await,
+            (Err(error), Cause::Asked) => Err(error),
+            (Err(error), Cause::Failure(revision)) => {
+                let failed = self.recorded_failure(inputs, revision).await?;
                 let message = format!("{}; rolling back to revision {to} failed: {}", failed.message, error.message);
-                return Err(Failure::new(error.reason, message));
+                Err(Failure::new(error.reason, message))
             }
-            (outcome, _) => outcome?,
-        };
-        self.tell(&outcome, inputs).await
+        }
     }
 
     /// Removes what a failed first install left, so that the next attempt begins anew.

@@ -3,16 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::deploy::Deployment;
+use super::deploy::{Deployment, events_of};
 use super::versions::noted_versions;
 use crate::api::Reason;
 use crate::cluster::access::{APPLY, DELETE, HOOK, Right, record_rights, rights};
 use crate::cluster::apply::{ApplyOptions, Replacing};
 use crate::cluster::hooks::runs_to_an_end;
 use crate::cluster::ownership::conflicts;
+use crate::cluster::prune::leftover;
 use crate::cluster::records::ReleaseKey;
 use crate::cluster::{ApiError, Object, ObjectError, ObjectKey};
 use crate::controller::failure::{Failure, refusals};
+use crate::release::Record;
 use crate::render::is_builtin_group;
 
 /// An operation as it would be carried out.
@@ -39,6 +41,22 @@ pub async fn check(deployment: &Deployment<'_>, plan: &Plan<'_>) -> Result<(), F
         return Ok(());
     }
     check_ownership(deployment, plan.objects).await
+}
+
+/// Checks an operation as its record has it: `objects` are those of the manifest, `before` those of earlier revisions.
+///
+/// # Errors
+/// As [`check`].
+pub async fn check_record(
+    deployment: &Deployment<'_>,
+    record: &Record,
+    objects: &[Object],
+    before: &[Object],
+) -> Result<(), Failure> {
+    let leaving = leftover(before.to_vec(), objects).delete;
+    let hooks = events_of(record.info.status).into_iter().flat_map(|event| record.hooks_of(event));
+    let hooks = hooks.map(|place| record.hooks[place].manifest.as_str()).collect();
+    check(deployment, &Plan { objects, definitions: &[], hooks, leaving: &leaving }).await
 }
 
 /// Asks the API server whether it would take objects, changing nothing. Counted are faults of the objects themselves,

@@ -4,12 +4,14 @@
 //! so a first render is made as if they were there, and everything is checked with it. Only then are they created, and
 //! the chart is rendered again, for templates may look at what is served and exists now.
 
+use std::collections::HashMap;
+
 use super::deploy::{Deployment, events_of};
 use super::inputs::Inputs;
 use super::preflight::{self, Plan};
-use crate::cluster::Object;
 use crate::cluster::object::api_versions_of;
 use crate::cluster::prune::leftover;
+use crate::cluster::{Object, ObjectKey};
 use crate::controller::failure::Failure;
 use crate::release::Status;
 use crate::render::{Event, Hook, Release, Rendered};

@@ -3,11 +3,10 @@
 
 use jiff::Timestamp;
 
-use super::deploy::{Deployment, Outcome, events_of};
+use super::deploy::{Deployment, Outcome};
 use super::inputs::Inputs;
-use super::preflight::{self, Plan};
+use super::preflight;
 use crate::api::Reason;
-use crate::cluster::prune::leftover;
 use crate::controller::failure::Failure;
 use crate::plan::{Cause, Digest};
 use crate::release::{Record, last};
@@ -23,10 +22,7 @@ impl Deployment<'_> {
         let record = Record::rollback(&newest, &self.record(to).await?, Timestamp::now());
         let objects = self.objects_of(&record).await?;
         let before = self.objects_before(record.version).await?;
-        let leaving = leftover(before.clone(), &objects).delete;
-        let hooks = events_of(record.info.status).into_iter().flat_map(|event| record.hooks_of(event));
-        let hooks = hooks.map(|place| record.hooks[place].manifest.as_str()).collect();
-        preflight::check(self, &Plan { objects: &objects, definitions: &[], hooks, leaving: &leaving }).await?;
+        preflight::check_record(self, &record, &objects, &before).await?;
         let inputs = match cause {
             Cause::Asked => inputs.rolled_back(to),
             Cause::Failure(_) => inputs.after_failure(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use minijinja::Error;
 use minijinja::value::Value as Jinja;
 
-use super::session::{self, Session};
+use super::execution::{self, Execution};
 use super::value::to_jinja;
 use super::{Templates, failure};
 use crate::render::RenderError;
@@ -17,7 +17,7 @@ use crate::value::Map;
 
 /// The Jinja templates of all charts of one render, within one set of limits.
 pub struct Rendering<'a> {
-    session: Session<'a>,
+    execution: Execution<'a>,
     /// What the templates of each chart see, by the chart's folder of templates.
     contexts: HashMap<Arc<str>, Vec<(String, Jinja)>>,
 }
@@ -25,7 +25,7 @@ pub struct Rendering<'a> {
 impl<'a> Rendering<'a> {
     /// Begins a render.
     pub fn new(environment: Environment<'a>) -> Self {
-        Self { session: Session::new(environment), contexts: HashMap::new() }
+        Self { execution: Execution::new(environment), contexts: HashMap::new() }
     }
 
     /// Takes the context of a template's chart as it is before any template has run. What Go templates change in it
@@ -37,7 +37,7 @@ impl<'a> Rendering<'a> {
         if self.contexts.contains_key(&template.base_path) {
             return Ok(());
         }
-        let context = self.session.enter(|| {
+        let context = self.execution.enter(|| {
             let entries = template.context.entries();
             let entries = entries.iter().map(|(key, value)| Ok((key.to_text().into_owned(), to_jinja(value)?)));
             entries.collect::<Result<Vec<_>, Error>>()
@@ -54,8 +54,8 @@ impl<'a> Rendering<'a> {
     pub fn render(&self, templates: &Templates, template: &Template) -> Result<String, RenderError> {
         let context = self.contexts.get(&template.base_path).cloned().unwrap_or_default();
         let render = || {
-            self.session.enter(|| {
-                session::charge(1, template.file.data.len() as u64)?;
+            self.execution.enter(|| {
+                execution::charge(1, template.file.data.len() as u64)?;
                 let names = [("Name", template.name.as_str()), ("BasePath", &template.base_path)];
                 let names: Map = names.into_iter().map(|(key, text)| (key, text.into())).collect();
                 let own = ("Template".to_owned(), to_jinja(&names.into())?);

@@ -3,7 +3,7 @@
 use minijinja::value::{Kwargs, Value as Jinja, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, filters, functions};
 
-use super::session;
+use super::execution;
 use super::text::text;
 use super::value::{Arguments, undefined};
 use super::weight::{ITEM_BYTES, MAX_ITEMS, check_length, check_members};
@@ -63,7 +63,7 @@ fn guarded_count(filter: Jinja) -> impl Fn(&mut State<'_, '_>, Arguments) -> Res
         if count > MAX_ITEMS {
             return Err(refused(format!("a value holds more than {MAX_ITEMS} values")));
         }
-        session::charge(1 + count, count * ITEM_BYTES)?;
+        execution::charge(1 + count, count * ITEM_BYTES)?;
         filter.call(state, &arguments)
     }
 }
@@ -81,7 +81,7 @@ fn range(start: i64, end: Option<i64>, step: Option<i64>) -> Result<Vec<i64>, Er
     }
     #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "between 0 and the largest range")]
     let length = count as u64;
-    session::charge(length, length * ITEM_BYTES)?;
+    execution::charge(length, length * ITEM_BYTES)?;
     Ok((0..count).filter_map(|index| i64::try_from(first + index * step).ok()).collect())
 }
 
@@ -90,7 +90,7 @@ fn replace(value: &Jinja, from: &Jinja, to: &Jinja) -> Result<String, Error> {
     let count = value.matches(from.as_str()).count() as u64;
     let length = (value.len() as u64).saturating_add(count.saturating_mul(to.len() as u64));
     check_length(length)?;
-    session::charge(1 + count, length)?;
+    execution::charge(1 + count, length)?;
     Ok(value.replace(from.as_str(), &to))
 }
 
@@ -112,7 +112,7 @@ fn join(value: &Jinja, separator: Option<&Jinja>, attribute: Option<&str>, named
         };
         let item = printed(&item)?;
         let separator = if index == 0 { "" } else { &separator };
-        session::charge(1, (item.len() + separator.len()) as u64)?;
+        execution::charge(1, (item.len() + separator.len()) as u64)?;
         joined.extend([separator, &item]);
         check_length(joined.len() as u64)?;
     }
@@ -138,7 +138,7 @@ fn indent(
     let lines = value.matches('\n').count() + 1;
     let length = (value.len() + lines * width) as u64;
     check_length(length)?;
-    session::charge(lines as u64, length)?;
+    execution::charge(lines as u64, length)?;
     let margin = " ".repeat(width);
     let mut indented = String::with_capacity(value.len() + lines * width);
     for (index, line) in value.split('\n').enumerate() {

@@ -6,7 +6,7 @@
 use minijinja::value::Value as Jinja;
 use minijinja::{Environment, Error, ErrorKind};
 
-use super::session;
+use super::execution;
 use super::value::{Arguments, to_go, to_jinja, undefined};
 use super::weight::check_length;
 use crate::template::functions::{self, Function, Method, Parameter};
@@ -63,7 +63,7 @@ pub fn register(environment: &mut Environment<'static>) {
 }
 
 fn call(function: &'static Function, given: Vec<Jinja>) -> Result<Jinja, Error> {
-    session::charge(1, 0)?;
+    execution::charge(1, 0)?;
     let argument = |value: Jinja| match value {
         value if value.is_kwargs() => Err(wrong(function.name, "takes no named arguments")),
         value if value.is_undefined() && LENIENT.contains(&function.name) => Ok(Value::Nil),
@@ -73,7 +73,7 @@ fn call(function: &'static Function, given: Vec<Jinja>) -> Result<Jinja, Error> 
     let given = given.into_iter().map(argument).collect::<Result<Vec<_>, _>>()?;
     let method = Method { parameters: function.parameters, rest: function.rest };
     let arguments = coerced(function.name, method, given)?;
-    let result = session::call(|host| (function.call)(host, &arguments)).map_err(|error| {
+    let result = execution::call(|host| (function.call)(host, &arguments)).map_err(|error| {
         let text = error.into_text();
         let is_authors = matches!(function.name, "fail" | "required");
         let text = if is_authors { text } else { format!("{}: {text}", function.name) };
@@ -81,7 +81,7 @@ fn call(function: &'static Function, given: Vec<Jinja>) -> Result<Jinja, Error> 
     })?;
     if let Value::Str(text) = &result {
         check_length(text.len() as u64)?;
-        session::charge(1, text.len() as u64)?;
+        execution::charge(1, text.len() as u64)?;
     }
     to_jinja(&result)
 }

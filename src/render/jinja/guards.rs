@@ -4,7 +4,7 @@
 use minijinja::value::{Tuple, Value as Jinja, ValueKind};
 use minijinja::{Environment, Error};
 
-use super::session;
+use super::execution;
 use super::text::text;
 use super::value::undefined;
 use super::weight::{check_length, weighed, weighed_member};
@@ -40,7 +40,7 @@ const LONG_TEXT: usize = 64 << 10;
 /// Adds them all.
 pub fn register(environment: &mut Environment<'static>) {
     environment.add_function(ENTER, enter);
-    environment.add_function(TRY, || session::charge(1, 0).map(|()| true));
+    environment.add_function(TRY, || execution::charge(1, 0).map(|()| true));
     environment.add_function(OPERAND, operand);
     environment.add_function(TEXT, concatenated);
     environment.add_function(FACTOR, factor);
@@ -52,12 +52,12 @@ pub fn register(environment: &mut Environment<'static>) {
 }
 
 fn enter(length: u64) -> Result<(), Error> {
-    session::charge(1 + length / BYTES_PER_STEP, length)
+    execution::charge(1 + length / BYTES_PER_STEP, length)
 }
 
 /// The sum is at most as long as its operands.
 fn operand(value: Jinja) -> Result<Jinja, Error> {
-    session::charge(1, value.as_str().map_or(0, str::len) as u64)?;
+    execution::charge(1, value.as_str().map_or(0, str::len) as u64)?;
     Ok(value)
 }
 
@@ -67,13 +67,13 @@ fn concatenated(value: Jinja) -> Result<Jinja, Error> {
         return Err(undefined(&value));
     }
     let text = text(&value)?;
-    session::charge(1, text.len() as u64)?;
+    execution::charge(1, text.len() as u64)?;
     Ok(if value.kind() == ValueKind::String { value } else { Jinja::from(text.into_owned()) })
 }
 
 /// minijinja repeats a list lazily but a tuple at once.
 fn factor(value: Jinja) -> Result<Jinja, Error> {
-    session::charge(1, 0)?;
+    execution::charge(1, 0)?;
     Ok(match value.downcast_object_ref::<Tuple>() {
         Some(tuple) => Jinja::from(tuple.to_vec()),
         None => value,
@@ -83,7 +83,7 @@ fn factor(value: Jinja) -> Result<Jinja, Error> {
 /// What a macro or a block printed may be as long as all output.
 fn whole(value: Jinja) -> Result<Jinja, Error> {
     check_length(value.as_str().map_or(0, str::len) as u64)?;
-    session::charge(1, 0)?;
+    execution::charge(1, 0)?;
     Ok(value)
 }
 
@@ -92,6 +92,6 @@ fn compared(value: Jinja) -> Result<Jinja, Error> {
         ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => true,
         _ => value.as_bytes().is_some_and(|bytes| bytes.len() > LONG_TEXT),
     };
-    session::charge(if is_long { LONG_COMPARISON_STEPS } else { 1 }, 0)?;
+    execution::charge(if is_long { LONG_COMPARISON_STEPS } else { 1 }, 0)?;
     Ok(value)
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::tests::jinja;
 use crate::chart::dependencies::tests::chart;
 use crate::render::tests::{Still, with_templates};
-use crate::render::{Capabilities, Input, Limits, NoCluster, Program, Release};
+use crate::render::{Capabilities, Input, Limits, Program, Release};
 use crate::value::Json;
 
 const LIMITS: Limits = Limits { steps: 200_000, bytes: 8 << 20, depth: 1_000, time: Duration::from_secs(20) };
@@ -16,15 +16,9 @@ fn outcome(templates: &[(&str, &str)], limits: Limits) -> Result<String, String>
     let values = json!({"list": [1.0, 2.0, 3.0], "text": "0123456789"});
     let chart = jinja(with_templates(chart("c", values, Vec::new()), templates));
     let release = Release { name: "r".to_owned(), namespace: "ns".to_owned(), revision: 1, is_upgrade: false };
-    let rendered = Program::new(chart).render(&Input {
-        values: &Json::Null,
-        release: &release,
-        capabilities: &Capabilities::default(),
-        lookup: &NoCluster,
-        chance: &Still,
-        limits,
-        validate_schema: true,
-    });
+    let capabilities = Capabilities::default();
+    let input = Input { chance: &Still, limits, ..Input::new(&Json::Null, &release, &capabilities) };
+    let rendered = Program::new(chart).render(&input);
     rendered.map(|rendered| rendered.notes).map_err(|error| error.to_string())
 }
 

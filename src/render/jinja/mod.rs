@@ -7,9 +7,10 @@
 //! minijinja bounds neither the time nor the memory of a template. So a template's source is given guards before it is
 //! compiled ([`guarded`]), which account to a [`meter`](meter::Meter) for everything that can repeat or grow, and the
 //! filters whose results can be much larger than their arguments are replaced ([`filters`]). Templates are compiled
-//! once a chart; what a render depends on is reached through the one [`session`] that the thread is in.
+//! once a chart; what a render depends on is reached through the one [`execution`] that the thread is in.
 
 mod context;
+mod execution;
 mod failure;
 mod filters;
 mod functions;
@@ -17,7 +18,6 @@ mod guarded;
 mod guards;
 mod meter;
 mod object;
-mod session;
 mod text;
 mod tokens;
 mod value;
@@ -126,7 +126,7 @@ const INCLUDE_BYTES: u64 = 1024;
 
 /// The name of the template that an `include`, `import` or `extends` names: always below `templates/`.
 fn included<'s>(name: &'s str, _parent: &'s str) -> Cow<'s, str> {
-    match session::charge(INCLUDE_STEPS, INCLUDE_BYTES) {
+    match execution::charge(INCLUDE_STEPS, INCLUDE_BYTES) {
         Ok(()) => Cow::Owned(format!("{FOLDER}{name}")),
         Err(_) => Cow::Borrowed(REFUSED),
     }
@@ -135,7 +135,7 @@ fn included<'s>(name: &'s str, _parent: &'s str) -> Cow<'s, str> {
 /// Why a name is no template of the chart.
 fn not_included(name: &str) -> Error {
     if name == REFUSED {
-        return session::charge(1, 0).err().unwrap_or_else(|| ErrorKind::InvalidOperation.into());
+        return execution::charge(1, 0).err().unwrap_or_else(|| ErrorKind::InvalidOperation.into());
     }
     let name = name.strip_prefix(FOLDER).unwrap_or(name);
     if name.starts_with('/') || name.split('/').any(|part| part == "..") {

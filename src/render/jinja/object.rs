@@ -10,7 +10,7 @@ use minijinja::{Error, ErrorKind, State};
 
 use super::functions::coerced;
 use super::value::{to_go, to_jinja};
-use super::{session, text};
+use super::{execution, text};
 use crate::value::{Json, Kind, Object, Value};
 
 /// More than the text of any object but files: API versions, a certificate with its key.
@@ -23,17 +23,17 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Keeps an object in the session.
+    /// Keeps an object in the execution.
     ///
     /// # Errors
     /// The limits of the render.
     pub fn new(object: &Rc<dyn Object>) -> Result<Self, Error> {
-        Ok(Self { number: session::keep(object)? })
+        Ok(Self { number: execution::keep(object)? })
     }
 
     /// The object itself.
     pub fn object(&self) -> Option<Rc<dyn Object>> {
-        session::object(self.number)
+        execution::object(self.number)
     }
 
     /// What prints: the object's own text, else its data.

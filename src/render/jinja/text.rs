@@ -6,7 +6,7 @@ use minijinja::value::{Value as Jinja, ValueKind};
 use minijinja::{Error, Output, State};
 
 use super::object::Handle;
-use super::{session, value};
+use super::{execution, value};
 use crate::value::Json;
 
 /// The text of a value: `true` and `null` in lower case, lists and mappings as JSON.
@@ -35,6 +35,6 @@ pub fn text(printed: &Jinja) -> Result<Cow<'_, str>, Error> {
 /// The limits of the render.
 pub fn write(output: &mut Output<'_>, _state: &mut State<'_, '_>, printed: &Jinja) -> Result<(), Error> {
     let text = text(printed)?;
-    session::charge(1, text.len() as u64)?;
+    execution::charge(1, text.len() as u64)?;
     Ok(output.write_str(&text)?)
 }

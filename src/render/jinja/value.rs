@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use minijinja::value::{Rest, Value as Jinja, ValueKind};
 use minijinja::{Error, ErrorKind};
 
+use super::execution;
 use super::object::Handle;
-use super::session;
 use super::text::text;
 use super::weight::MAX_DEPTH;
 use crate::value::{List, Map, Str, Value};
@@ -44,11 +44,11 @@ fn outward(value: &Value, depth: usize) -> Result<Jinja, Error> {
         Value::Str(text) => Jinja::from(text.to_text().into_owned()),
         Value::Bytes(bytes) => Jinja::from_bytes(bytes.as_bytes().to_vec()),
         Value::List(list) => {
-            session::charge(list.len() as u64, 0)?;
+            execution::charge(list.len() as u64, 0)?;
             Jinja::from(list.items().iter().map(|item| outward(item, inner)).collect::<Result<Vec<_>, _>>()?)
         }
         Value::Map(map) => {
-            session::charge(map.len() as u64, 0)?;
+            execution::charge(map.len() as u64, 0)?;
             let entry = |(key, value): &(Str, Value)| Ok((key.to_text().into_owned(), outward(value, inner)?));
             Jinja::from(map.entries().iter().map(entry).collect::<Result<BTreeMap<String, Jinja>, Error>>()?)
         }
@@ -84,7 +84,7 @@ fn inward(value: &Jinja, depth: usize) -> Result<Value, Error> {
         ValueKind::Bytes => Value::Bytes(Str::from(value.as_bytes().unwrap_or_default())),
         ValueKind::Seq | ValueKind::Iterable => {
             let items = value.try_iter()?.map(|item| {
-                session::charge(1, 0)?;
+                execution::charge(1, 0)?;
                 inward(&item, inner)
             });
             Value::List(List::new(items.collect::<Result<Vec<_>, _>>()?))
@@ -100,7 +100,7 @@ fn inward(value: &Jinja, depth: usize) -> Result<Value, Error> {
 fn go_map(value: &Jinja, inner: usize) -> Result<Map, Error> {
     let map = Map::new();
     for key in value.try_iter()? {
-        session::charge(1, 0)?;
+        execution::charge(1, 0)?;
         map.insert(text(&key)?.into_owned(), inward(&value.get_item(&key)?, inner)?);
     }
     Ok(map)

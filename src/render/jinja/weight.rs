@@ -7,8 +7,8 @@
 use minijinja::value::{Tuple, Value as Jinja, ValueKind};
 use minijinja::{Error, ErrorKind};
 
+use super::execution;
 use super::object::Handle;
-use super::session;
 
 /// How deep values may be nested.
 pub const MAX_DEPTH: usize = 100;
@@ -33,7 +33,7 @@ pub fn weighed(value: Jinja) -> Result<Jinja, Error> {
         ValueKind::String | ValueKind::Bytes => {
             let length = value.as_bytes().map_or(0, <[u8]>::len) as u64;
             check_length(length)?;
-            session::charge(1, length)?;
+            execution::charge(1, length)?;
             Ok(value)
         }
         ValueKind::Seq | ValueKind::Iterable if is_lazy(&value) => weighed_items(&value),
@@ -42,7 +42,7 @@ pub fn weighed(value: Jinja) -> Result<Jinja, Error> {
             Ok(value)
         }
         _ => {
-            session::charge(1, 0)?;
+            execution::charge(1, 0)?;
             Ok(value)
         }
     }
@@ -60,7 +60,7 @@ pub fn weighed_member(value: Jinja) -> Result<Jinja, Error> {
 fn weighed_items(value: &Jinja) -> Result<Jinja, Error> {
     let mut items = Vec::new();
     for item in value.try_iter()? {
-        session::charge(1, ITEM_BYTES)?;
+        execution::charge(1, ITEM_BYTES)?;
         if items.len() as u64 >= MAX_ITEMS {
             return Err(too_many());
         }
@@ -83,7 +83,7 @@ fn account(value: &Jinja) -> Result<(), Error> {
     let mut weight = Weight::default();
     weight.add_items(value, MAX_DEPTH)?;
     let length = value.len().unwrap_or_default() as u64;
-    session::charge(weight.items + 1, length.saturating_mul(ITEM_BYTES))
+    execution::charge(weight.items + 1, length.saturating_mul(ITEM_BYTES))
 }
 
 #[derive(Default)]
@@ -134,7 +134,7 @@ impl Weight {
 /// # Errors
 /// Where it may not.
 pub fn check_length(bytes: u64) -> Result<(), Error> {
-    let limit = MAX_BYTES.min(session::bytes_left());
+    let limit = MAX_BYTES.min(execution::bytes_left());
     if bytes > limit { Err(refused(format!("a value holds more than {limit} bytes of text"))) } else { Ok(()) }
 }
 

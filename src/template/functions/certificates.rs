@@ -44,9 +44,11 @@ const KEY_COST: u64 = 500_000;
 
 /// Sprig's `certificate`: a certificate and its key, both PEM.
 #[derive(Clone, Debug)]
-struct Certificate {
-    certificate: String,
-    key: String,
+pub struct Certificate {
+    /// The certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
 }
 
 impl Object for Certificate {

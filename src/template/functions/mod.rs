@@ -48,6 +48,7 @@ use crate::template::report::plain_error;
 use crate::value::{Str, Value};
 
 pub use crate::value::{Method, Parameter};
+pub use certificates::Certificate;
 
 /// Every family. A family adds its module above and its line here; a later line wins over an earlier one of the same
 /// name, as Helm's functions win over Sprig's.

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use coxswain::chart::{Chart, load_directory};
-use coxswain::render::{Capabilities, Input, Limits, NoCluster, OperatingSystem, Program, Release};
+use coxswain::render::{Capabilities, Input, Limits, Program, Release};
 use coxswain::template::on_large_stack;
 use coxswain::value::Json;
 
@@ -243,15 +243,8 @@ fn run_tight(templates: Vec<(String, String)>) {
 
 fn render_tight(chart: Chart) -> Result<String, String> {
     let release = Release { name: "r".to_owned(), namespace: "n".to_owned(), revision: 1, is_upgrade: false };
-    let input = Input {
-        values: &Json::Null,
-        release: &release,
-        capabilities: &Capabilities::default(),
-        lookup: &NoCluster,
-        chance: &OperatingSystem,
-        limits: TIGHT,
-        validate_schema: true,
-    };
+    let capabilities = Capabilities::default();
+    let input = Input { limits: TIGHT, ..Input::new(&Json::Null, &release, &capabilities) };
     let rendered = Program::new(chart).render(&input).map_err(|error| error.to_string())?;
     Ok(rendered.manifest)
 }

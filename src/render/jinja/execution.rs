@@ -14,33 +14,33 @@ use crate::template;
 use crate::template::functions::{CallError, Chance, Host};
 use crate::value::{Map, Object, Str, Value};
 
-/// What an object in the session costs, in bytes.
+/// What an object in the execution costs, in bytes.
 const OBJECT_BYTES: u64 = 64;
 
-scoped_thread_local!(static SESSION: for<'a> &'a Session<'a>);
+scoped_thread_local!(static EXECUTION: for<'a> &'a Execution<'a>);
 
 /// What the templates of one render share.
-pub struct Session<'a> {
+pub struct Execution<'a> {
     environment: template::Environment<'a>,
     meter: RefCell<Meter>,
     objects: RefCell<Vec<Rc<dyn Object>>>,
 }
 
-impl<'a> Session<'a> {
-    /// A session with all of its limits left.
+impl<'a> Execution<'a> {
+    /// An execution with all of its limits left.
     pub fn new(environment: template::Environment<'a>) -> Self {
         let meter = RefCell::new(Meter::new(environment.limits));
         Self { environment, meter, objects: RefCell::default() }
     }
 
-    /// Runs `work` with this session as the thread's.
+    /// Runs `work` with this execution as the thread's.
     pub fn enter<R>(&self, work: impl FnOnce() -> R) -> R {
-        SESSION.set(self, work)
+        EXECUTION.set(self, work)
     }
 }
 
-fn with<R>(work: impl FnOnce(&Session<'_>) -> R) -> Option<R> {
-    if SESSION.is_set() { Some(SESSION.with(work)) } else { None }
+fn with<R>(work: impl FnOnce(&Execution<'_>) -> R) -> Option<R> {
+    if EXECUTION.is_set() { Some(EXECUTION.with(work)) } else { None }
 }
 
 /// Accounts for steps and bytes.
@@ -48,13 +48,13 @@ fn with<R>(work: impl FnOnce(&Session<'_>) -> R) -> Option<R> {
 /// # Errors
 /// The limit that is used up.
 pub fn charge(steps: u64, bytes: u64) -> Result<(), Error> {
-    let charged = with(|session| session.meter.borrow_mut().charge(steps, bytes)).unwrap_or(Ok(()));
+    let charged = with(|execution| execution.meter.borrow_mut().charge(steps, bytes)).unwrap_or(Ok(()));
     charged.map_err(|message| Error::new(ErrorKind::InvalidOperation, message))
 }
 
 /// How many bytes the render may still make.
 pub fn bytes_left() -> u64 {
-    with(|session| session.meter.borrow().bytes_left()).unwrap_or_default()
+    with(|execution| execution.meter.borrow().bytes_left()).unwrap_or_default()
 }
 
 /// Keeps an object for as long as the render runs and returns its number.
@@ -63,8 +63,8 @@ pub fn bytes_left() -> u64 {
 /// The limit that is used up.
 pub fn keep(object: &Rc<dyn Object>) -> Result<usize, Error> {
     charge(1, OBJECT_BYTES)?;
-    let number = with(|session| {
-        let mut objects = session.objects.borrow_mut();
+    let number = with(|execution| {
+        let mut objects = execution.objects.borrow_mut();
         objects.push(Rc::clone(object));
         objects.len() - 1
     });
@@ -73,7 +73,7 @@ pub fn keep(object: &Rc<dyn Object>) -> Result<usize, Error> {
 
 /// The object of that number.
 pub fn object(number: usize) -> Option<Rc<dyn Object>> {
-    with(|session| session.objects.borrow().get(number).cloned()).flatten()
+    with(|execution| execution.objects.borrow().get(number).cloned()).flatten()
 }
 
 /// Runs a function of the Go engine for the render.
@@ -82,21 +82,21 @@ pub fn object(number: usize) -> Option<Rc<dyn Object>> {
 /// The function's.
 pub fn call(run: impl FnOnce(&mut dyn Host) -> Result<Value, CallError>) -> Result<Value, CallError> {
     let outside = || Err(CallError::from("no render is running"));
-    with(|session| run(&mut Caller { session })).unwrap_or_else(outside)
+    with(|execution| run(&mut Caller { execution })).unwrap_or_else(outside)
 }
 
-/// The session as functions see it.
+/// The execution as functions see it.
 struct Caller<'s> {
-    session: &'s Session<'s>,
+    execution: &'s Execution<'s>,
 }
 
 impl Host for Caller<'_> {
     fn chance(&self) -> &dyn Chance {
-        self.session.environment.chance
+        self.execution.environment.chance
     }
 
     fn lookup(&mut self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Value, CallError> {
-        let found = self.session.environment.lookup.lookup(api_version, kind, namespace, name)?;
+        let found = self.execution.environment.lookup.lookup(api_version, kind, namespace, name)?;
         match Value::from(&found) {
             Value::Nil => Ok(Value::Map(Map::new())),
             value => Ok(value),
@@ -112,6 +112,6 @@ impl Host for Caller<'_> {
     }
 
     fn charge(&mut self, steps: u64, bytes: u64) -> Result<(), CallError> {
-        self.session.meter.borrow_mut().charge(steps, bytes).map_err(CallError::limit)
+        self.execution.meter.borrow_mut().charge(steps, bytes).map_err(CallError::limit)
     }
 }
