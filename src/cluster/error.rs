@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::admission::Ground;
 use super::object::ObjectKey;
 use super::policy::is_replaceable;
 use crate::render::is_builtin_group;
@@ -18,22 +19,13 @@ pub struct ObjectError {
 }
 
 impl ObjectError {
-    /// Whether the API server refused an object of one of Kubernetes' own kinds, and will again. What becomes of an
-    /// object of another kind may depend on a controller or webhook that is only starting.
+    /// Whether the API server refused the object, and will again until somebody changes something. Where a custom
+    /// resource is refused because of something that is not there, that may only be starting.
     pub fn is_final(&self) -> bool {
-        !self.error.is_transient() && is_builtin_group(&self.object.group)
-    }
-
-    /// Whether the object itself is at fault, whatever else the cluster holds by the time it is sent.
-    pub fn is_intrinsic(&self) -> bool {
-        let of_the_object = matches!(
-            self.error,
-            ApiError::Immutable { .. }
-                | ApiError::UnknownField { .. }
-                | ApiError::Invalid { .. }
-                | ApiError::TooLarge { .. }
-        );
-        of_the_object && is_builtin_group(&self.object.group)
+        match self.error.ground() {
+            Ground::Object | Ground::Rules | Ground::Webhook => true,
+            Ground::Absence | Ground::State => !self.error.is_transient() && is_builtin_group(&self.object.group),
+        }
     }
 }
 
@@ -160,6 +152,12 @@ pub enum ApiError {
         webhook: String,
         /// Its words.
         message: String,
+    },
+    /// An admission webhook must not be asked by a dry run, because it has effects of its own.
+    #[error("admission webhook {webhook:?} cannot be asked by a dry run; declare its sideEffects as None")]
+    DryRunUnsupported {
+        /// The webhook.
+        webhook: String,
     },
     /// An admission webhook could not be asked.
     #[error("admission webhook {webhook:?} cannot be reached: {message}; see whether its server runs")]

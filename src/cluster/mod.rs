@@ -8,6 +8,7 @@
 
 pub mod access;
 mod addresses;
+pub mod admission;
 pub mod apply;
 mod client;
 mod collection;

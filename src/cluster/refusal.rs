@@ -140,6 +140,9 @@ fn missing_right(message: &str) -> Option<ApiError> {
 fn webhook(message: &str) -> Option<ApiError> {
     if let Some((_, rest)) = message.split_once("admission webhook \"") {
         let (webhook, rest) = rest.split_once('"')?;
+        if rest.trim() == "does not support dry run" {
+            return Some(ApiError::DryRunUnsupported { webhook: webhook.to_owned() });
+        }
         let words = redacted(rest.trim_start_matches(" denied the request").trim_start_matches([':', ' ']));
         let message = if words.is_empty() { "no reason given".to_owned() } else { words };
         return Some(ApiError::WebhookDenied { webhook: webhook.to_owned(), message });

@@ -22,7 +22,7 @@ use crate::api::{HelmRequest, Reason};
 use crate::cluster::lookup::ClusterLookup;
 use crate::cluster::observe::{Observer, OwnerKey};
 use crate::cluster::records::RecordIndex;
-use crate::cluster::{ApiError, Cluster, Discovery, ObjectKey};
+use crate::cluster::{ApiError, Cluster, Discovery, ObjectError, ObjectKey};
 use crate::plan::Digest;
 use crate::render::{Input, Limits, OperatingSystem, Release, Rendered};
 use crate::source::Charts;
@@ -56,6 +56,15 @@ pub struct Context {
     pub turns: Semaphore,
 }
 
+/// An install that the API server refused objects of.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The digest of its inputs.
+    pub inputs: Digest,
+    /// The refusals.
+    pub errors: Vec<ObjectError>,
+}
+
 /// What is remembered of a request while the operator runs. Losing it costs a look, never a release.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
@@ -63,8 +72,8 @@ pub struct Memory {
     pub followed: Option<i64>,
     /// The digest of its inputs, and what they were when it was computed.
     pub gathered: Option<(Basis, Digest)>,
-    /// The inputs of which the API server refused an object.
-    pub refused: Option<Digest>,
+    /// The last install that was taken back.
+    pub refused: Option<Refused>,
     /// Why a test of the chart failed.
     pub test_failure: Option<String>,
     /// The revision that another writer has begun, and when that was first seen.

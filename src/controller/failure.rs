@@ -110,6 +110,7 @@ pub fn reason_of(error: &ApiError) -> Reason {
         | ApiError::Quota { .. }
         | ApiError::Rejected { .. }
         | ApiError::WebhookDenied { .. }
+        | ApiError::DryRunUnsupported { .. }
         | ApiError::LosesData { .. }
         | ApiError::TooLarge { .. } => Reason::ObjectRefused,
         ApiError::Timeout { .. }

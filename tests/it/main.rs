@@ -9,6 +9,7 @@ mod apply;
 mod bad_chart;
 mod bad_input;
 mod bad_objects;
+mod bad_rules;
 mod bad_source;
 mod captain;
 mod chart_definitions;

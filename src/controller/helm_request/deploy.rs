@@ -15,6 +15,7 @@ use super::preflight;
 use super::secrets::Secrets;
 use super::values::Values;
 use crate::api::{HelmRequest, Reason};
+use crate::cluster::admission::bring_webhook_of;
 use crate::cluster::apply::{ApplyOptions, Replacing};
 use crate::cluster::notes::Notes;
 use crate::cluster::prune::Owner;
@@ -66,7 +67,7 @@ pub enum Adoption {
 /// Why an operation did not reach its end.
 enum Stop {
     /// The API server refused objects for good.
-    Refused(Failure),
+    Refused(Failure, Vec<ObjectError>),
     /// Anything else.
     Failed(Failure),
 }
@@ -74,7 +75,7 @@ enum Stop {
 impl Stop {
     fn into_failure(self) -> Failure {
         match self {
-            Self::Refused(failure) | Self::Failed(failure) => failure,
+            Self::Refused(failure, _) | Self::Failed(failure) => failure,
         }
     }
 }
@@ -283,8 +284,8 @@ impl Deployment<'_> {
                 journal.write().await?;
                 Ok(journal.record.clone())
             }
-            Err(Stop::Refused(failure)) if self.can_take_back(journal) => {
-                let Err(left) = self.take_back(journal, objects).await else { return Err(failure) };
+            Err(Stop::Refused(failure, errors)) if self.can_take_back(journal) => {
+                let Err(left) = self.take_back(journal, objects, errors).await else { return Err(failure) };
                 let message =
                     format!("{}; what was applied could not be taken back: {}", failure.message, left.message);
                 self.fail(journal, Failure::new(failure.reason, message)).await
@@ -322,9 +323,12 @@ impl Deployment<'_> {
             self.context.follow_kinds(objects).await?;
         }
         self.context.track(self.request, &outcome.applied);
-        let is_final = outcome.failed.iter().any(ObjectError::is_final);
-        refusals(outcome.failed)
-            .map_err(|failure| if is_final { Stop::Refused(failure) } else { Stop::Failed(failure) })
+        let is_final = |refusal: &ObjectError| refusal.is_final() && !bring_webhook_of(objects, refusal);
+        let is_final = outcome.failed.iter().any(is_final);
+        refusals(outcome.failed.clone()).map_err(|failure| match is_final {
+            true => Stop::Refused(failure, outcome.failed),
+            false => Stop::Failed(failure),
+        })
     }
 
     /// Deletes what left the manifest, and the versions that nothing kept uses.

@@ -13,6 +13,7 @@ mod outside;
 mod post_render;
 mod preflight;
 mod prepare;
+mod probe;
 mod repair;
 mod report;
 mod rollback;

@@ -7,15 +7,13 @@ use super::deploy::{Deployment, events_of};
 use super::versions::noted_versions;
 use crate::api::Reason;
 use crate::cluster::access::{APPLY, DELETE, HOOK, Right, record_rights, rights};
-use crate::cluster::apply::{ApplyOptions, Replacing};
 use crate::cluster::hooks::runs_to_an_end;
 use crate::cluster::ownership::conflicts;
 use crate::cluster::prune::leftover;
 use crate::cluster::records::ReleaseKey;
-use crate::cluster::{ApiError, Object, ObjectError, ObjectKey};
-use crate::controller::failure::{Failure, refusals};
+use crate::cluster::{Object, ObjectError, ObjectKey};
+use crate::controller::failure::Failure;
 use crate::release::Record;
-use crate::render::is_builtin_group;
 
 /// An operation as it would be carried out.
 pub struct Plan<'a> {
@@ -57,30 +55,6 @@ pub async fn check_record(
     let hooks = events_of(record.info.status).into_iter().flat_map(|event| record.hooks_of(event));
     let hooks = hooks.map(|place| record.hooks[place].manifest.as_str()).collect();
     check(deployment, &Plan { objects, definitions: &[], hooks, leaving: &leaving }).await
-}
-
-/// Asks the API server whether it would take objects, changing nothing. Counted are faults of the objects themselves,
-/// which nothing else in the operation can cure; after a known refusal, everything that the server refuses for good.
-///
-/// # Errors
-/// It would not; all refusals are named.
-pub async fn probe(deployment: &Deployment<'_>, objects: &[&Object], known_refusal: bool) -> Result<(), Failure> {
-    let own = objects.iter().filter(|object| is_builtin_group(&object.key.group));
-    let own: Vec<Object> = own.map(|&object| object.clone()).collect();
-    if own.is_empty() {
-        return Ok(());
-    }
-    let _turn = deployment.context.turns.acquire().await;
-    let replacing = Replacing::Changed { by: deployment.deadline };
-    let options = ApplyOptions { dry_run: true, replacing, ..ApplyOptions::default() };
-    let outcome = deployment.cluster.apply_all(&own, options).await;
-    let counts = |error: &ObjectError| error.is_intrinsic() || known_refusal && error.is_final() && !is_absence(error);
-    refusals(outcome.failed.into_iter().filter(counts).collect())
-}
-
-/// What may only be missing because the operation has yet to make it.
-fn is_absence(error: &ObjectError) -> bool {
-    matches!(error.error, ApiError::NotFound | ApiError::NamespaceNotFound { .. } | ApiError::KindNotServed)
 }
 
 /// Looks for the namespaces of objects that are not in the release's own, which its record finds by itself. A namespace

@@ -4,17 +4,15 @@
 //! so a first render is made as if they were there, and everything is checked with it. Only then are they created, and
 //! the chart is rendered again, for templates may look at what is served and exists now.
 
-use std::collections::HashMap;
-
 use super::deploy::{Deployment, events_of};
 use super::inputs::Inputs;
 use super::preflight::{self, Plan};
+use crate::cluster::Object;
 use crate::cluster::object::api_versions_of;
 use crate::cluster::prune::leftover;
-use crate::cluster::{Object, ObjectKey};
 use crate::controller::failure::Failure;
 use crate::release::Status;
-use crate::render::{Event, Hook, Release, Rendered};
+use crate::render::{Hook, Release, Rendered};
 use crate::value::Json;
 
 /// What a render made, ready to be applied.
@@ -24,7 +22,7 @@ pub struct Prepared {
     /// Its objects, with the marks of the release.
     pub objects: Vec<Object>,
     /// The definitions that have to be there first.
-    definitions: Vec<Object>,
+    pub definitions: Vec<Object>,
 }
 
 impl Deployment<'_> {
@@ -44,12 +42,14 @@ impl Deployment<'_> {
         let prepared = self.render(inputs, values, release, &definitions, before).await?;
         self.check(&prepared, release, before).await?;
         self.check_definitions(&prepared.definitions).await?;
-        self.probe(inputs, &prepared, before).await?;
+        let status = status_of(release);
+        self.probe(inputs, &prepared, status, before).await?;
         if !self.install_definitions(&prepared.definitions).await? {
             return Ok(prepared);
         }
         let prepared = self.render(inputs, values, release, &[], before).await?;
         self.check(&prepared, release, before).await?;
+        self.probe(inputs, &prepared, status, before).await?;
         Ok(prepared)
     }
 
@@ -78,38 +78,14 @@ impl Deployment<'_> {
 
     async fn check(&self, prepared: &Prepared, release: &Release, before: &[Object]) -> Result<(), Failure> {
         let leaving = leftover(before.to_vec(), &prepared.objects).delete;
-        let status = if release.is_upgrade { Status::PendingUpgrade } else { Status::PendingInstall };
-        let to_run = |hook: &&Hook| events_of(status).iter().any(|event| hook.events.contains(event));
+        let to_run = |hook: &&Hook| events_of(status_of(release)).iter().any(|event| hook.events.contains(event));
         let hooks = prepared.rendered.hooks.iter().filter(to_run).map(|hook| hook.manifest.as_str()).collect();
         let Prepared { objects, definitions, .. } = prepared;
         preflight::check(self, &Plan { objects, definitions, hooks, leaving: &leaving }).await
     }
+}
 
-    /// Asks the API server about objects that it may refuse where that could not be taken back later: in an upgrade,
-    /// and behind hooks; and where it refused one of the same inputs before. A first install is not asked about, it is
-    /// undone (see [`Deployment::take_back`]), so that it costs no request more than it must.
-    async fn probe(&self, inputs: &Inputs, prepared: &Prepared, before: &[Object]) -> Result<(), Failure> {
-        let revisions = self.revisions();
-        let objects: Vec<&Object> = match revisions.last().map(|last| last.status) {
-            Some(Status::Deployed) => {
-                let mut deployed = before.to_vec();
-                self.stamp(&mut deployed);
-                prepared.objects.iter().filter(|object| !deployed.iter().any(|old| old.json == object.json)).collect()
-            }
-            Some(_) => prepared.objects.iter().collect(),
-            None if self.was_refused(inputs) || self.begins_with_hooks(prepared) => prepared.objects.iter().collect(),
-            None => return Ok(()),
-        };
-        let known_refusal = revisions.is_empty() && self.was_refused(inputs);
-        preflight::probe(self, &objects, known_refusal).await
-    }
-
-    fn was_refused(&self, inputs: &Inputs) -> bool {
-        self.context.memory(self.request).refused.as_ref() == Some(&inputs.digest)
-    }
-
-    fn begins_with_hooks(&self, prepared: &Prepared) -> bool {
-        let hooks = &prepared.rendered.hooks;
-        hooks.iter().any(|hook| hook.events.contains(&Event::PreInstall))
-    }
+/// The status of a revision while it is deployed.
+fn status_of(release: &Release) -> Status {
+    if release.is_upgrade { Status::PendingUpgrade } else { Status::PendingInstall }
 }

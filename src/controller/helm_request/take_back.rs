@@ -8,9 +8,10 @@
 use super::deploy::Deployment;
 use super::journal::Journal;
 use crate::api::helm_request::FailureStrategy;
-use crate::cluster::Object;
 use crate::cluster::prune::{Owner, leftover};
 use crate::cluster::records::ReleaseKey;
+use crate::cluster::{Object, ObjectError};
+use crate::controller::context::Refused;
 use crate::controller::failure::{Failure, refusals};
 use crate::release::Status;
 
@@ -23,11 +24,16 @@ impl Deployment<'_> {
         wanted && only && no_hook_ran && journal.record.info.status == Status::PendingInstall
     }
 
-    /// Deletes what an install made, and its record.
+    /// Deletes what an install made, and its record, and remembers why.
     ///
     /// # Errors
     /// What could not be deleted; then the record stays.
-    pub(super) async fn take_back(&self, journal: &Journal<'_>, objects: &[Object]) -> Result<(), Failure> {
+    pub(super) async fn take_back(
+        &self,
+        journal: &Journal<'_>,
+        objects: &[Object],
+        errors: Vec<ObjectError>,
+    ) -> Result<(), Failure> {
         let ReleaseKey { namespace, name } = self.release;
         let revision = journal.record.version;
         let Some(began) = self.cluster.record_created(namespace, name, revision).await? else { return Ok(()) };
@@ -37,7 +43,8 @@ impl Deployment<'_> {
         refusals(outcome.failed)?;
         self.cluster.delete_record(namespace, name, revision).await?;
         self.context.records.forget(self.release, revision);
-        self.context.with_memory(self.request, |memory| memory.refused = journal.notes.inputs.clone());
+        let refused = journal.notes.inputs.clone().map(|inputs| Refused { inputs, errors });
+        self.context.with_memory(self.request, |memory| memory.refused = refused);
         Ok(())
     }
 }

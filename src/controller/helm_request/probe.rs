@@ -1,0 +1,68 @@
+//! Asking the API server by a dry run whether it would take the objects of an operation, so that a refusal is known
+//! before anything is written.
+//!
+//! Asked is where a refusal could not be undone later: in an upgrade, and behind hooks; and where the server has refused
+//! an object of the same inputs before. A first install is not asked about, it is taken back (see
+//! [`Deployment::take_back`]), so that it costs no request more than it must. Of the answers those count that nothing in
+//! the operation can change ([`Changes`]), and those that are the refusal of before; the rest is found out by trying.
+
+use std::collections::HashMap;
+
+use super::deploy::{Deployment, events_of};
+use super::inputs::Inputs;
+use super::prepare::Prepared;
+use crate::cluster::admission::Changes;
+use crate::cluster::apply::{ApplyOptions, Replacing};
+use crate::cluster::{Object, ObjectError, ObjectKey};
+use crate::controller::failure::{Failure, refusals};
+use crate::release::Status;
+use crate::value::Json;
+
+impl Deployment<'_> {
+    /// Asks about a revision. `before` is what earlier revisions may have left.
+    ///
+    /// # Errors
+    /// The server would not take it; all refusals are named.
+    pub(super) async fn probe(
+        &self,
+        inputs: &Inputs,
+        prepared: &Prepared,
+        status: Status,
+        before: &[Object],
+    ) -> Result<(), Failure> {
+        let known = self.known_refusals(inputs);
+        let [first, _] = events_of(status);
+        let hooks = prepared.rendered.hooks.iter().any(|hook| hook.events.contains(&first));
+        let mut before = before.to_vec();
+        self.stamp(&mut before);
+        let before: HashMap<&ObjectKey, &Json> = before.iter().map(|old| (&old.key, &old.json)).collect();
+        let is_new = |object: &Object| !before.contains_key(&object.key);
+        let asked: Vec<Object> = match self.revisions().last().map(|last| last.status) {
+            Some(Status::Deployed) => {
+                let is_changed = |object: &&Object| before.get(&object.key) != Some(&&object.json);
+                prepared.objects.iter().filter(is_changed).cloned().collect()
+            }
+            None if !hooks && known.is_empty() => return Ok(()),
+            Some(_) | None => prepared.objects.clone(),
+        };
+        let changes = Changes::by(asked.iter().chain(&prepared.definitions), is_new, hooks);
+        let counts = |refusal: &ObjectError| known.contains(refusal) || changes.leave(refusal);
+        refusals(self.refusals_of(&asked).await.into_iter().filter(counts).collect())
+    }
+
+    async fn refusals_of(&self, objects: &[Object]) -> Vec<ObjectError> {
+        if objects.is_empty() {
+            return Vec::new();
+        }
+        let _turn = self.context.turns.acquire().await;
+        let replacing = Replacing::Changed { by: self.deadline };
+        let options = ApplyOptions { dry_run: true, replacing, ..ApplyOptions::default() };
+        self.cluster.apply_all(objects, options).await.failed
+    }
+
+    /// For what an install of the same inputs was taken back.
+    fn known_refusals(&self, inputs: &Inputs) -> Vec<ObjectError> {
+        let refused = self.context.memory(self.request).refused.filter(|refused| refused.inputs == inputs.digest);
+        refused.map(|refused| refused.errors).unwrap_or_default()
+    }
+}
