@@ -157,6 +157,9 @@ reasons! {
     RevisionNotFound stalled,
     /// The release was changed by somebody else, with the helm command for example.
     ChangedOutside,
+    /// The cluster gives other answers to what the chart asks of it (API versions, the server's version, lookups), and
+    /// the chart renders differently with them.
+    ClusterChanged,
     /// The release cannot be recorded.
     RecordFailed,
     /// Removing the release failed.

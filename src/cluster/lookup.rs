@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use super::client::Cluster;
 use super::discovery::split_api_version;
 use super::error::ApiError;
+use super::object::ObjectKey;
 use crate::render::{Lookup, Query};
 use crate::value::Json;
 
@@ -62,6 +63,15 @@ fn unknown(query: &Query) -> String {
          requested resource",
         query.kind
     )
+}
+
+/// The object that a query with a name is about.
+impl From<&Query> for ObjectKey {
+    fn from(query: &Query) -> Self {
+        let Query { api_version, kind, namespace, name } = query.clone();
+        let (group, _) = split_api_version(&api_version);
+        Self { group: group.to_owned(), kind, namespace, name }
+    }
 }
 
 impl Lookup for ClusterLookup {

@@ -7,8 +7,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::plan::{Digest, Tested};
-use crate::render::Event;
 use crate::render::versioned::Inventory;
+use crate::render::{Event, Reads};
 
 /// The digest of the inputs that a revision was made from.
 const INPUTS: &str = "coxswain.dev/inputs";
@@ -24,6 +24,8 @@ const ATTEMPTS: &str = "coxswain.dev/attempts";
 const ROLLBACK: &str = "coxswain.dev/rollback-to";
 /// How the chart's tests ended: `none`, `succeeded` or `failed`.
 const TESTS: &str = "coxswain.dev/tests";
+/// What the render read of the cluster, as JSON.
+const READS: &str = "coxswain.dev/reads";
 /// The versions of versioned objects that may exist.
 const VERSIONS: &str = "coxswain.dev/versions";
 
@@ -46,6 +48,8 @@ pub struct Notes {
     pub tests: Option<Tested>,
     /// The versions of ConfigMaps and Secrets that may exist once the operation has ended.
     pub versions: Inventory,
+    /// What the render read of the cluster, but for objects of the release itself.
+    pub reads: Reads,
 }
 
 impl Notes {
@@ -62,6 +66,7 @@ impl Notes {
             rollback_to: text(ROLLBACK).and_then(|text| text.parse().ok()),
             tests: text(TESTS).and_then(Tested::parse),
             versions: text(VERSIONS).map(Inventory::parse).unwrap_or_default(),
+            reads: text(READS).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
         }
     }
 
@@ -77,6 +82,10 @@ impl Notes {
             (ROLLBACK, self.rollback_to.map(|revision| revision.to_string())),
             (TESTS, self.tests.map(|tested| tested.as_str().to_owned())),
             (VERSIONS, (!self.versions.is_empty()).then(|| self.versions.to_string())),
+            (
+                READS,
+                Some(&self.reads).filter(|reads| !reads.is_empty()).and_then(|reads| serde_json::to_string(reads).ok()),
+            ),
         ];
         notes.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect()
     }
@@ -129,6 +138,7 @@ mod tests {
             rollback_to: Some(2),
             tests: Some(Tested::Failed),
             versions: Inventory::parse("Secret/demo/web/3/c0ffee/7"),
+            reads: Reads { kube_version: Some("v1.37.0".to_owned()), ..Reads::default() },
         };
         assert_eq!(Notes::read(&notes.annotations()), notes);
         assert_eq!(Notes::read(&BTreeMap::new()), Notes::default());

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::client::Cluster;
 use super::error::ApiError;
+use super::object::ObjectKey;
 use super::request::core_kind;
 use crate::value::Json;
 
@@ -25,7 +26,14 @@ impl Keeper {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// The identity of such an object.
+    pub fn key(self, namespace: &str, name: &str) -> ObjectKey {
+        let (kind, namespace) = (self.name().to_owned(), namespace.to_owned());
+        ObjectKey { group: String::new(), kind, namespace, name: name.to_owned() }
+    }
+
+    /// The kind's name.
+    pub fn name(self) -> &'static str {
         match self {
             Self::ConfigMap => "ConfigMap",
             Self::Secret => "Secret",

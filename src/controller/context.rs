@@ -20,7 +20,7 @@ use super::run::Options;
 use crate::api::helm_request::HelmRequestStatus;
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::lookup::ClusterLookup;
-use crate::cluster::observe::{Observer, OwnerKey};
+use crate::cluster::observe::{Observer, OwnerKey, SourceRead};
 use crate::cluster::records::RecordIndex;
 use crate::cluster::{ApiError, Cluster, Discovery, ObjectError, ObjectKey};
 use crate::plan::Digest;
@@ -56,6 +56,11 @@ pub struct Context {
     pub turns: Semaphore,
 }
 
+/// The pause after the first render for a change of the cluster.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// The longest pause between such renders; after as long without one, the next is the first.
+const LONGEST_LOOK: Duration = Duration::from_secs(600);
+
 /// An install that the API server refused objects of.
 #[derive(Clone, Debug)]
 pub struct Refused {
@@ -74,6 +79,12 @@ pub struct Memory {
     pub gathered: Option<(Basis, Digest)>,
     /// The last install that was taken back.
     pub refused: Option<Refused>,
+    /// The objects that its values come from, as they were read.
+    pub sources: Vec<SourceRead>,
+    /// The revision whose lookups are followed, and the objects as they were looked up.
+    pub looked_up: Option<(i64, Vec<SourceRead>)>,
+    /// The pause after the last render for a change of the cluster, and when it ends.
+    look: Option<(Duration, Instant)>,
     /// Why a test of the chart failed.
     pub test_failure: Option<String>,
     /// The revision that another writer has begun, and when that was first seen.
@@ -91,6 +102,20 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// Counts a render for a change of the cluster, or gives the pause before it: each that follows the last one soon
+    /// waits longer.
+    pub fn pause_before_look(&mut self) -> Option<Duration> {
+        let now = Instant::now();
+        let (last, until) = self.look.unwrap_or((Duration::ZERO, now));
+        if until > now {
+            return Some(until - now);
+        }
+        let is_quiet = now.duration_since(until) > LONGEST_LOOK;
+        let pause = if is_quiet { FIRST_LOOK } else { (last * 2).clamp(FIRST_LOOK, LONGEST_LOOK) };
+        self.look = Some((pause, now + pause));
+        None
+    }
+
     /// Notes that an attempt of this generation failed, and the pause until the next.
     pub fn failed(&mut self, generation: Option<i64>, pause: Option<Duration>) {
         let inputs = self.gathered.as_ref().map(|(_, digest)| digest.clone());

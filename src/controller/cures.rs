@@ -21,6 +21,9 @@ use tokio::time::{Instant, timeout};
 use super::context::Context;
 use crate::api::conditions::{ConditionType, find};
 use crate::api::{HelmRequest, Reason};
+use crate::cluster::records::ReleaseKey;
+use crate::release::Status;
+use crate::render::Reads;
 
 /// How long after the last write of a definition its kind is served, usually.
 const SERVED: Duration = Duration::from_secs(2);
@@ -33,42 +36,47 @@ pub async fn follow_namespaces(
     context: Arc<Context>,
     triggers: UnboundedSender<ObjectRef<HelmRequest>>,
 ) {
-    let mut written = pin!(written::<Namespace>(client));
-    while let Some(name) = written.next().await {
+    let mut changed = pin!(changed::<Namespace>(client));
+    while let Some(name) = changed.next().await {
         wake(&triggers, failed(&context, Reason::NamespaceNotFound, &format!("{name:?}")));
     }
 }
 
-/// Wakes the requests whose charts use a kind that the cluster does not have when definitions appear.
+/// Wakes the requests whose charts use a kind that the cluster does not have, or asked for API versions that came or
+/// went, when definitions appear or go.
 pub async fn follow_definitions(
     client: Client,
     context: Arc<Context>,
     triggers: UnboundedSender<ObjectRef<HelmRequest>>,
 ) {
-    let mut written = pin!(written::<CustomResourceDefinition>(client));
-    while written.next().await.is_some() {
+    let mut changed = pin!(changed::<CustomResourceDefinition>(client));
+    while changed.next().await.is_some() {
         let restless = Instant::now() + RESTLESS;
-        while Instant::now() < restless && matches!(timeout(SERVED, written.next()).await, Ok(Some(_))) {}
+        while Instant::now() < restless && matches!(timeout(SERVED, changed.next()).await, Ok(Some(_))) {}
         let waiting = failed(&context, Reason::UnknownKind, "");
-        if waiting.is_empty() {
+        if waiting.is_empty() && asking(&context, Reads::ask_for_versions).is_empty() {
             continue;
         }
-        if let Err(error) = context.discovery().refresh().await {
-            tracing::debug!(%error, "the kinds that the API server serves are not known");
+        match context.discovery().refresh().await {
+            Ok(snapshot) => {
+                let capabilities = snapshot.capabilities();
+                wake(&triggers, asking(&context, |reads| !reads.changes(&capabilities).is_empty()));
+            }
+            Err(error) => tracing::debug!(%error, "the kinds that the API server serves are not known"),
         }
         wake(&triggers, waiting);
     }
 }
 
-/// The names of objects that are created or changed from now on; those that exist are known to every attempt.
-fn written<K>(client: Client) -> impl Stream<Item = String>
+/// The names of objects that are created, changed or deleted from now on; those that exist are known to every attempt.
+fn changed<K>(client: Client) -> impl Stream<Item = String>
 where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
 {
     let events = watcher(Api::<PartialObjectMeta<K>>::all(client), watcher::Config::default()).default_backoff();
     events.filter_map(|event| {
         std::future::ready(match event {
-            Ok(Event::Apply(object)) => Some(object.name_any()),
+            Ok(Event::Apply(object) | Event::Delete(object)) => Some(object.name_any()),
             _ => None,
         })
     })
@@ -77,6 +85,16 @@ where
 fn wake(triggers: &UnboundedSender<ObjectRef<HelmRequest>>, requests: Vec<ObjectRef<HelmRequest>>) {
     // A closed channel means that the operator is stopping.
     requests.into_iter().for_each(|request| drop(triggers.unbounded_send(request)));
+}
+
+/// The requests of whose deployed revision the render's reads meet a condition.
+fn asking(context: &Context, meets: impl Fn(&Reads) -> bool) -> Vec<ObjectRef<HelmRequest>> {
+    context.matching_requests(|request| {
+        let release = ReleaseKey { namespace: request.release_namespace(), name: request.release_name() };
+        let deployed =
+            context.records.revisions(&release).into_iter().rev().find(|meta| meta.status == Status::Deployed);
+        deployed.is_some_and(|meta| meets(&meta.notes.reads))
+    })
 }
 
 /// The requests that failed for a reason and whose message has a word.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
+use kube::ResourceExt;
+
 use super::context::{Context, owner};
 use super::failure::Failure;
 use crate::api::helm_request::{DriftChange, DriftMode, DriftStatus, DriftedObject, ObjectHealth, ObjectsStatus};
@@ -14,6 +16,7 @@ use crate::cluster::ownership::Marks;
 use crate::cluster::records::{ReleaseKey, RevisionMeta};
 use crate::cluster::{ApiError, Cluster, Kind, Object, ObjectKey};
 use crate::plan::Digest;
+use crate::render::{Looked, Reads};
 
 /// How long the first list of a kind may take.
 const LISTING: Duration = Duration::from_secs(60);
@@ -130,16 +133,64 @@ impl Context {
     /// # Errors
     /// They may not be watched.
     pub async fn follow_sources(&self, request: &HelmRequest, reads: Vec<SourceRead>) -> Result<(), Failure> {
-        let named: BTreeSet<String> = reads.iter().map(|read| format!("v1/{}", read.kind.as_str())).collect();
-        let kinds = self.served_kinds(named.iter()).await?;
-        self.observer.ensure(&kinds, LISTING).await?;
-        self.observer.read_sources(&owner(request), reads);
+        for SourceRead { object, .. } in &reads {
+            self.watch(object).await?;
+        }
+        self.with_memory(request, |memory| memory.sources = reads);
+        self.follow_reads(request);
         Ok(())
+    }
+
+    /// Follows the objects that the render of a request's revision looked up. What cannot be watched is left out: a
+    /// change of it is not noticed then.
+    pub async fn follow_lookups(&self, request: &HelmRequest, revision: i64, reads: &Reads) {
+        if self.memory(request).looked_up.is_some_and(|(of, _)| of == revision) {
+            return;
+        }
+        let mut followed = Vec::new();
+        for Looked { query, resource_version } in &reads.lookups {
+            let object = ObjectKey::from(query);
+            match self.watch(&object).await {
+                Ok(true) => followed.push(SourceRead::new(object, Some(resource_version.as_str()))),
+                Ok(false) => {}
+                Err(failure) => tracing::warn!(
+                    namespace = request.namespace(), name = request.name_any(), %object, message = failure.message,
+                    "changes of a looked-up object are not noticed"
+                ),
+            }
+        }
+        self.with_memory(request, |memory| memory.looked_up = Some((revision, followed)));
+        self.follow_reads(request);
+    }
+
+    /// Watches the kind of an object; tells whether it is served.
+    async fn watch(&self, object: &ObjectKey) -> Result<bool, Failure> {
+        let Some(kind) = self.discovery().resolve_any_version(&object.group, &object.kind).await? else {
+            return Ok(false);
+        };
+        self.observer.ensure(&[kind], LISTING).await?;
+        Ok(true)
+    }
+
+    fn follow_reads(&self, request: &HelmRequest) {
+        let memory = self.memory(request);
+        let lookups = memory.looked_up.into_iter().flat_map(|(_, lookups)| lookups);
+        self.observer.read_sources(&owner(request), memory.sources.into_iter().chain(lookups).collect());
+    }
+
+    /// The objects that are not as they were looked up.
+    pub fn changed_lookups(&self, request: &HelmRequest) -> Vec<ObjectKey> {
+        let lookups = self.memory(request).looked_up.map(|(_, lookups)| lookups).unwrap_or_default();
+        lookups.into_iter().filter(|read| !self.is_unchanged(read)).map(|read| read.object).collect()
     }
 
     /// Whether sources are still as they were read.
     pub fn are_unchanged(&self, reads: &[SourceRead]) -> bool {
-        reads.iter().all(|read| self.observer.source_version(read) == Some(read.version))
+        reads.iter().all(|read| self.is_unchanged(read))
+    }
+
+    fn is_unchanged(&self, read: &SourceRead) -> bool {
+        self.observer.version(&read.object) == Some(read.version)
     }
 
     /// What of a request's objects deviates and is to be repaired.

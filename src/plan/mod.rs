@@ -21,6 +21,7 @@
 //!     on_failure: OnFailure::Retry { retries: None },
 //!     test: false,
 //!     busy_elsewhere: false,
+//!     cluster_changed: false,
 //! };
 //! assert_eq!(decide(&situation), Step::Settled);
 //! ```
@@ -143,6 +144,8 @@ pub struct Situation {
     pub test: bool,
     /// Whether an operation that another writer began may still be underway.
     pub busy_elsewhere: bool,
+    /// Whether what the render of the deployed revision read of the cluster is no longer so.
+    pub cluster_changed: bool,
 }
 
 /// Why a rollback is made.
@@ -215,6 +218,12 @@ pub enum Step {
         /// The number of the failed revision.
         revision: i64,
     },
+    /// Render again, for the cluster gives other answers now, and deploy the next revision where that differs from the
+    /// deployed one.
+    RenderAnew {
+        /// The number of the deployed revision.
+        revision: i64,
+    },
     /// Run the chart's tests.
     Test {
         /// The number of the deployed revision.
@@ -244,7 +253,10 @@ pub fn decide(situation: &Situation) -> Step {
     let is_wanted = situation.stands_for(last, inputs);
     let next = last.revision + 1;
     match last.status {
-        Status::Deployed if is_wanted => situation.keep().or_else(|| situation.test(last)).unwrap_or(Step::Settled),
+        Status::Deployed if is_wanted => {
+            let anew = || situation.render_anew(last, inputs);
+            situation.keep().or_else(anew).or_else(|| situation.test(last)).unwrap_or(Step::Settled)
+        }
         Status::Deployed if last.inputs.is_none() => Step::Adopt { revision: last.revision },
         Status::Deployed => Step::Upgrade { revision: next },
         Status::PendingInstall | Status::PendingUpgrade | Status::PendingRollback if is_wanted => {
@@ -347,6 +359,12 @@ impl Situation {
             Objects::Unproven => Some(Step::Reapply),
             Objects::Deviating(_) => Some(Step::Repair),
         }
+    }
+
+    /// A new look at a revision that was made from the wanted inputs; a rollback stays as it is.
+    fn render_anew(&self, last: &Recorded, inputs: &Digest) -> Option<Step> {
+        let due = self.cluster_changed && last.inputs.as_ref() == Some(inputs);
+        due.then_some(Step::RenderAnew { revision: last.revision })
     }
 
     /// The tests of a healthy revision that they were not run for.

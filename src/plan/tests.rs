@@ -24,6 +24,7 @@ fn situation(revisions: Vec<Recorded>) -> Situation {
         on_failure: OnFailure::Retry { retries: None },
         test: false,
         busy_elsewhere: false,
+        cluster_changed: false,
     }
 }
 
@@ -69,6 +70,23 @@ fn what_another_writer_has_begun_may_end_before_it_is_taken_over() {
     ];
     for (newest, busy_elsewhere, expected) in table {
         let situation = Situation { busy_elsewhere, ..situation(vec![newest]) };
+        assert_eq!(decide(&situation), expected, "{situation:?}");
+    }
+}
+
+#[test]
+fn another_answer_of_the_cluster_is_looked_at_where_a_revision_was_made_from_the_wanted_inputs() {
+    let deployed = recorded(4, Status::Deployed, &wanted());
+    let put_back = recorded(4, Status::Deployed, &wanted().after_failure());
+    let pending = recorded(4, Status::PendingUpgrade, &wanted());
+    let table = [
+        (deployed.clone(), Objects::AsDeclared, Step::RenderAnew { revision: 4 }),
+        (deployed, Objects::Deviating(1), Step::Repair),
+        (put_back, Objects::AsDeclared, Step::Settled),
+        (pending, Objects::AsDeclared, Step::Resume { revision: 4 }),
+    ];
+    for (newest, objects, expected) in table {
+        let situation = Situation { objects, cluster_changed: true, ..situation(vec![newest]) };
         assert_eq!(decide(&situation), expected, "{situation:?}");
     }
 }

@@ -3,6 +3,8 @@
 mod object;
 mod version;
 
+use sha2::{Digest, Sha256};
+
 pub(super) use object::object;
 pub use version::KubeVersionError;
 
@@ -54,6 +56,17 @@ impl KubeVersion {
 }
 
 impl Capabilities {
+    /// Whether a `group/version` or `group/version/Kind` is served.
+    pub fn has(&self, wanted: &str) -> bool {
+        self.api_versions.iter().any(|version| version == wanted)
+    }
+
+    /// The SHA-256 of the list of API versions, as hexadecimal digits.
+    pub fn api_versions_digest(&self) -> String {
+        let digest = Sha256::digest(self.api_versions.join(" "));
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The same with more API versions, names of the form `group/version` or `group/version/Kind`.
     #[must_use]
     pub fn with_api_versions(&self, more: impl IntoIterator<Item = String>) -> Self {

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
-use sha2::{Digest, Sha256};
 
 use super::context::{self, Common, Template};
 use super::{
@@ -254,7 +253,7 @@ fn template_error(error: TemplateError) -> RenderError {
     RenderError::Template(error.to_string())
 }
 
-/// Passes lookups on and notes them with a digest of their answers.
+/// Passes lookups on and notes them.
 struct RecordedLookup<'a> {
     lookup: &'a dyn Lookup,
     reads: &'a RefCell<Reads>,
@@ -269,9 +268,7 @@ impl template::Lookup for RecordedLookup<'_> {
             name: name.to_owned(),
         };
         let answer = self.lookup.lookup(&query)?;
-        let digest = Sha256::digest(answer.to_string());
-        let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.reads.borrow_mut().lookups.insert(query, digest);
+        self.reads.borrow_mut().look_up(query, &answer);
         Ok(answer)
     }
 }

@@ -111,13 +111,19 @@ fn capabilities_print_as_in_helm() {
 #[test]
 fn what_was_asked_of_the_cluster_is_returned() {
     let template = "{{ .Capabilities.APIVersions.Has \"a/v1\" }}{{ lookup \"v1\" \"Secret\" \"ns\" \"s\" | len }}";
-    let chart = with_templates(chart("c", Json::Null, Vec::new()), &[("templates/NOTES.txt", template)]);
+    asks_for_a_secret_and_a_version(with_templates(
+        chart("c", Json::Null, Vec::new()),
+        &[("templates/NOTES.txt", template)],
+    ));
+}
+
+/// Checks that a chart has asked for the version `a/v1` and the Secret `s`, and for nothing else.
+pub(super) fn asks_for_a_secret_and_a_version(chart: Chart) {
     let reads = render(chart, &Json::Null).expect("valid").reads;
-    assert_eq!(reads.api_versions.into_iter().collect::<Vec<_>>(), [("a/v1".to_owned(), false)]);
-    let queries: Vec<String> =
-        reads.lookups.into_keys().map(|query| format!("{}/{}", query.kind, query.name)).collect();
-    assert_eq!(queries, ["Secret/s"]);
-    assert!(!reads.all_api_versions && reads.versions.is_empty());
+    let query = Query { api_version: "v1".into(), kind: "Secret".into(), namespace: "ns".into(), name: "s".into() };
+    let lookups = vec![Looked { query, resource_version: String::new() }];
+    let api_versions = [("a/v1".to_owned(), false)].into();
+    assert_eq!(reads, Reads { lookups, api_versions, ..Reads::default() });
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod chart_definitions;
 mod chart_server;
 mod chartrepos;
 mod cluster;
+mod cluster_changes;
 mod conformance;
 mod definitions;
 mod documents;

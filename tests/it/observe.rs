@@ -7,12 +7,12 @@ use anyhow::{Context, Result, bail};
 use coxswain::cluster::apply::ApplyOptions;
 use coxswain::cluster::health::Verdict;
 use coxswain::cluster::observe::{
-    Change, Expectation, ObserveError, Observed, Observer, OwnerKey, SourceKind, SourceRead, Trigger, cause,
+    Change, Expectation, ObserveError, Observed, Observer, OwnerKey, SourceRead, Trigger, cause,
 };
-use coxswain::cluster::{Cluster, Object};
+use coxswain::cluster::{Cluster, Kind, Object, ObjectKey};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{DynamicObject, GroupVersionKind, Patch, PatchParams};
 use kube::{Api, Client, Config};
 use serde_json::{Value, json};
 
@@ -235,12 +235,20 @@ async fn health_is_told_as_it_changes_with_its_reason() -> Result<()> {
     Ok(())
 }
 
+/// A namespaced kind of the core group.
+fn core(kind: &str, plural: &str) -> Kind {
+    let resource = kube::core::ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", kind), plural);
+    Kind { resource, namespaced: true }
+}
+
 #[tokio::test]
 async fn sources_of_values_trigger_when_they_change() -> Result<()> {
     let release = Release::deploy(shared(), "sources").await?;
-    release.observer.ensure(&[SourceKind::Secret.kind()], LIMIT).await?;
+    release.observer.ensure(&[core("Secret", "secrets")], LIMIT).await?;
     let mut triggers = pin!(release.observer.triggers());
-    let read = |version: Option<&str>| vec![SourceRead::new(SourceKind::Secret, &release.namespace, "values", version)];
+    let (group, kind) = (String::new(), "Secret".to_owned());
+    let object = ObjectKey { group, kind, namespace: release.namespace.clone(), name: "values".to_owned() };
+    let read = |version: Option<&str>| vec![SourceRead::new(object.clone(), version)];
     let kubectl = |arguments: &[&str]| {
         command::output(shared().kubectl().args(arguments).args(["--namespace", &release.namespace]))
     };
@@ -268,7 +276,7 @@ async fn a_missing_right_is_named_and_a_granted_one_is_used() -> Result<()> {
     let config = Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?;
     let observer = Observer::new(&Cluster::from_client(Client::try_from(config)?));
 
-    let kinds = [SourceKind::ConfigMap.kind()];
+    let kinds = [core("ConfigMap", "configmaps")];
     let refused = observer.ensure(&kinds, LIMIT).await.expect_err("no rights yet");
     assert!(matches!(refused, ObserveError::Refused { .. }), "{refused:?}");
     let message = refused.to_string();

@@ -83,11 +83,10 @@ impl Index {
         objects
     }
 
-    /// The present version of an object that values come from: 0 where it does not exist, nothing while that is not
-    /// known.
-    pub(super) fn source_version(&self, source: &SourceRead) -> Option<u64> {
-        let kind = &self.kinds[self.find_kind("", source.kind.as_str())?];
-        let version = kind.version(identity(&source.namespace, &source.name)).unwrap_or(0);
+    /// The present version of an object: 0 where it does not exist, nothing while that is not known.
+    pub(super) fn version(&self, object: &ObjectKey) -> Option<u64> {
+        let kind = &self.kinds[self.find_kind(&object.group, &object.kind)?];
+        let version = kind.version(identity(&object.namespace, &object.name)).unwrap_or(0);
         kind.is_complete().then_some(version)
     }
 
@@ -229,10 +228,9 @@ impl Index {
     pub(super) fn read_sources(&mut self, owner: &OwnerKey, sources: Vec<SourceRead>) {
         let owner = self.owner_key(owner);
         self.sources.remove(&owner);
-        for SourceRead { kind, namespace, name, version } in sources {
-            let id = self.kind("", kind.as_str());
-            let place = (id, identity(&namespace, &name));
-            let object = ObjectKey { group: String::new(), kind: kind.as_str().to_owned(), namespace, name };
+        for SourceRead { object, version } in sources {
+            let id = self.kind(&object.group, &object.kind);
+            let place = (id, identity(&object.namespace, &object.name));
             self.sources.add(&owner, place, object, version);
             if let Some(version) = self.kinds[id].version(place.1) {
                 let news = self.sources.seen(place, version);

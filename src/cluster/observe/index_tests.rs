@@ -1,6 +1,6 @@
 use super::*;
 use crate::cluster::health::Verdict;
-use crate::cluster::observe::{SourceKind, Standing};
+use crate::cluster::observe::Standing;
 
 /// An index with one kind that is completely told, and one owner that expects one object.
 struct Fixture {
@@ -285,7 +285,9 @@ fn an_object_that_another_owner_took_over_is_told_to_that_one() {
 }
 
 fn read(version: u64) -> Vec<SourceRead> {
-    vec![SourceRead { kind: SourceKind::Secret, namespace: "shop".into(), name: "values".into(), version }]
+    let (group, kind) = (String::new(), "Secret".to_owned());
+    let object = ObjectKey { group, kind, namespace: "shop".into(), name: "values".into() };
+    vec![SourceRead { object, version }]
 }
 
 #[test]

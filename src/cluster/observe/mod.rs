@@ -35,7 +35,6 @@ use super::error::ApiError;
 use super::health::Verdict;
 use super::object::ObjectKey;
 use super::ownership::Marks;
-use super::request::core_kind;
 use crate::value::Json;
 
 pub use ownership::{FieldPath, Taken, Writer, cause, ownership_hash};
@@ -228,51 +227,19 @@ impl ReleaseHealth {
     }
 }
 
-/// The kinds that values come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SourceKind {
-    /// A ConfigMap.
-    ConfigMap,
-    /// A Secret.
-    Secret,
-}
-
-impl SourceKind {
-    /// The kind's name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ConfigMap => "ConfigMap",
-            Self::Secret => "Secret",
-        }
-    }
-
-    /// The kind, for [`Observer::ensure`].
-    pub fn kind(self) -> Kind {
-        match self {
-            Self::ConfigMap => core_kind("ConfigMap", "configmaps", true),
-            Self::Secret => core_kind("Secret", "secrets", true),
-        }
-    }
-}
-
-/// A ConfigMap or Secret that an owner has read.
+/// An object that an owner has read, for its values or by `lookup`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceRead {
-    /// Its kind.
-    pub kind: SourceKind,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
+    /// The object.
+    pub object: ObjectKey,
     /// The resource version that was read as a number; 0 where it did not exist.
     pub version: u64,
 }
 
 impl SourceRead {
-    /// What reading an object gave; `None` where it did not exist.
-    pub fn new(kind: SourceKind, namespace: &str, name: &str, resource_version: Option<&str>) -> Self {
-        let version = decode::version_number(resource_version);
-        Self { kind, namespace: namespace.to_owned(), name: name.to_owned(), version }
+    /// What reading an object gave; no version where it did not exist.
+    pub fn new(object: ObjectKey, resource_version: Option<&str>) -> Self {
+        Self { object, version: decode::version_number(resource_version) }
     }
 }
 
@@ -364,8 +331,8 @@ impl Observer {
         self.shared.index().expect(owner, object, expectation);
     }
 
-    /// Sets the ConfigMaps and Secrets that an owner has read, in place of all before. Their kinds must be watched,
-    /// see [`SourceKind::kind`]. One that is already newer triggers at once.
+    /// Sets the objects that an owner has read, in place of all before. Their kinds must be watched. One that is already
+    /// newer triggers at once.
     pub fn read_sources(&self, owner: &OwnerKey, sources: Vec<SourceRead>) {
         self.shared.change(|index| index.read_sources(owner, sources));
     }
@@ -375,10 +342,10 @@ impl Observer {
         self.shared.index().objects_of(release, namespace)
     }
 
-    /// The present version of an object that values come from, as a number: 0 where it does not exist, nothing while
-    /// that is not known.
-    pub fn source_version(&self, source: &SourceRead) -> Option<u64> {
-        self.shared.index().source_version(source)
+    /// The present resource version of an object, as a number: 0 where it does not exist, nothing while that is not
+    /// known.
+    pub fn version(&self, object: &ObjectKey) -> Option<u64> {
+        self.shared.index().version(object)
     }
 
     /// Forgets an owner: what it expects, what it read and its waiting trigger.

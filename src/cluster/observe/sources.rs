@@ -1,4 +1,4 @@
-//! The ConfigMaps and Secrets that values come from: who read which version of them.
+//! The objects that values and lookups come from: who read which version of them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

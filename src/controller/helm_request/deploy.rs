@@ -24,7 +24,7 @@ use crate::cluster::{Cluster, Object, ObjectError};
 use crate::controller::context::Context;
 use crate::controller::failure::{Failure, refusals};
 use crate::plan::Digest;
-use crate::release::{Content, Documents, Record, Revision, Status, current};
+use crate::release::{Content, Record, Revision, Status, current};
 use crate::render::{Event, Release};
 use crate::value::Json;
 
@@ -101,6 +101,7 @@ impl Deployment<'_> {
         let previous = self.previous().await?;
         let before = self.objects_before(revision).await?;
         let prepared = self.prepare(inputs, &values, &self.revision(revision, previous.is_some()), &before).await?;
+        let reads = prepared.noted_reads();
         let content = Content::new(prepared.rendered, values);
         let ReleaseKey { namespace, name } = self.release;
         let now = Timestamp::now();
@@ -109,6 +110,7 @@ impl Deployment<'_> {
             None => Record::install(name, namespace, revision, content, now),
         };
         let mut journal = self.journal(record, Some(inputs.digest.clone()), &prepared.objects);
+        journal.notes.reads = reads;
         self.prune_history().await?;
         self.create_record(&journal).await?;
         self.finish(&mut journal, &prepared.objects, before).await
@@ -136,6 +138,7 @@ impl Deployment<'_> {
         let noted = self.notes(revision);
         let mut journal = self.journal(record, noted.inputs, &objects);
         journal.notes.rollback_to = noted.rollback_to;
+        journal.notes.reads = noted.reads;
         journal.notes.stage = noted.stage.filter(|_| interrupted);
         journal.notes.attempts = noted.attempts + u32::from(!interrupted);
         journal.write().await?;
@@ -151,34 +154,15 @@ impl Deployment<'_> {
         let record = self.record(revision).await?;
         let Values { merged, secrets } = inputs.values(self.context, self.cluster, self.request).await?;
         let objects = self.objects_of(&record).await?;
-        let same = self.is_as_rendered(&record, inputs, &merged, &objects).await;
-        if !same.map_err(|failure| secrets.concealed(failure))? {
-            return Ok(Adoption::Differs);
-        }
+        let same = self.render_same(&record, inputs, &merged, &objects).await;
+        let same = same.map_err(|failure| secrets.concealed(failure))?;
+        let Some(reads) = same else { return Ok(Adoption::Differs) };
         self.apply(&objects, Replacing::Refused { by: self.deadline }).await.map_err(Stop::into_failure)?;
         let mut journal = self.journal(record, Some(inputs.digest.clone()), &objects);
         journal.notes.objects = self.context.objects_digest(self.request);
+        journal.notes.reads = reads;
         journal.write().await?;
         Ok(Adoption::Done(Box::new(Outcome::new(journal.record, &secrets))))
-    }
-
-    /// Whether a recorded revision is what the inputs give, but for chance: only where one render differs, a second one
-    /// tells what chance makes.
-    async fn is_as_rendered(
-        &self,
-        record: &Record,
-        inputs: &Inputs,
-        values: &Json,
-        objects: &[Object],
-    ) -> Result<bool, Failure> {
-        let release = self.revision(record.version, record.version > 1);
-        let recorded = Documents::from(record);
-        let rendered = Documents::from(&self.prepare(inputs, values, &release, objects).await?.rendered);
-        if recorded.are(&rendered) {
-            return Ok(true);
-        }
-        let again = self.render(inputs, values, &release, &[], objects).await?;
-        Ok(recorded.could_be(&rendered, &Documents::from(&again.rendered)))
     }
 
     /// Applies every object of a deployed revision again.
@@ -253,7 +237,7 @@ impl Deployment<'_> {
     }
 
     /// `.Release` of a revision.
-    fn revision(&self, revision: i64, is_upgrade: bool) -> Release {
+    pub(super) fn revision(&self, revision: i64, is_upgrade: bool) -> Release {
         let ReleaseKey { namespace, name } = self.release.clone();
         Release { name, namespace, revision, is_upgrade }
     }

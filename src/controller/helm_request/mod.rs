@@ -14,6 +14,7 @@ mod post_render;
 mod preflight;
 mod prepare;
 mod probe;
+mod reads;
 mod repair;
 mod report;
 mod rollback;
@@ -188,6 +189,7 @@ impl Reconciliation<'_> {
                 }
             }
             Step::Adopt { revision } => self.conclude(self.adopt(inputs, revision).await, inputs).await,
+            Step::RenderAnew { revision } => self.render_anew(inputs, revision, situation).await,
             Step::GiveWay { revision } => self.give_way(revision, situation).await,
             Step::Rollback { to, cause } => self.roll_back(inputs, to, cause).await,
             Step::NoSuchRevision { to } => {
@@ -360,6 +362,10 @@ impl Reconciliation<'_> {
             Some(meta) => self.objects(meta).await?,
             None => Objects::AsDeclared,
         };
+        let cluster_changed = match deployed.filter(|_| inputs.is_some()) {
+            Some(meta) => self.cluster_changed(meta).await?,
+            None => false,
+        };
         let spec = &self.request.spec;
         let situation = Situation {
             inputs,
@@ -370,6 +376,7 @@ impl Reconciliation<'_> {
             on_failure: on_failure(spec),
             test: spec.test,
             busy_elsewhere: false,
+            cluster_changed,
         };
         Ok(Situation { busy_elsewhere: self.is_busy_elsewhere(&situation), ..situation })
     }

@@ -6,7 +6,7 @@ use crate::api::helm_request::{KeyReference, ValuesSource};
 use crate::api::{HelmRequest, Reason};
 use crate::chart::merge_maps;
 use crate::cluster::Cluster;
-use crate::cluster::observe::{SourceKind, SourceRead};
+use crate::cluster::observe::SourceRead;
 use crate::cluster::reference::{Keeper, Read, ReferenceError};
 use crate::controller::failure::Failure;
 use crate::controller::helm_request::secrets::Secrets;
@@ -48,7 +48,7 @@ pub async fn read_sources(cluster: &Cluster, request: &HelmRequest) -> Sources {
     for (keeper, reference) in request.spec.values_from.iter().filter_map(reference) {
         let read = cluster.read_key(keeper, namespace, &reference.name, reference.key()).await;
         let version = read.as_ref().ok().map(|read| read.resource_version.as_str());
-        sources.reads.push(SourceRead::new(kind_of(keeper), namespace, &reference.name, version));
+        sources.reads.push(SourceRead::new(keeper.key(namespace, &reference.name), version));
         match take(read, keeper, namespace, reference) {
             Ok(parsed) => content.add(keeper, parsed),
             Err(failure) => return Sources { content: Err(failure), ..sources },
@@ -88,7 +88,7 @@ fn take(
         Err(error) => return Err(error.into()),
     };
     parse(&text).map_err(|error| {
-        let place = format!("{} {namespace}/{} key {}", kind_of(keeper).as_str(), reference.name, reference.key());
+        let place = format!("{} {namespace}/{} key {}", keeper.name(), reference.name, reference.key());
         let error = shown(keeper, &text, &error);
         Failure::new(Reason::ValuesInvalid, format!("{place} is not a YAML map: {error}; correct the values file"))
     })
@@ -101,13 +101,6 @@ fn shown(keeper: Keeper, text: &str, error: &str) -> String {
         secrets.add_words(text);
     }
     secrets.conceal(error)
-}
-
-fn kind_of(keeper: Keeper) -> SourceKind {
-    match keeper {
-        Keeper::ConfigMap => SourceKind::ConfigMap,
-        Keeper::Secret => SourceKind::Secret,
-    }
 }
 
 fn reference(source: &ValuesSource) -> Option<(Keeper, &KeyReference)> {

@@ -39,13 +39,10 @@ impl Object for Root {
         let mut reads = self.0.reads.borrow_mut();
         match name {
             "KubeVersion" => {
-                reads.versions.insert("KubeVersion");
+                reads.kube_version = Some(self.0.capabilities.kube_version.version.clone());
                 Some(Value::object(self.0.capabilities.kube_version.clone()))
             }
-            "HelmVersion" => {
-                reads.versions.insert("HelmVersion");
-                Some(Value::object(self.0.capabilities.helm_version.clone()))
-            }
+            "HelmVersion" => Some(Value::object(self.0.capabilities.helm_version.clone())),
             "APIVersions" => Some(Value::object(VersionSet(Rc::clone(&self.0)))),
             _ => None,
         }
@@ -85,7 +82,8 @@ struct VersionSet(Rc<Shared>);
 
 impl VersionSet {
     fn all(&self) -> &[String] {
-        self.0.reads.borrow_mut().all_api_versions = true;
+        let mut reads = self.0.reads.borrow_mut();
+        reads.all_api_versions.get_or_insert_with(|| self.0.capabilities.api_versions_digest());
         &self.0.capabilities.api_versions
     }
 }
@@ -106,7 +104,7 @@ impl Object for VersionSet {
     fn call(&self, _method: &str, arguments: &[Value]) -> Result<Value, String> {
         let Some(Value::Str(wanted)) = arguments.first() else { return Ok(Value::Bool(false)) };
         let wanted = wanted.to_text();
-        let found = self.0.capabilities.api_versions.iter().any(|version| *version == wanted);
+        let found = self.0.capabilities.has(&wanted);
         self.0.reads.borrow_mut().api_versions.insert(wanted.into_owned(), found);
         Ok(Value::Bool(found))
     }

@@ -6,7 +6,7 @@ use super::{ANNOTATION, JINJA};
 use crate::chart::Chart;
 use crate::chart::dependencies::tests::chart;
 use crate::render::Rendered;
-use crate::render::tests::{files, render, with_metadata, with_templates};
+use crate::render::tests::{asks_for_a_secret_and_a_version, files, render, with_metadata, with_templates};
 use crate::value::Json;
 
 /// A chart that asks for Jinja.
@@ -228,11 +228,6 @@ fn each_chart_of_a_tree_chooses_its_own_engine() {
 #[test]
 fn what_was_asked_of_the_cluster_is_returned() {
     let template = "{{ Capabilities.APIVersions.has('a/v1') }}{{ lookup('v1', 'Secret', 'ns', 's')|length }}";
-    let chart = jinja(with_templates(chart("c", Json::Null, Vec::new()), &[("templates/NOTES.txt.j2", template)]));
-    let reads = render(chart, &Json::Null).expect("valid").reads;
-    assert_eq!(reads.api_versions.into_iter().collect::<Vec<_>>(), [("a/v1".to_owned(), false)]);
-    let queries: Vec<String> =
-        reads.lookups.into_keys().map(|query| format!("{}/{}", query.kind, query.name)).collect();
-    assert_eq!(queries, ["Secret/s"]);
-    assert!(!reads.all_api_versions && reads.versions.is_empty());
+    let templates = [("templates/NOTES.txt.j2", template)];
+    asks_for_a_secret_and_a_version(jinja(with_templates(chart("c", Json::Null, Vec::new()), &templates)));
 }
