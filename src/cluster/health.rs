@@ -10,6 +10,8 @@ mod workload;
 
 use serde_json::Value;
 
+pub(super) use self::workload::container_statuses;
+
 /// The members of `spec` that the rules read, for those who keep no more of an object than they must. Of `metadata`
 /// they read `generation` and `deletionTimestamp`, of `status` anything.
 pub const SPEC_FIELDS: [&str; 7] =
@@ -97,6 +99,20 @@ pub fn completion(object: &Value) -> Completion {
         },
         _ => Completion::Succeeded,
     }
+}
+
+/// Judges a pod as it stands in a list, where its kind is not told.
+pub(super) fn pod(pod: &Value) -> Verdict {
+    workload::pod(pod)
+}
+
+/// Whether a pod that is not ready tells the cause itself: no node takes it, or a container cannot start or has failed.
+/// One that is only being made, or whose containers run, does not.
+pub(super) fn is_telling(pod: &Value) -> bool {
+    let starts = |reason: &str| matches!(reason, "ContainerCreating" | "PodInitializing");
+    let is_unscheduled = condition(pod, "PodScheduled").is_some_and(is_false);
+    let is_stuck = workload::waiting_container(pod).is_some_and(|(_, reason, _)| !starts(reason));
+    is_unscheduled || is_stuck || text(pod, "/status/phase") == "Failed"
 }
 
 /// What every object can say: its generation and the conditions that kstatus asks controllers to set.

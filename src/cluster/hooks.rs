@@ -13,28 +13,23 @@ use futures::future::try_join_all;
 use futures::{FutureExt, StreamExt};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, ListParams, WatchEvent, WatchParams};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::apply::ApplyOptions;
 use super::client::Cluster;
 use super::error::{ApiError, ObjectError};
 use super::object::{ManifestError, Object, ObjectKey};
+use super::pods;
 use super::prune::Owner;
-use super::request::core_kind;
 use crate::release::Hook;
 use crate::value::Json;
 
 /// The annotation that ties an object to the run that made it.
 const RUN_ANNOTATION: &str = "coxswain.dev/hook-run";
-/// How many lines of a failed hook's log are kept, and how many bytes at most.
-const LOG_LINES: u32 = 20;
-const LOG_BYTES: u32 = 16 << 10;
 /// How long one watch of a hook's object lasts before it is begun anew.
 const WATCH_SECONDS: u32 = 210;
 /// The pause before a watch that ended is begun anew.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long reading the log of a failed hook may take.
-const LOG_TIME: Duration = Duration::from_secs(10);
 
 /// When a hook's objects are deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,8 +179,7 @@ impl Cluster {
             if let Ok(Some(live)) = self.running(&object, run).await
                 && let Progress::Failed(reason) = progress(&object.key.kind, &live)
             {
-                let log = self.log_tail(&object).await;
-                return HookError::Failed { path, object: object.key, reason, log };
+                return self.failure(path, &object, &reason).await;
             }
         }
         let (kind, name) = (run.hook.kind.clone(), run.hook.name.clone());
@@ -255,17 +249,23 @@ impl Cluster {
         }
         let (path, key) = (run.hook.path.clone(), object.key.clone());
         match timeout_at(deadline, self.watch_to_end(object, live)).await {
-            Ok(Ok(Progress::Failed(reason))) => {
-                let log = self.log_tail(object).await;
-                Err(HookError::Failed { path, object: key, reason, log })
-            }
+            Ok(Ok(Progress::Failed(reason))) => Err(self.failure(path, object, &reason).await),
             Ok(Ok(Progress::Succeeded | Progress::Running(_))) => Ok(()),
             Ok(Err(error)) => Err(HookError::Api { path, error: ObjectError { object: key, error } }),
             Err(_) => {
-                let (state, log) = (self.state_of_pods(object).await, self.log_tail(object).await);
+                let pods = self.pods_of(object).await;
+                let (state, log) = (state_of(&pods), self.log_tail(&pods).await);
                 Err(HookError::Timeout { path, object: key, seconds: run.timeout.as_secs(), state, log })
             }
         }
+    }
+
+    /// That a hook has failed: what its object says and, where that is a Job, how the last of its pods ended.
+    async fn failure(&self, path: String, object: &Object, reason: &str) -> HookError {
+        let pods = self.pods_of(object).await;
+        let ended = pods.iter().find_map(pods::failure).filter(|ended| ended != reason);
+        let reason = ended.map_or_else(|| reason.to_owned(), |ended| format!("{reason}; {ended}"));
+        HookError::Failed { path, object: object.key.clone(), reason, log: self.log_tail(&pods).await }
     }
 
     /// Never returns while the object runs. The watch begins where the object was last seen, so that no outcome is
@@ -297,39 +297,27 @@ impl Cluster {
         Api::namespaced_with(self.client(), namespace, resource)
     }
 
-    /// What holds the pods of a Job or a Pod up, in one line.
-    async fn state_of_pods(&self, object: &Object) -> String {
-        let pods = self.pods_of(object).await;
-        let states: Vec<String> = pods.iter().filter_map(pod_state).collect();
-        if states.is_empty() { "no pod has been started".to_owned() } else { states.join("; ") }
-    }
-
+    /// The pods of a Job, or a Pod itself.
     async fn pods_of(&self, object: &Object) -> Vec<Json> {
         let parameters = match object.key.kind.as_str() {
             "Job" => ListParams::default().labels(&format!("job-name={}", object.key.name)),
             _ => ListParams::default().fields(&format!("metadata.name={}", object.key.name)),
         };
-        let request = self.collection(&core_kind("Pod", "pods", true), &object.key.namespace).list(&parameters);
-        let listed = timeout(LOG_TIME, self.call::<Json>(request)).await;
-        match listed {
-            Ok(Ok(mut list)) => list.get_mut("items").map(Json::take).and_then(into_list).unwrap_or_default(),
-            _ => Vec::new(),
-        }
+        self.pods(&object.key.namespace, parameters).await
     }
 
-    /// The last lines of the log of the newest pod; empty where there is none to be had.
-    async fn log_tail(&self, object: &Object) -> Vec<String> {
-        let mut pods = self.pods_of(object).await;
-        pods.sort_by(|left, right| created(left).cmp(created(right)));
-        let Some(pod) = pods.last() else { return Vec::new() };
-        let Some((name, container)) = pod_name(pod).zip(container_to_blame(pod)) else { return Vec::new() };
-        let pods = self.collection(&core_kind("Pod", "pods", true), &object.key.namespace);
-        let request = pods.log_tail(name, container, LOG_LINES, LOG_BYTES);
-        match timeout(LOG_TIME, self.call_text(request)).await {
-            Ok(Ok(text)) => text.lines().map(str::to_owned).collect(),
-            _ => Vec::new(),
+    async fn log_tail(&self, pods: &[Json]) -> Vec<String> {
+        match pods.first() {
+            Some(newest) => self.log_of(newest).await,
+            None => Vec::new(),
         }
     }
+}
+
+/// What holds pods up, in one line.
+fn state_of(pods: &[Json]) -> String {
+    let states: Vec<String> = pods.iter().map(pods::state).collect();
+    if states.is_empty() { "no pod has been started".to_owned() } else { states.join("; ") }
 }
 
 /// Watches an object from the state that was last seen, until it is done or the watch ends.
@@ -399,17 +387,9 @@ fn job_progress(live: &Json) -> Progress {
 fn pod_progress(live: &Json) -> Progress {
     match live.pointer("/status/phase").and_then(Json::as_str) {
         Some("Succeeded") => Progress::Succeeded,
-        Some("Failed") => Progress::Failed(live.get("status").map(pod_failure).unwrap_or_default()),
+        Some("Failed") => Progress::Failed(pods::failure(live).unwrap_or_default()),
         phase => Progress::Running(phase.unwrap_or("Pending").to_owned()),
     }
-}
-
-fn pod_failure(status: &Json) -> String {
-    let exit = container_states(status).find_map(|(name, state)| {
-        let code = state.pointer("/terminated/exitCode")?.as_i64().filter(|code| *code != 0)?;
-        Some(format!("container {name:?} exited with code {code}"))
-    });
-    exit.unwrap_or_else(|| reason_and_message(status))
 }
 
 fn reason_and_message(holder: &Json) -> String {
@@ -419,58 +399,6 @@ fn reason_and_message(holder: &Json) -> String {
         (reason, "") => reason.to_owned(),
         ("", message) => message.to_owned(),
         (reason, message) => format!("{reason}: {message}"),
-    }
-}
-
-fn container_states(status: &Json) -> impl Iterator<Item = (&str, &Json)> {
-    let of = |list: &str| status.get(list).and_then(Json::as_array).into_iter().flatten();
-    of("initContainerStatuses")
-        .chain(of("containerStatuses"))
-        .filter_map(|container| Some((container.get("name")?.as_str()?, container.get("state")?)))
-}
-
-/// What a pod is waiting for, where it says.
-fn pod_state(pod: &Json) -> Option<String> {
-    let name = pod_name(pod)?;
-    let status = pod.get("status")?;
-    let waiting = container_states(status).find_map(|(container, state)| {
-        let waiting = state.get("waiting")?;
-        Some(format!("container {container:?} of pod {name:?} waits: {}", reason_and_message(waiting)))
-    });
-    let unscheduled = || {
-        let conditions = status.get("conditions")?.as_array()?;
-        let blocked = conditions
-            .iter()
-            .find(|condition| condition["type"] == "PodScheduled" && condition["status"] == "False")?;
-        Some(format!("pod {name:?} is not scheduled: {}", reason_and_message(blocked)))
-    };
-    let phase = || Some(format!("pod {name:?} is {}", status.get("phase")?.as_str()?));
-    waiting.or_else(unscheduled).or_else(phase)
-}
-
-fn pod_name(pod: &Json) -> Option<&str> {
-    pod.pointer("/metadata/name")?.as_str()
-}
-
-fn created(pod: &Json) -> &str {
-    pod.pointer("/metadata/creationTimestamp").and_then(Json::as_str).unwrap_or_default()
-}
-
-/// The container whose log tells most: one that failed, else the first.
-fn container_to_blame(pod: &Json) -> Option<&str> {
-    let failed = pod.get("status").and_then(|status| {
-        let failed = |(_, state): &(&str, &Json)| {
-            state.pointer("/terminated/exitCode").and_then(Json::as_i64).is_some_and(|code| code != 0)
-        };
-        container_states(status).find(failed).map(|(name, _)| name)
-    });
-    failed.or_else(|| pod.pointer("/spec/containers/0/name")?.as_str())
-}
-
-fn into_list(json: Json) -> Option<Vec<Json>> {
-    match json {
-        Json::Array(list) => Some(list),
-        _ => None,
     }
 }
 

@@ -10,6 +10,7 @@ use kube::{Resource, ResourceExt};
 use tokio::sync::Semaphore;
 
 use super::attempts::Attempts;
+use super::diagnosis::Diagnosis;
 use super::events::{Events, Note};
 use super::failure::{Failure, reason_of};
 use super::helm_request::{Basis, Inputs};
@@ -89,6 +90,8 @@ pub struct Memory {
     pub test_failure: Option<String>,
     /// The revision that another writer has begun, and when that was first seen.
     pub begun_elsewhere: Option<(i64, Instant)>,
+    /// Why objects are not healthy.
+    pub diagnoses: HashMap<ObjectKey, Diagnosis>,
     /// What was told last of another writer.
     pub told_of_others: Option<String>,
     /// The generation and inputs that failed last, and when they are tried again.

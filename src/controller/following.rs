@@ -236,7 +236,7 @@ impl Context {
     }
 
     /// The health of a request's objects, the worst first and at most `shown` of them.
-    pub fn health(&self, request: &HelmRequest, shown: usize) -> Option<ObjectsStatus> {
+    pub fn health(&self, request: &HelmRequest, shown: usize) -> ObjectsStatus {
         let health = self.observer.health(&owner(request));
         let worst = health.unhealthy.iter().take(shown).map(|(key, standing)| ObjectHealth {
             kind: key.kind.clone(),
@@ -246,7 +246,7 @@ impl Context {
             message: standing.message().map(str::to_owned),
         });
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        Some(ObjectsStatus { ready: count(health.ready), total: count(health.total), worst: worst.collect() })
+        ObjectsStatus { ready: count(health.ready), total: count(health.total), worst: worst.collect() }
     }
 
     /// What differs from what was deployed, unless nobody wants to know.

@@ -8,6 +8,7 @@ mod backoff;
 pub mod chartrepo;
 mod context;
 mod cures;
+mod diagnosis;
 mod events;
 mod failure;
 mod following;

@@ -65,10 +65,13 @@ async fn a_failed_job_tells_why_and_what_its_log_says() -> Result<()> {
     assert!(matches!(error, HookError::Failed { .. }), "{error:?}");
     assert_eq!(error.log(), ["a line from a simulated container"]);
     let text = error.to_string();
-    assert!(
-        text.contains("hook web/templates/migrate.yaml: Job \"migrate\"") && text.contains("BackoffLimitExceeded"),
-        "{text}"
-    );
+    for word in [
+        "hook web/templates/migrate.yaml: Job \"migrate\"",
+        "BackoffLimitExceeded",
+        "container main ended with exit code 1",
+    ] {
+        assert!(text.contains(word), "{word} in {text}");
+    }
     Ok(())
 }
 

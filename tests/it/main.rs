@@ -42,5 +42,6 @@ mod samples;
 mod storage;
 mod template;
 mod undisturbed;
+mod unready;
 mod versioned;
 mod world;

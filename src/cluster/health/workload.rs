@@ -192,7 +192,7 @@ fn waits(container: &Value, reason: &str, message: &str) -> String {
 }
 
 /// The first container that waits, with reason and message; init containers first, as they run first.
-fn waiting_container(object: &Value) -> Option<(&Value, &str, &str)> {
+pub(super) fn waiting_container(object: &Value) -> Option<(&Value, &str, &str)> {
     container_statuses(object).find_map(|container| {
         let waiting = container.pointer("/state/waiting")?;
         let reason = text(waiting, "/reason");
@@ -200,7 +200,8 @@ fn waiting_container(object: &Value) -> Option<(&Value, &str, &str)> {
     })
 }
 
-fn container_statuses(object: &Value) -> impl Iterator<Item = &Value> {
+/// The states of a pod's containers, init containers first.
+pub(in crate::cluster) fn container_statuses(object: &Value) -> impl Iterator<Item = &Value> {
     ["/status/initContainerStatuses", "/status/containerStatuses"]
         .into_iter()
         .filter_map(|pointer| object.pointer(pointer).and_then(Value::as_array))

@@ -291,7 +291,7 @@ impl Deployment<'_> {
         self.apply(objects, Replacing::Changed { by: self.deadline }).await?;
         self.delete_leftovers(journal, objects, before).await?;
         if self.request.spec.wait {
-            self.context.wait_healthy(self.request, self.deadline).await?;
+            self.wait_healthy(journal.record.version).await?;
         }
         Ok(hooks::run(self.cluster, journal, post, self.deadline).await?)
     }

@@ -23,6 +23,7 @@ mod status;
 mod take_back;
 mod values;
 mod versions;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;

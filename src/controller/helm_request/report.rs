@@ -7,9 +7,9 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::deploy::Outcome;
 use super::inputs::Inputs;
-use super::status::{Deployed, Facts, Standing, Tests, compose, whole_seconds};
+use super::status::{Deployed, Facts, Standing, Tests, compose, readiness, whole_seconds};
 use crate::api::conditions::{ConditionType, is_true};
-use crate::api::helm_request::{HelmRequestStatus, RevisionEntry, SHOWN_OBJECTS};
+use crate::api::helm_request::{HelmRequestStatus, ObjectsStatus, RevisionEntry, SHOWN_OBJECTS};
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::records::ReleaseKey;
 use crate::controller::context::Context;
@@ -20,7 +20,7 @@ use crate::plan::Tested;
 /// How long an operation may run before the status says that it runs: most end sooner, and a write is saved.
 const SHORT: Duration = Duration::from_secs(1);
 /// How often the progress of unready objects is written at most.
-const PROGRESS: Duration = Duration::from_secs(2);
+pub const PROGRESS: Duration = Duration::from_secs(2);
 
 /// Writes status and events of one request.
 #[derive(Clone, Copy)]
@@ -53,20 +53,33 @@ impl<'a> Report<'a> {
         operation.await
     }
 
-    /// Tells how it stands with a request for which nothing had to be deployed. Returns when to look again, where
-    /// progress was left untold because it was told a moment ago.
+    /// Tells how it stands with a request for which nothing had to be deployed. Returns when to look again: where
+    /// progress was left untold because it was told a moment ago, or an object is not healthy and may say why.
     ///
     /// # Errors
     /// The status could not be written.
     pub async fn standing(&self, standing: Standing, deployed: Option<Deployed>) -> Result<Option<Duration>, Failure> {
-        let facts = self.facts(standing, deployed);
+        let mut facts = self.facts(standing, deployed);
         let next = compose(&self.previous(), &facts, Timestamp::now());
         let since = self.context.since_last_status(self.request);
         if !is_true(&next.conditions, ConditionType::Ready) && since < PROGRESS && next != self.previous() {
             return Ok(Some(PROGRESS - since));
         }
+        let again = self.context.diagnose(self.request).await;
+        if let Some(objects) = &mut facts.objects {
+            *objects = self.objects();
+        }
         self.write(&facts).await?;
-        Ok(None)
+        Ok(again)
+    }
+
+    /// Tells which object the operation of a revision waits for.
+    pub async fn waiting_for_objects(&self, revision: i64) {
+        let objects = self.objects();
+        let what = format!("deploying revision {revision}; {}", readiness(&objects));
+        let facts = Facts { objects: Some(objects), ..self.facts(Standing::Working(what), None) };
+        // A status that cannot be written must not stop the operation; the next one tells more.
+        let _ = self.write(&facts).await;
     }
 
     /// Tells that a revision was deployed.
@@ -83,7 +96,7 @@ impl<'a> Report<'a> {
         };
         let message = format!("revision {} is deployed: {back}chart {} {}", record.version, chart.name, chart.version);
         self.event(EventType::Normal, Reason::Synced.as_str(), "Deploy", &message).await;
-        Ok(None)
+        Ok(self.context.diagnose(self.request).await)
     }
 
     /// Tells that a failed operation was rolled back to a revision.
@@ -199,7 +212,7 @@ impl<'a> Report<'a> {
         Facts {
             generation: self.request.metadata.generation,
             standing,
-            objects: deployed.as_ref().and_then(|_| self.context.health(self.request, SHOWN_OBJECTS)),
+            objects: deployed.as_ref().map(|_| self.objects()),
             drift: self.context.drift(self.request, SHOWN_OBJECTS),
             tests: self.tests(deployed.as_ref()),
             deployed,
@@ -207,6 +220,13 @@ impl<'a> Report<'a> {
             spec_hash: None,
             handled_resync: None,
         }
+    }
+
+    /// The health of the objects and, where it is known, why some are not healthy.
+    fn objects(&self) -> ObjectsStatus {
+        let mut objects = self.context.health(self.request, SHOWN_OBJECTS);
+        self.context.explain(self.request, &mut objects);
+        objects
     }
 
     /// How it stands with the tests of the deployed revision; nothing where they are not asked for.

@@ -229,16 +229,18 @@ fn health(facts: &Facts) -> (ConditionStatus, Reason, String) {
     let Some(objects) = &facts.objects else {
         return (ConditionStatus::Unknown, Reason::Progressing, "nothing is known of the objects yet".to_owned());
     };
-    if objects.ready >= objects.total {
-        let message = format!("{} of {} objects are ready", objects.ready, objects.total);
-        return (ConditionStatus::True, Reason::Ready, message);
-    }
+    let ready = if objects.ready >= objects.total { ConditionStatus::True } else { ConditionStatus::False };
+    let reason = if ready == ConditionStatus::True { Reason::Ready } else { Reason::NotReady };
+    (ready, reason, readiness(objects))
+}
+
+/// How many objects are ready, and what holds up the worst of the others.
+pub fn readiness(objects: &ObjectsStatus) -> String {
     let worst = objects.worst.first().map(|worst| {
         let why = worst.message.as_deref().unwrap_or(&worst.status);
         format!("; {} {}: {why}", worst.kind, worst.name)
     });
-    let message = format!("{} of {} objects are ready{}", objects.ready, objects.total, worst.unwrap_or_default());
-    (ConditionStatus::False, Reason::NotReady, message)
+    format!("{} of {} objects are ready{}", objects.ready, objects.total, worst.unwrap_or_default())
 }
 
 fn drift_message(drift: &DriftStatus) -> String {
