@@ -34,9 +34,9 @@ fuzz: ## Fuzz TARGET=yaml for SECONDS=600: archive, printf, set, template, versi
 	cd fuzz && cargo +nightly fuzz run -s none $(TARGET) corpus/$(TARGET) regressions/$(TARGET) -- -max_total_time=$(or $(SECONDS),600)
 
 .PHONY: bench-render
-bench-render: ## Measure renders beside Helm's own packages; SOAK=100000 renders more often for the growth of memory
+bench-render: ## Measure renders beside Helm's own packages; PARTS=cold,warm CHARTS=name for some, SOAK=100000 for a longer run
 	@tests/cluster/build.sh > /dev/null
-	cargo bench --profile dist --bench render
+	PARTS=$(PARTS) CHARTS=$(CHARTS) SOAK=$(SOAK) cargo bench --profile dist --bench render
 
 .PHONY: fmt
 fmt: ## Format the code

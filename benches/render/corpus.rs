@@ -13,8 +13,6 @@ const ENOUGH: Duration = Duration::from_millis(5);
 
 /// A case of the corpus, rendered by both.
 pub struct Pair {
-    /// The chart and its values.
-    pub case: Case,
     /// Whether its templates make keys or slow digests, whose cost is chance and arithmetic.
     pub makes_keys: bool,
     /// Our renders.
@@ -34,13 +32,13 @@ impl Pair {
 ///
 /// # Errors
 /// When no thread can be started.
-pub fn compare(cases: Vec<Case>, helm: &mut Helm) -> Result<Vec<Pair>> {
+pub fn compare(cases: &[Case], helm: &mut Helm) -> Result<Vec<Pair>> {
     let mut pairs = Vec::new();
     for case in cases {
         let ours = on_large_stack(|| case.prepare(Temperature::Warm)?.render(1, ENOUGH))?;
         let Ok(ours) = ours else { continue };
-        match helm.render(&case, Temperature::Warm, 1, ENOUGH) {
-            Ok(helm) => pairs.push(Pair { makes_keys: makes_keys(&case)?, case, ours, helm }),
+        match helm.render(case, Temperature::Warm, 1, ENOUGH) {
+            Ok(helm) => pairs.push(Pair { makes_keys: makes_keys(case)?, ours, helm }),
             Err(error) => eprintln!("left out: {error:#}"),
         }
     }

@@ -1,37 +1,38 @@
 //! What a render costs, next to Helm's own packages on the same charts in the same run.
 //!
-//! `make bench-render` runs it and writes `docs/performance.md`. `SOAK=100000` renders so many times for the growth of
-//! memory; `COXSWAIN_CONFORMANCE` is a folder of charts other than `../shared/conformance`. Where there is neither,
-//! charts are made.
+//! `make bench-render` runs it and writes `docs/performance.md`, in some ten minutes. `PARTS=cold,warm` runs only some
+//! of the parts (cold, warm, corpus, commands, memory, soak) and `CHARTS=name` only the charts with that in their names;
+//! such figures are printed and not written. `SOAK=100000` renders so many times for the growth of memory.
+//! `COXSWAIN_CONFORMANCE` is a folder of charts other than `../shared/conformance`. Where there is neither, charts are
+//! made.
 
 mod command;
 mod corpus;
 mod generated;
 mod helm;
 mod memory;
+mod named;
 #[path = "../../tests/conformance/mod.rs"]
 mod recording;
 mod report;
+mod scope;
 mod subject;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod usage;
 
-use std::cell::RefCell;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use coxswain::template::on_large_stack;
-use criterion::{BenchmarkGroup, Criterion, SamplingMode};
 use mimalloc::MiMalloc;
 
 use command::Commands;
 use helm::Helm;
 use report::Report;
-use subject::{Case, Mean, Temperature};
+use scope::{Part, Scope};
+use subject::{Case, Temperature};
 use support::{charts, folder::Folder};
-use usage::Cpu;
 
 /// The allocator of the binary.
 #[global_allocator]
@@ -50,8 +51,6 @@ const WARM_BAR: f64 = 10.0;
 const COMMAND_BAR: f64 = 5.0;
 /// How often each command is called.
 const CALLS: usize = 11;
-/// Renders for the growth of memory, unless told otherwise.
-const SOAK: usize = 10_000;
 /// Charts of the soak render in less than this, so that they all have many turns.
 const SOAK_SECONDS: f64 = 0.004;
 
@@ -61,30 +60,16 @@ fn main() -> Result<()> {
         let archive = PathBuf::from(arguments.next().context("no chart is named")?);
         return memory::print(&Case { archive, values: None });
     }
+    let scope = Scope::read()?;
     let folder = Folder::new("bench-render-charts")?;
-    let bench = Bench::new(&folder)?;
+    let bench = Bench::new(&folder, &scope)?;
     let mut helm = Helm::start()?;
     let mut report = Report::default();
-
-    let mut criterion = Criterion::default().with_measurement(Cpu);
-    let cold = bench.named(&mut criterion, &mut helm, Temperature::Cold)?;
-    let warm = bench.named(&mut criterion, &mut helm, Temperature::Warm)?;
-    let pairs = corpus::compare(bench.cases.clone(), &mut helm)?;
-    let commands = bench.commands()?;
-    let memory =
-        bench.named.iter().map(|case| Ok((case.name(), memory::measure(case)?))).collect::<Result<Vec<_>>>()?;
-    let renders = std::env::var("SOAK").ok().and_then(|text| text.parse().ok()).unwrap_or(SOAK);
-    let light = pairs.iter().filter(|pair| pair.ours.seconds() < SOAK_SECONDS);
-    let light: Vec<Case> = light.map(|pair| pair.case.clone()).filter(|case| case.values.is_none()).collect();
-    let soak = on_large_stack(|| memory::soak(&light, renders))??;
-
-    report.conditions(bench.origin);
-    report.renders("Cold: CPU of reading an archive, parsing and rendering", COLD_BAR, &cold);
-    report.renders("Warm: CPU of rendering a parsed chart", WARM_BAR, &warm);
-    report.corpus("Warm, all charts: CPU of one render each", WARM_BAR, &pairs);
-    report.commands("`coxswain template` beside `helm template`", COMMAND_BAR, &commands);
-    report.memory("Memory", &memory, &soak);
-    report.write()
+    report.conditions(bench.origin, &scope.command());
+    for part in scope.parts() {
+        bench.run(part, &scope, &mut helm, &mut report)?;
+    }
+    if scope.is_whole() { report.write() } else { Ok(()) }
 }
 
 /// What is rendered.
@@ -100,15 +85,17 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(folder: &Folder) -> Result<Self> {
+    fn new(folder: &Folder, scope: &Scope) -> Result<Self> {
         let small = charts::pack(&charts::folder("hello-0.1.0"), folder.path())?.path;
         let small = Case { archive: small, values: None };
         let Some(recorded) = recording::folder() else {
-            let cases = generated::charts(folder.path())?;
+            let mut cases = generated::charts(folder.path())?;
+            cases.retain(|case| scope.has_chart(&case.name()));
             let origin = "The charts are made by the benchmark: a small, a wide and a deep one.";
             return Ok(Self { origin, named: cases.clone(), cases, small });
         };
-        let subjects = recording::subjects(&recorded.join("charts"), &recorded.join("values"), |_| true)?;
+        let subjects =
+            recording::subjects(&recorded.join("charts"), &recorded.join("values"), |stem| scope.has_chart(stem))?;
         let cases = subjects.into_iter().flat_map(|subject| {
             let values = std::iter::once(None).chain(subject.values.into_iter().map(Some));
             values.map(move |values| Case { archive: subject.archive.clone(), values }).collect::<Vec<_>>()
@@ -119,55 +106,44 @@ impl Bench {
         Ok(Self { origin, named: named.cloned().collect(), cases, small })
     }
 
-    /// Our renders and Helm's of each chart that is measured by itself.
-    fn named(
-        &self,
-        criterion: &mut Criterion<Cpu>,
-        helm: &mut Helm,
-        temperature: Temperature,
-    ) -> Result<Vec<(String, Mean, Mean)>> {
-        let mut rows = Vec::new();
-        for case in std::iter::once(&self.small).chain(&self.named) {
-            let mut group = criterion.benchmark_group(format!("{temperature:?}/{}", case.name()));
-            let prepared = on_large_stack(|| case.prepare(temperature))??;
-            let ours =
-                tally(&mut group, "coxswain", |renders| on_large_stack(|| prepared.render(renders, Duration::ZERO))?)?;
-            let helm = tally(&mut group, "helm", |renders| helm.render(case, temperature, renders, Duration::ZERO))?;
-            group.finish();
-            rows.push((case.name(), ours, helm));
+    fn run(&self, part: Part, scope: &Scope, helm: &mut Helm, report: &mut Report) -> Result<()> {
+        match part {
+            Part::Cold => {
+                let rows = named::measure(&self.alone(), helm, Temperature::Cold)?;
+                report.renders("Cold: CPU of reading an archive, parsing and rendering", COLD_BAR, &rows);
+            }
+            Part::Warm => {
+                let rows = named::measure(&self.alone(), helm, Temperature::Warm)?;
+                report.renders("Warm: CPU of rendering a parsed chart", WARM_BAR, &rows);
+            }
+            Part::Corpus => {
+                let pairs = corpus::compare(&self.cases, helm)?;
+                report.corpus("Warm, all charts: CPU of one render each", WARM_BAR, &pairs);
+            }
+            Part::Commands => {
+                let commands = Commands::locate()?;
+                let compare = |case: &Case| {
+                    let (ours, helm) = commands.compare(&case.archive, CALLS)?;
+                    Ok((case.name(), ours, helm))
+                };
+                let rows = self.alone().iter().map(compare).collect::<Result<Vec<_>>>()?;
+                report.commands("`coxswain template` beside `helm template`", COMMAND_BAR, &rows);
+            }
+            Part::Memory => {
+                let measure = |case: &Case| Ok((case.name(), memory::measure(case)?));
+                let rows = self.alone().iter().map(measure).collect::<Result<Vec<_>>>()?;
+                report.memory("Memory", &rows);
+            }
+            Part::Soak => {
+                let soak = on_large_stack(|| memory::soak(&self.cases, scope.renders(), SOAK_SECONDS))??;
+                report.soak("Growth of memory", &soak);
+            }
         }
-        Ok(rows)
+        Ok(())
     }
 
-    fn commands(&self) -> Result<Vec<(String, command::Cost, command::Cost)>> {
-        let commands = Commands::locate()?;
-        let rows = std::iter::once(&self.small).chain(&self.named).map(|case| {
-            let (ours, helm) = commands.compare(&case.archive, CALLS)?;
-            Ok((case.name(), ours, helm))
-        });
-        rows.collect()
-    }
-}
-
-/// Lets criterion measure `render` and sums up what it did.
-fn tally(group: &mut BenchmarkGroup<'_, Cpu>, name: &str, mut render: impl FnMut(u64) -> Result<Mean>) -> Result<Mean> {
-    let state = RefCell::new((Mean::default(), None));
-    group.sampling_mode(SamplingMode::Flat).sample_size(10);
-    group.warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_millis(500));
-    group.bench_function(name, |bencher| {
-        bencher.iter_custom(|renders| match render(renders) {
-            Ok(mean) => {
-                state.borrow_mut().0 += mean;
-                mean.cpu
-            }
-            Err(error) => {
-                state.borrow_mut().1.get_or_insert(error);
-                Duration::from_nanos(renders)
-            }
-        });
-    });
-    match state.into_inner() {
-        (_, Some(error)) => Err(error),
-        (mean, None) => Ok(mean),
+    /// The charts that are measured one by one, the small one first.
+    fn alone(&self) -> Vec<Case> {
+        std::iter::once(&self.small).chain(&self.named).cloned().collect()
     }
 }

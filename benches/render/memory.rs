@@ -1,11 +1,14 @@
 //! How much memory a parsed chart holds, what a render adds, and whether many renders leave some behind.
 
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, bail, ensure};
+use coxswain::render::Program;
 use coxswain::template::on_large_stack;
+use coxswain::value::Json;
 
-use super::subject::{Case, render};
+use super::subject::{Case, Temperature, render};
 use super::usage;
 
 /// The first argument of a process that measures one chart.
@@ -14,10 +17,12 @@ pub const ARGUMENT: &str = "memory";
 /// What a chart takes, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
-    /// The parsed chart.
-    pub warm: u64,
-    /// The most that a render adds to it.
+    /// The loaded chart.
+    pub loaded: u64,
+    /// The most that its first render, which parses its templates, adds to that.
     pub peak: u64,
+    /// What is left of that when the render is done.
+    pub kept: u64,
 }
 
 /// Measures a chart in a process of its own, where nothing else has touched memory before.
@@ -28,8 +33,9 @@ pub fn measure(case: &Case) -> Result<Memory> {
     let output = Command::new(std::env::current_exe()?).arg(ARGUMENT).arg(&case.archive).output()?;
     ensure!(output.status.success(), "{}: {}", case.name(), String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout)?;
-    let (warm, peak) = text.trim().split_once(' ').context("two numbers")?;
-    Ok(Memory { warm: warm.parse()?, peak: peak.parse()? })
+    let numbers: Vec<u64> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    let [loaded, peak, kept] = numbers[..] else { bail!("expected three numbers: {text}") };
+    Ok(Memory { loaded, peak, kept })
 }
 
 /// Prints the numbers of [`measure`].
@@ -43,10 +49,11 @@ pub fn print(case: &Case) -> Result<()> {
         let loaded = usage::resident()?;
         usage::forget_peak()?;
         render(&program, &case.read_values()?)?;
-        anyhow::Ok((loaded.saturating_sub(before), usage::peak()?.saturating_sub(loaded)))
+        let since = |bytes: u64, start: u64| bytes.saturating_sub(start);
+        anyhow::Ok([since(loaded, before), since(usage::peak()?, loaded), since(usage::resident()?, loaded)])
     })?;
-    let (warm, peak) = measured?;
-    println!("{warm} {peak}");
+    let [loaded, peak, kept] = measured?;
+    println!("{loaded} {peak} {kept}");
     Ok(())
 }
 
@@ -65,18 +72,21 @@ pub struct Soak {
     pub late: u64,
 }
 
-/// Renders the cases in turn.
+/// Renders charts in turn: those of the cases without values that render, and in so few seconds that all have many
+/// turns.
 ///
 /// # Errors
-/// When one does not render.
-pub fn soak(cases: &[Case], renders: usize) -> Result<Soak> {
-    ensure!(!cases.is_empty(), "there is nothing to render");
-    let kept = cases.iter().map(|case| Ok((case.load()?, case.read_values()?))).collect::<Result<Vec<_>>>()?;
+/// When none does.
+pub fn soak(cases: &[Case], renders: usize, seconds: f64) -> Result<Soak> {
+    let light = |case: &Case| {
+        let program = case.load().ok()?;
+        let prepared = case.prepare(Temperature::Warm).ok()?.render(1, Duration::ZERO).ok()?;
+        (prepared.seconds() < seconds).then_some(program)
+    };
+    let kept: Vec<Program> = cases.iter().filter(|case| case.values.is_none()).filter_map(light).collect();
+    ensure!(!kept.is_empty(), "there is nothing to render");
     let run = |range: std::ops::Range<usize>| {
-        for number in range {
-            let (program, values) = &kept[number % kept.len()];
-            render(program, values)?;
-        }
+        range.map(|number| &kept[number % kept.len()]).try_for_each(|program| render(program, &Json::Null))?;
         usage::resident()
     };
     let early = run(0..renders / 10)?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::command::Cost;
 use super::corpus::Pair;
 use super::memory::{Memory, Soak};
-use super::subject::Mean;
+use super::named::Row;
 use super::support::manifests::project;
 use super::support::reference::{replace, table};
 
@@ -21,7 +21,7 @@ pub struct Report {
 
 impl Report {
     /// The machine and how the figures were taken.
-    pub fn conditions(&mut self, charts: &str) {
+    pub fn conditions(&mut self, charts: &str, command: &str) {
         let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model =
             cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
@@ -32,16 +32,15 @@ impl Report {
         let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let load = load.split(' ').next().unwrap_or_default();
         self.add(&format!(
-            "Taken by `make bench-render` on {cores} cores of {} with {memory:.0} GiB, load {load} at the end. {charts}",
+            "Taken by `{command}` on {cores} cores of {} with {memory:.0} GiB, load {load} at the beginning. {charts}",
             model.unwrap_or("an unknown processor"),
         ));
     }
 
     /// One render of each chart, ours and Helm's.
-    pub fn renders(&mut self, title: &str, bar: f64, rows: &[(String, Mean, Mean)]) {
-        let rows = rows.iter().map(|(name, ours, helm)| {
-            let ratio = helm.seconds() / ours.seconds();
-            vec![name.clone(), milliseconds(ours.seconds()), milliseconds(helm.seconds()), judged(ratio, bar)]
+    pub fn renders(&mut self, title: &str, bar: f64, rows: &[Row]) {
+        let rows = rows.iter().map(|Row { name, ours, helm }| {
+            vec![name.clone(), milliseconds(*ours), milliseconds(*helm), judged(helm / ours, bar)]
         });
         let head = ["Chart", "Coxswain, ms", "Helm, ms", &format!("Times less, at least {bar}")];
         self.section(title, &table(&head, rows));
@@ -108,20 +107,28 @@ impl Report {
     }
 
     /// What charts hold and renders add.
-    pub fn memory(&mut self, title: &str, rows: &[(String, Memory)], soak: &Soak) {
-        let head = ["Chart", "Parsed chart, MiB", "A render adds at most, MiB"];
-        let rows = rows.iter().map(|(name, memory)| vec![name.clone(), mebibytes(memory.warm), mebibytes(memory.peak)]);
+    pub fn memory(&mut self, title: &str, rows: &[(String, Memory)]) {
+        let head = ["Chart", "Loaded chart, MiB", "Its first render adds at most, MiB", "And leaves, MiB"];
+        let rows = rows.iter().map(|(name, memory)| {
+            vec![name.clone(), mebibytes(memory.loaded), mebibytes(memory.peak), mebibytes(memory.kept)]
+        });
+        let note = "\nWhat a render leaves is the parsed templates and what the allocator keeps for the next render.\n";
+        self.section(title, &(table(&head, rows) + note));
+    }
+
+    /// Whether renders leave memory behind.
+    pub fn soak(&mut self, title: &str, soak: &Soak) {
         let growth = soak.late as f64 / soak.early as f64 * 100.0 - 100.0;
-        let soak = format!(
-            "\n{} renders of {} charts by turns: {} MiB resident after a tenth of them, {} after half, {} at the end \
-             ({growth:+.1} %).\n",
+        let text = format!(
+            "{} renders of {} charts by turns: {} MiB resident after a tenth of them, {} after half, {} at the end \
+             ({growth:+.1} %).",
             soak.renders,
             soak.charts,
             mebibytes(soak.early),
             mebibytes(soak.middle),
             mebibytes(soak.late),
         );
-        self.section(title, &(table(&head, rows) + &soak));
+        self.section(title, &text);
     }
 
     /// Writes the figures into the page.

@@ -3,19 +3,73 @@
 //! aliases, switched by tags and conditions, and their values are imported into the parent's where asked for.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 
 use super::values::{self, Nulls};
 use super::version::{Constraint, Version};
 use super::{Chart, Dependency};
-use crate::value::{Json, Map, Value};
+use crate::value::{FrozenMap, Json, Map, Value};
 use crate::yaml;
 
 /// How many charts declarations may make of those that there are: one can be declared under many aliases, and so can
 /// those in it.
 const MAX_CHARTS: usize = 5_000;
+
+/// A chart with all that is in its `charts/`, and its defaults as all renders share them.
+#[derive(Clone, Debug)]
+struct Complete {
+    /// The chart's own parts.
+    chart: Chart,
+    values: Arc<FrozenMap>,
+    dependencies: Vec<Complete>,
+}
+
+impl Complete {
+    fn new(chart: &Chart) -> Self {
+        Self {
+            values: FrozenMap::from_json(&chart.values),
+            dependencies: chart.dependencies.iter().map(Self::new).collect(),
+            chart: Chart { dependencies: Vec::new(), ..chart.clone() },
+        }
+    }
+}
+
+/// A chart of which subcharts are selected, again and again for different values. What is selected decides alone what
+/// is imported; the last selection is kept.
+#[derive(Debug)]
+pub struct Selector {
+    complete: Complete,
+    last: Mutex<Option<(String, Arc<Complete>)>>,
+}
+
+impl Selector {
+    /// A chart with everything in it, nothing selected yet.
+    pub fn new(chart: &Chart) -> Self {
+        Self { complete: Complete::new(chart), last: Mutex::default() }
+    }
+
+    /// Selects the subcharts for the given values and imports their values (`ProcessDependencies`).
+    ///
+    /// # Errors
+    /// Helm's text, where values cannot be merged.
+    pub fn select(&self, values: &Map) -> Result<Selected, String> {
+        let mut selected = Selected::new(&self.complete);
+        let mut choice = String::new();
+        enable(&mut selected, values, "", &mut { MAX_CHARTS }, &mut choice)?;
+        if let Some((last, imported)) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner)
+            && *last == choice
+        {
+            return Ok(Selected::new(imported));
+        }
+        import_values(&mut selected)?;
+        let Some(imported) = selected.freeze().map(Arc::new) else { return Ok(selected) };
+        selected = Selected::new(&imported);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((choice, imported));
+        Ok(selected)
+    }
+}
 
 /// A chart as it takes part in one render.
 #[derive(Clone, Debug)]
@@ -26,22 +80,22 @@ pub struct Selected {
     pub values: Map,
     /// The subcharts that take part.
     pub dependencies: Vec<Selected>,
-    values_changed: bool,
 }
 
 impl Selected {
-    /// A chart with everything in it, nothing selected yet.
-    pub fn new(chart: &Chart) -> Self {
-        let values = match Value::from(&*chart.values) {
-            Value::Map(map) => map,
-            _ => Map::new(),
-        };
+    fn new(complete: &Complete) -> Self {
         Self {
-            values,
-            dependencies: chart.dependencies.iter().map(Self::new).collect(),
-            chart: Chart { dependencies: Vec::new(), ..chart.clone() },
-            values_changed: false,
+            chart: complete.chart.clone(),
+            values: Map::thawing(Arc::clone(&complete.values)),
+            dependencies: complete.dependencies.iter().map(Self::new).collect(),
         }
+    }
+
+    /// The same for many renders; nothing where values are not such as files have.
+    fn freeze(&self) -> Option<Complete> {
+        let values = FrozenMap::from_map(&self.values)?;
+        let dependencies = self.dependencies.iter().map(Self::freeze).collect::<Option<_>>()?;
+        Some(Complete { chart: self.chart.clone(), values, dependencies })
     }
 
     /// The chart's name or alias.
@@ -51,12 +105,7 @@ impl Selected {
 
     /// The chart as Helm records it after selection.
     pub fn to_chart(&self) -> Chart {
-        let mut chart = self.chart.clone();
-        if self.values_changed {
-            chart.values = Arc::new(Json::from(&Value::Map(self.values.clone())));
-        }
-        chart.dependencies = self.dependencies.iter().map(Self::to_chart).collect();
-        chart
+        Chart { dependencies: self.dependencies.iter().map(Self::to_chart).collect(), ..self.chart.clone() }
     }
 
     fn declared(&self) -> Option<&[Dependency]> {
@@ -83,19 +132,15 @@ pub fn is_compatible(range: &str, version: &str) -> bool {
     }
 }
 
-/// Selects the subcharts for the given values and imports their values (`ProcessDependencies`).
-///
-/// # Errors
-/// Helm's text, where values cannot be merged.
-pub fn process(chart: &Chart, values: &Map) -> Result<Selected, String> {
-    let mut selected = Selected::new(chart);
-    enable(&mut selected, values, "", &mut { MAX_CHARTS })?;
-    import_values(&mut selected)?;
-    Ok(selected)
-}
-
-/// Attaches, renames and switches the subcharts; `path` is where the chart's own values are in `values`.
-fn enable(chart: &mut Selected, values: &Map, path: &str, spare: &mut usize) -> Result<(), String> {
+/// Attaches, renames and switches the subcharts; `path` is where the chart's own values are in `values`. What is
+/// switched off is added to `choice`.
+fn enable(
+    chart: &mut Selected,
+    values: &Map,
+    path: &str,
+    spare: &mut usize,
+    choice: &mut String,
+) -> Result<(), String> {
     if chart.declared().is_none() {
         return Ok(());
     }
@@ -107,10 +152,13 @@ fn enable(chart: &mut Selected, values: &Map, path: &str, spare: &mut usize) -> 
     let disabled: BTreeSet<String> =
         chart.declared().into_iter().flatten().filter(|d| !d.enabled).map(|d| d.name.clone()).collect();
     chart.dependencies.retain(|child| !disabled.contains(child.name()));
+    choice.extend(disabled.iter().map(|name| format!("{} {name}", name.len())));
+    choice.push('(');
     for child in &mut chart.dependencies {
         let path = format!("{path}{}.", child.name());
-        enable(child, &merged, &path, spare)?;
+        enable(child, &merged, &path, spare, choice)?;
     }
+    choice.push(')');
     // Go's append to a nil slice leaves it nil where nothing is appended.
     let declared = &mut Arc::make_mut(&mut chart.chart.metadata).dependencies;
     *declared = declared
@@ -211,8 +259,8 @@ fn import_values(chart: &mut Selected) -> Result<(), String> {
     Arc::make_mut(&mut chart.chart.metadata).dependencies = Some(declared);
     let merged = values::deep_copy(&merged);
     values::merge_tables(&merged, &imported, Nulls::Keep);
+    chart.chart.values = Arc::new(Json::from(&Value::Map(merged.clone())));
     chart.values = merged;
-    chart.values_changed = true;
     Ok(())
 }
 
@@ -273,9 +321,14 @@ pub(crate) mod tests {
         chart
     }
 
+    /// A chart with everything in it.
+    pub fn complete(chart: &Chart) -> Selected {
+        Selected::new(&Complete::new(chart))
+    }
+
     fn names(chart: &Chart, values: Json) -> Vec<String> {
         let Value::Map(values) = Value::from(&values) else { return Vec::new() };
-        let selected = process(chart, &values).expect("valid");
+        let selected = Selector::new(chart).select(&values).expect("valid");
         selected.dependencies.iter().map(|child| child.name().to_owned()).collect()
     }
 
@@ -329,7 +382,7 @@ pub(crate) mod tests {
         let parent = declare(chart("c", Json::Null, vec![inner]), json!([{"name": "sub", "version": "1.0.0"}]));
         let count = |values: Json| {
             let Value::Map(values) = Value::from(&values) else { return 0 };
-            process(&parent, &values).expect("valid").dependencies[0].dependencies.len()
+            Selector::new(&parent).select(&values).expect("valid").dependencies[0].dependencies.len()
         };
         assert_eq!(count(json!({})), 0);
         assert_eq!(count(json!({"sub": {"deep": {"enabled": true}}})), 1);
@@ -346,7 +399,7 @@ pub(crate) mod tests {
                 "import-values": ["data", {"child": "inner", "parent": "into.here"}, "missing"],
             }]),
         );
-        let processed = process(&parent, &Map::new()).expect("valid").to_chart();
+        let processed = Selector::new(&parent).select(&Map::new()).expect("valid").to_chart();
         assert_eq!(processed.values["a"], "parent");
         assert_eq!(processed.values["b"], "child");
         assert_eq!(processed.values["into"], json!({"here": {"x": 1.0}}));

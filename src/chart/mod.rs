@@ -1,7 +1,7 @@
 //! Charts: what an archive or a directory holds, and everything that happens to values before templates see them.
 //!
 //! A [`Chart`] is immutable and cheap to clone: file contents, values and schema are shared. A chart is loaded
-//! ([`load_archive`], [`load_directory`]), its dependencies are selected for given values ([`dependencies::process`]),
+//! ([`load_archive`], [`load_directory`]), its dependencies are selected for given values ([`dependencies::Selector`]),
 //! its defaults and those of its subcharts are merged under the user's values ([`values::coalesce`]) and the result is
 //! checked against the schemas ([`schema::validate`]). All of it follows Helm v4.3.1 (`pkg/chart`), messages included.
 

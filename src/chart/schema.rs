@@ -9,6 +9,7 @@ mod message;
 mod path;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use boon::{Compiler, SchemaIndex};
@@ -28,6 +29,8 @@ struct Compiled {
     schema: Json,
     schemas: boon::Schemas,
     root: SchemaIndex,
+    /// Values of less than this depth were found to be checked [often enough](complexity::MAX_CHECKS) at most.
+    approved: AtomicUsize,
 }
 
 impl std::fmt::Debug for Compiled {
@@ -60,17 +63,23 @@ impl Schemas {
             return Ok(());
         }
         let mut report = String::new();
-        self.check(chart, &Value::Map(values.clone()), &mut report);
+        self.check(chart, &Value::Map(values.clone()), None, &mut report);
         if report.is_empty() { Ok(()) } else { Err(report) }
     }
 
-    fn check(&self, chart: &Selected, values: &Value, report: &mut String) {
+    /// `json` is the values as JSON, where a chart around this one has a schema too.
+    fn check(&self, chart: &Selected, values: &Value, json: Option<&Json>, report: &mut String) {
+        let own;
+        let mut json = json;
         if let Some(schema) = &chart.chart.schema
             && let Some(slot) = self.0.get(&address(schema))
         {
-            let compiled = slot.get_or_init(|| compile(schema));
-            let result = match compiled {
-                Ok(compiled) => compiled.validate(&Json::from(values)),
+            if json.is_none() {
+                own = Json::from(values);
+                json = Some(&own);
+            }
+            let result = match slot.get_or_init(|| compile(schema)) {
+                Ok(compiled) => compiled.validate(json.unwrap_or(&Json::Null)),
                 Err(error) => Err(error.clone()),
             };
             if let Err(error) = result {
@@ -79,12 +88,12 @@ impl Schemas {
         }
         let Value::Map(values) = values else { return };
         for child in &chart.dependencies {
-            match values.get(child.name().as_bytes()) {
+            let name = child.name();
+            match values.get(name.as_bytes()) {
                 None | Some(Value::Nil) => {}
-                Some(table @ Value::Map(_)) => self.check(child, &table, report),
+                Some(table @ Value::Map(_)) => self.check(child, &table, json.and_then(|json| json.get(name)), report),
                 Some(other) => {
                     let found = other.type_name();
-                    let name = child.name();
                     report.push_str(&format!("{name}:\ninvalid type for values: expected object (map), got {found}\n"));
                 }
             }
@@ -106,19 +115,26 @@ fn compile(schema: &[u8]) -> Result<Compiled, String> {
     let text = |error: boon::CompileError| message::compile_error(&schema, &error);
     compiler.add_resource(LOCATION, schema.clone()).map_err(text)?;
     let root = compiler.compile(LOCATION, &mut schemas).map_err(text)?;
-    Ok(Compiled { schema, schemas, root })
+    Ok(Compiled { schema, schemas, root, approved: AtomicUsize::new(0) })
 }
 
 impl Compiled {
     fn validate(&self, values: &Json) -> Result<(), String> {
-        if complexity::checks(&self.schema, complexity::depth(values)) > complexity::MAX_CHECKS {
-            return Err(format!(
-                "values.schema.json makes one value be checked more than {} times: its parts refer to each other too \
-                 often\n",
-                complexity::MAX_CHECKS
-            ));
+        let depth = complexity::depth(values);
+        if depth >= self.approved.load(Ordering::Relaxed) {
+            if complexity::checks(&self.schema, depth) > complexity::MAX_CHECKS {
+                return Err(Self::too_many_checks());
+            }
+            self.approved.fetch_max(depth + 1, Ordering::Relaxed);
         }
         self.schemas.validate(values, self.root).map_err(|error| message::violations(&self.schema, &error))
+    }
+
+    fn too_many_checks() -> String {
+        format!(
+            "values.schema.json makes one value be checked more than {} times: its parts refer to each other too often\n",
+            complexity::MAX_CHECKS
+        )
     }
 }
 

@@ -36,7 +36,11 @@ pub fn coalesce(chart: &Selected, values: &Map, nulls: Nulls) -> Result<Map, Str
 
 /// A copy that shares no map with the original.
 pub fn deep_copy(map: &Map) -> Map {
-    map.entries().into_iter().map(|(key, value)| (key, copy_value(&value))).collect::<Map>().with_type(map.map_type())
+    let copy = match map.frozen() {
+        Some(frozen) => Map::thawing(frozen),
+        None => map.read().iter().map(|(key, value)| (key.clone(), copy_value(value))).collect(),
+    };
+    copy.with_type(map.map_type())
 }
 
 fn copy_value(value: &Value) -> Value {
@@ -131,13 +135,12 @@ fn coalesce_defaults(chart: &Selected, target: &Map, nulls: Nulls) {
 
 /// Merges `source` into `target`, which wins. What only the source has is shared between both afterwards.
 pub fn merge_tables(target: &Map, source: &Map, nulls: Nulls) {
-    let originals = source.entries();
-    let had_value: BTreeSet<Str> =
-        originals.iter().filter(|(_, value)| !matches!(value, Value::Nil)).map(|(key, _)| key.clone()).collect();
-    for (key, value) in target.entries() {
-        if matches!(value, Value::Nil) {
-            source.insert(key, Value::Nil);
+    let mut had_value = BTreeSet::new();
+    for key in null_keys(target) {
+        if source.get(key.as_bytes()).is_some_and(|value| !matches!(value, Value::Nil)) {
+            had_value.insert(key.clone());
         }
+        source.insert(key, Value::Nil);
     }
     for (key, value) in source.entries() {
         match (target.get(key.as_bytes()), &value) {
@@ -151,7 +154,14 @@ pub fn merge_tables(target: &Map, source: &Map, nulls: Nulls) {
     }
 }
 
+fn null_keys(map: &Map) -> Vec<Str> {
+    map.read().iter().filter(|(_, value)| matches!(value, Value::Nil)).map(|(key, _)| key.clone()).collect()
+}
+
 fn remove_nulls(map: &Map) {
+    if map.frozen().is_some_and(|frozen| !frozen.has_nil()) {
+        return;
+    }
     for (key, value) in map.entries() {
         match value {
             Value::Nil => drop(map.remove(key.as_bytes())),
@@ -206,7 +216,7 @@ mod tests {
 
     use super::*;
     use crate::chart::Chart;
-    use crate::chart::dependencies::{Selected, tests::chart};
+    use crate::chart::dependencies::tests::{chart, complete};
     use crate::value::Json;
 
     fn map(json: &Json) -> Map {
@@ -217,7 +227,7 @@ mod tests {
     }
 
     fn coalesced(chart: &Chart, values: &Json, nulls: Nulls) -> Result<Json, String> {
-        coalesce(&Selected::new(chart), &map(values), nulls).map(|values| Json::from(&Value::Map(values)))
+        coalesce(&complete(chart), &map(values), nulls).map(|values| Json::from(&Value::Map(values)))
     }
 
     #[test]

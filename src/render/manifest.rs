@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memmem;
+
 use super::{Event, Hook, Order, RenderError, sort_by_kind};
 use crate::chart::decode::{Decoder, Structure};
 use crate::yaml;
@@ -35,6 +37,9 @@ const METADATA: Structure = Structure {
     fields: &["name", "annotations"],
 };
 
+/// What of a document is in its head.
+const MEMBERS: [&str; 4] = ["apiVersion", "kind", "metadata.name", "metadata.annotations"];
+
 /// One document of a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
@@ -52,7 +57,7 @@ impl Head {
     /// # Errors
     /// The text of Helm's YAML library.
     pub fn read(document: &str) -> Result<Self, String> {
-        let json = yaml::parse_members(document, HEAD.fields).map_err(|error| error.to_string())?;
+        let json = yaml::parse_members(document, &MEMBERS).map_err(|error| error.to_string())?;
         let mut head = Self::default();
         Decoder::run(|decoder| {
             decoder.fields(&json, HEAD, |decoder, field, value| match field {
@@ -80,7 +85,7 @@ pub fn split(stream: &str) -> Vec<&str> {
             documents.push(&stream[start..line]);
             start = stream.len() - after.trim_start_matches([' ', '\t']).len();
         }
-        match rest.find('\n') {
+        match memchr::memchr(b'\n', rest.as_bytes()) {
             Some(end) => line += end + 1,
             None => break,
         }
@@ -123,7 +128,8 @@ pub fn sort_documents(
 /// [`RenderError::Document`] for the first document whose head cannot be read.
 pub fn old_definitions(files: &BTreeMap<String, String>) -> Result<Vec<Manifest>, RenderError> {
     let mut definitions = Vec::new();
-    for (path, text) in files.iter().filter(|(_, text)| text.contains(CRD_INSTALL)) {
+    for (path, text) in files.iter().filter(|(_, text)| memmem::find(text.as_bytes(), CRD_INSTALL.as_bytes()).is_some())
+    {
         for document in split(text) {
             let head = Head::read(document).map_err(|reason| RenderError::Document { path: path.clone(), reason })?;
             let events = head.annotations.get(HOOK).map(String::as_str).unwrap_or_default();

@@ -12,7 +12,7 @@ use super::{
     Capabilities, Input, Lookup, Order, Query, Reads, RenderError, Rendered, capabilities, jinja, manifest,
     sort_documents,
 };
-use crate::chart::dependencies::{self, Selected};
+use crate::chart::dependencies::{self, Selected, Selector};
 use crate::chart::{Chart, Crd, schema, values};
 use crate::template::{self, Environment, Execution, ParseError, Parsed, Set, TemplateError};
 use crate::value::{Json, Map, MapType, Str, Value};
@@ -26,21 +26,27 @@ const NOTES: &str = "NOTES.txt";
 #[derive(Debug)]
 pub struct Program {
     chart: Chart,
-    /// Every template file of the chart and its subcharts, by the address of its shared content.
-    parsed: HashMap<usize, OnceLock<Result<Arc<Parsed>, ParseError>>, RandomState>,
+    /// Every template file of the chart and its subcharts, by the address of its shared content. Files of equal content
+    /// are parsed once: subcharts often bring the same library.
+    parsed: HashMap<usize, Arc<Slot>, RandomState>,
     /// The Jinja templates of the charts that ask for Jinja, by the same addresses of their files.
     jinja: HashMap<usize, Arc<jinja::Templates>>,
     schemas: schema::Schemas,
+    selector: Selector,
 }
+
+/// A file's tree, once it was needed.
+type Slot = OnceLock<Result<Arc<Parsed>, ParseError>>;
 
 impl Program {
     /// Prepares a chart. A template that does not parse is reported by the render, and only if it takes part in one.
     pub fn new(chart: Chart) -> Self {
         let (mut parsed, mut jinja) = (HashMap::default(), HashMap::new());
         compile_jinja(&chart, &mut jinja);
-        add_templates(&chart, &mut parsed);
+        add_templates(&chart, &mut parsed, &mut HashMap::default());
         let schemas = schema::Schemas::new(&chart);
-        Self { chart, parsed, jinja, schemas }
+        let selector = Selector::new(&chart);
+        Self { chart, parsed, jinja, schemas, selector }
     }
 
     /// The chart as it was loaded.
@@ -55,7 +61,7 @@ impl Program {
     pub fn render(&self, input: &Input<'_>) -> Result<Rendered, RenderError> {
         self.check_installable()?;
         let user_values = user_values(input.values)?;
-        let chart = dependencies::process(&self.chart, &user_values).map_err(RenderError::Dependencies)?;
+        let chart = self.selector.select(&user_values).map_err(RenderError::Dependencies)?;
         let values = values::coalesce(&chart, &user_values, values::Nulls::Delete).map_err(RenderError::Values)?;
         if input.validate_schema {
             self.schemas.validate(&chart, &values).map_err(RenderError::Schema)?;
@@ -89,7 +95,7 @@ impl Program {
             return Ok(Vec::new());
         }
         self.check_installable()?;
-        let chart = dependencies::process(&self.chart, &user_values(values)?).map_err(RenderError::Dependencies)?;
+        let chart = self.selector.select(&user_values(values)?).map_err(RenderError::Dependencies)?;
         Ok(chart.to_chart().crds())
     }
 
@@ -99,7 +105,7 @@ impl Program {
     /// [`RenderError`], with Helm's text.
     pub fn render_files(&self, input: &Input<'_>) -> Result<BTreeMap<String, String>, RenderError> {
         let user_values = user_values(input.values)?;
-        let chart = dependencies::process(&self.chart, &user_values).map_err(RenderError::Dependencies)?;
+        let chart = self.selector.select(&user_values).map_err(RenderError::Dependencies)?;
         let values = values::coalesce(&chart, &user_values, values::Nulls::Delete).map_err(RenderError::Values)?;
         self.run_templates(&chart, &values, input, &Rc::default())
     }
@@ -188,9 +194,16 @@ fn compile_jinja(chart: &Chart, compiled: &mut HashMap<usize, Arc<jinja::Templat
 }
 
 /// Takes note of the templates of a chart and its subcharts.
-fn add_templates<T: Default>(chart: &Chart, parsed: &mut HashMap<usize, T, RandomState>) {
-    parsed.extend(chart.templates.iter().map(|file| (address(&file.data), T::default())));
-    chart.dependencies.iter().for_each(|child| add_templates(child, parsed));
+fn add_templates<'c>(
+    chart: &'c Chart,
+    parsed: &mut HashMap<usize, Arc<Slot>, RandomState>,
+    contents: &mut HashMap<&'c [u8], Arc<Slot>, RandomState>,
+) {
+    for file in chart.templates.iter() {
+        let slot = contents.entry(&file.data).or_default();
+        parsed.insert(address(&file.data), Arc::clone(slot));
+    }
+    chart.dependencies.iter().for_each(|child| add_templates(child, parsed, contents));
 }
 
 /// Contents are shared between all copies of a chart and live as long as the program, so that their address names

@@ -83,7 +83,10 @@ impl From<&Value> for Json {
             Value::List(list) if list.is_nil() => Self::Null,
             Value::List(list) => list.items().iter().map(Self::from).collect(),
             Value::Map(map) => {
-                Self::Object(map.entries().iter().map(|(k, v)| (k.to_text().into_owned(), Self::from(v))).collect())
+                if let Some(frozen) = map.frozen() {
+                    return frozen.to_json();
+                }
+                Self::Object(map.read().iter().map(|(k, v)| (k.to_text().into_owned(), Self::from(v))).collect())
             }
             Value::Object(object) => object.to_json(),
         }

@@ -10,6 +10,7 @@
 
 mod convert;
 mod entries;
+mod frozen;
 mod list;
 mod map;
 pub mod message;
@@ -17,6 +18,7 @@ mod object;
 mod text;
 
 pub use entries::Entries;
+pub use frozen::{Frozen, FrozenMap};
 pub use list::{ElementType, List};
 pub use map::{Map, MapType};
 pub use object::{Kind, Method, Object, Parameter};

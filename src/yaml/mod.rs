@@ -40,8 +40,8 @@ pub fn parse(text: &str) -> Result<Json, ParseError> {
     read::decode::document(text, Duplicates::LastWins)
 }
 
-/// Like [`parse`], but of a map at the root only the given members are kept. The rest is checked all the same: the
-/// errors are those of [`parse`].
+/// Like [`parse`], but of a map at the root only the given members need to be there; `a.b` asks for the member `b` of
+/// the member `a`. The rest is checked all the same: the errors are those of [`parse`].
 pub fn parse_members(text: &str, members: &[&str]) -> Result<Json, ParseError> {
     read::decode::members(text, members)
 }

@@ -11,28 +11,52 @@ use super::resolve::{Resolved, resolve};
 /// Deeper documents are not judged.
 const MAX_DEPTH: usize = 90;
 
+/// Nor are flow collections that are nested deeper.
+const MAX_FLOW_DEPTH: usize = 8;
+
 /// Longer keys are not judged: a key and its colon stand at most 1,024 characters apart.
 const MAX_KEY: usize = 500;
 
-/// The text with only the wanted members of the map at its root; nothing where the text is not plain enough to tell.
+/// The text with only the wanted members of the map at its root; nothing where the text is not plain enough to tell. A
+/// wanted `a.b` asks for the member `b` of the member `a`.
 pub fn wanted_members(text: &str, wanted: &[&str]) -> Option<String> {
     if !has_plain_characters(text) {
         return None;
     }
-    let mut outline = Outline { collections: vec![Collection { indent: 0, is_list: false }], state: State::Complete };
+    let mut outline = Outline {
+        collections: vec![Collection { indent: 0, is_list: false }],
+        state: State::Complete,
+        has_tabs: memchr::memchr(b'\t', text.as_bytes()).is_some(),
+    };
     let mut kept = String::new();
-    let mut is_wanted = false;
-    let mut has_members = false;
-    for line in text.split_inclusive('\n') {
-        if let Some(key) = outline.line(line.strip_suffix('\n').unwrap_or(line))? {
-            is_wanted = wanted.iter().any(|name| name.eq_ignore_ascii_case(key));
-            has_members = true;
+    let (mut root, mut is_wanted) = ("", false);
+    let mut start = 0;
+    while start < text.len() {
+        let end = memchr::memchr(b'\n', &text.as_bytes()[start..]).map_or(text.len(), |length| start + length);
+        let next = text.len().min(end + 1);
+        match outline.line(text.get(start..end)?)? {
+            Some(Key { level: Level::Root, name }) => {
+                root = name;
+                is_wanted = wanted.iter().any(|path| is_on_path(path, root, None));
+            }
+            Some(Key { level: Level::Member, name }) => {
+                is_wanted = wanted.iter().any(|path| is_on_path(path, root, Some(name)));
+            }
+            None => {}
         }
         if is_wanted {
-            kept.push_str(line);
+            kept.push_str(text.get(start..next)?);
         }
+        start = next;
     }
-    has_members.then_some(kept)
+    (!root.is_empty()).then_some(kept)
+}
+
+/// Whether a wanted path leads to a member of the root, or to a member of that.
+pub fn is_on_path(path: &str, root: &str, member: Option<&str>) -> bool {
+    let (first, second) = path.split_once('.').map_or((path, None), |(first, second)| (first, Some(second)));
+    let is_wanted = |second: &str| member.is_none_or(|member| second.eq_ignore_ascii_case(member));
+    first.eq_ignore_ascii_case(root) && second.is_none_or(is_wanted)
 }
 
 /// Whether all characters are allowed and a line feed is the only line break among them.
@@ -69,15 +93,32 @@ enum State {
     Block(Option<usize>),
 }
 
+/// Where a key is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// In the map at the root.
+    Root,
+    /// In a map that a key of the root leads to.
+    Member,
+}
+
+/// A key of the outer two levels.
+struct Key<'t> {
+    level: Level,
+    name: &'t str,
+}
+
 struct Outline {
     /// Innermost last; the map at the root is always there.
     collections: Vec<Collection>,
     state: State,
+    /// Whether there is a tab anywhere in the text.
+    has_tabs: bool,
 }
 
 impl Outline {
-    /// Takes a line in. Nothing where it is not recognised; the key where the line begins a member of the root.
-    fn line<'t>(&mut self, line: &'t str) -> Option<Option<&'t str>> {
+    /// Takes a line in. Nothing where it is not recognised; the key where the line begins a member of the outer levels.
+    fn line<'t>(&mut self, line: &'t str) -> Option<Option<Key<'t>>> {
         let bytes = line.as_bytes();
         let indent = bytes.iter().take_while(|&&byte| byte == b' ').count();
         if indent == bytes.len() {
@@ -141,7 +182,7 @@ impl Outline {
     }
 
     /// The items, the key and the value on a line.
-    fn content<'t>(&mut self, mut indent: usize, mut content: &'t str) -> Option<Option<&'t str>> {
+    fn content<'t>(&mut self, mut indent: usize, mut content: &'t str) -> Option<Option<Key<'t>>> {
         while is_item(content) {
             let rest = content.get(1..)?;
             let inner = rest.trim_start_matches(' ');
@@ -150,13 +191,25 @@ impl Outline {
             if is_item(content) || key(content).is_some() {
                 self.push(indent, is_item(content))?;
             } else {
-                self.state = value(content).filter(|state| *state != State::Key)?;
+                self.state = self.value(content).filter(|state| *state != State::Key)?;
                 return Some(None);
             }
         }
         let (name, rest) = key(content)?;
-        self.state = value(rest)?;
-        Some((indent == 0 && self.collections.len() == 1).then_some(name))
+        self.state = self.value(rest)?;
+        Some(match self.collections.as_slice() {
+            [_] if indent == 0 => Some(Key { level: Level::Root, name }),
+            [_, Collection { is_list: false, .. }] => Some(Key { level: Level::Member, name }),
+            _ => None,
+        })
+    }
+
+    /// What a value on a line leaves open; nothing where it is not recognised.
+    fn value(&self, text: &str) -> Option<State> {
+        if self.has_tabs && text.contains('\t') {
+            return None;
+        }
+        value(text)
     }
 }
 
@@ -168,11 +221,10 @@ fn is_item(content: &str) -> bool {
 /// A plain or quoted key of harmless characters, and what follows its colon.
 fn key(content: &str) -> Option<(&str, &str)> {
     let (name, rest) = match content.as_bytes().first()? {
-        quote @ (b'"' | b'\'') => {
-            let inner = content.get(1..)?;
-            let end = inner.find(char::from(*quote))?;
-            let name = inner.get(..end)?;
-            (!name.contains('\\')).then_some((name, inner.get(end + 1..)?))?
+        b'"' | b'\'' => {
+            let rest = quoted(content)?;
+            let name = content.get(1..content.len() - rest.len() - 1)?;
+            (!name.contains(['\\', '\''])).then_some((name, rest))?
         }
         first if first.is_ascii_alphabetic() || *first == b'_' => {
             let is_key = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b'-');
@@ -187,28 +239,34 @@ fn key(content: &str) -> Option<(&str, &str)> {
     (name != "<<" && name.len() < MAX_KEY && (rest.is_empty() || rest.starts_with(' '))).then_some((name, rest))
 }
 
-/// What a value on a line leaves open; nothing where it is not recognised.
+/// What a value without tabs leaves open; nothing where it is not recognised.
 fn value(text: &str) -> Option<State> {
     let text = text.trim_matches(' ');
-    if text.contains('\t') {
-        return None;
-    }
-    if let Some((before, _)) = text.split_once(" #").filter(|_| !text.starts_with(['\'', '"', '|', '>'])) {
+    let may_be_comment = !text.starts_with(['\'', '"', '|', '>']);
+    if may_be_comment && let Some(at) = memchr::memchr_iter(b'#', text.as_bytes()).find(|&at| is_comment(text, at)) {
         // Nothing continues a scalar behind a comment.
-        return value(before).map(|state| if state == State::Plain { State::Complete } else { state });
+        let before = value(text.get(..at)?);
+        return before.map(|state| if state == State::Plain { State::Complete } else { state });
     }
     match text.as_bytes() {
         [] | [b'#', ..] => Some(State::Key),
-        b"{}" | b"[]" => Some(State::Complete),
         b"|" | b"|-" | b"|+" | b">" | b">-" | b">+" => Some(State::Block(None)),
-        [b'\'', ..] => is_quoted(text, '\'').then_some(State::Complete),
-        [b'"', ..] => is_quoted(text, '"').then_some(State::Complete),
+        [b'\'' | b'"', ..] => is_rest_empty(quoted(text)?).then_some(State::Complete),
+        [b'[' | b'{', ..] => flow(text, 0)?.is_empty().then_some(State::Complete),
         [b'-', second, ..] if *second != b' ' => plain(text),
-        [first, ..] if first.is_ascii_alphanumeric() || matches!(first, b'/' | b'.' | b'_' | b'$' | b'(' | b'^') => {
-            plain(text)
-        }
+        [first, ..] if first.is_ascii_alphanumeric() || b"/._$(^+~\\".contains(first) => plain(text),
         _ => None,
     }
+}
+
+/// Whether nothing but a comment follows a quoted scalar.
+fn is_rest_empty(rest: &str) -> bool {
+    rest.is_empty() || (rest.starts_with(' ') && rest.trim_start_matches(' ').starts_with('#'))
+}
+
+/// Whether the number sign at a place other than the beginning begins a comment.
+fn is_comment(text: &str, at: usize) -> bool {
+    at.checked_sub(1).is_some_and(|before| text.as_bytes().get(before) == Some(&b' '))
 }
 
 /// A plain scalar's first line. Numbers may have no JSON form; they are asked about.
@@ -216,11 +274,13 @@ fn plain(text: &str) -> Option<State> {
     if !is_plain_text(text) || text.starts_with("---") || text.starts_with("...") {
         return None;
     }
-    let may_be_number = text.starts_with(['-', '.']) || text.as_bytes()[0].is_ascii_digit();
-    if may_be_number && matches!(resolve(text), Resolved::Float(number) if !number.is_finite()) {
-        return None;
-    }
-    Some(State::Plain)
+    has_json_form(text).then_some(State::Plain)
+}
+
+/// Whether a plain scalar is no number, or one that JSON has.
+fn has_json_form(text: &str) -> bool {
+    let may_be_number = text.starts_with(['-', '+', '.']) || text.as_bytes().first().is_some_and(u8::is_ascii_digit);
+    !may_be_number || !matches!(resolve(text), Resolved::Float(number) if !number.is_finite())
 }
 
 /// Whether nothing in the text ends a plain scalar.
@@ -233,10 +293,59 @@ fn is_plain_text(text: &str) -> bool {
     !ends
 }
 
-/// Whether the text is one quoted scalar without anything special in it.
-fn is_quoted(text: &str, quote: char) -> bool {
-    let inner = text.get(1..).and_then(|rest| rest.strip_suffix(quote));
-    inner.is_some_and(|inner| !inner.contains([quote, '\\']))
+/// What follows the quoted scalar at the beginning of a text; nothing where it has any but the commonest escapes.
+fn quoted(text: &str) -> Option<&str> {
+    let bytes = text.as_bytes();
+    let quote = *bytes.first()?;
+    let mut at = 1;
+    loop {
+        at += memchr::memchr2(quote, b'\\', bytes.get(at..)?)?;
+        match (bytes[at], bytes.get(at + 1)) {
+            (b'\\', Some(b'"' | b'\\' | b'n' | b't')) if quote == b'"' => at += 2,
+            (b'\\', _) if quote == b'\'' => at += 1,
+            (b'\'', Some(b'\'')) => at += 2,
+            (b'\\', _) => return None,
+            _ => return text.get(at + 1..),
+        }
+    }
+}
+
+/// What follows the flow collection, quoted scalar or plain word at the beginning of a text.
+fn flow(text: &str, depth: usize) -> Option<&str> {
+    let end = match text.as_bytes().first()? {
+        b'[' => ']',
+        b'{' => '}',
+        b'\'' | b'"' => return quoted(text),
+        _ => return word(text).map(|(_, rest)| rest),
+    };
+    let mut rest = text.get(1..)?.trim_start_matches(' ');
+    if let Some(rest) = rest.strip_prefix(end) {
+        return Some(rest);
+    }
+    if depth >= MAX_FLOW_DEPTH {
+        return None;
+    }
+    loop {
+        if end == '}' {
+            let (_, value) = key(rest)?;
+            rest = value.trim_start_matches(' ');
+        }
+        rest = flow(rest, depth + 1)?.trim_start_matches(' ');
+        match rest.strip_prefix(',') {
+            Some(next) => rest = next.trim_start_matches(' '),
+            None => return rest.strip_prefix(end),
+        }
+    }
+}
+
+/// A plain word in a flow collection, and what follows it.
+fn word(text: &str) -> Option<(&str, &str)> {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b'-');
+    let length = text.as_bytes().iter().take_while(|byte| is_word(byte)).count();
+    let (word, rest) = text.split_at_checked(length)?;
+    let begins = word.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/'));
+    let ends = rest.trim_start_matches(' ').starts_with([',', ']', '}']);
+    (begins && ends && has_json_form(word)).then_some((word, rest))
 }
 
 #[cfg(test)]
@@ -254,6 +363,15 @@ mod tests {
     }
 
     #[test]
+    fn of_a_member_only_the_wanted_members_are_kept() {
+        let text = "kind: K\nmetadata:\n  labels:\n    a: [b, \"c d\", {e: 1}]\n  name: \"x \\\"y\\\"\" # note\n  other:\n  - \
+                    name: z\nspec:\n  name: 'it''s'\n";
+        let kept = wanted_members(text, &["kind", "metadata.name"]);
+        assert_eq!(kept.as_deref(), Some("kind: K\nmetadata:\n  name: \"x \\\"y\\\"\" # note\n"));
+        assert_eq!(wanted_members(text, &["metadata.none", "x"]).as_deref(), Some("metadata:\n"));
+    }
+
+    #[test]
     fn what_the_reader_could_refuse_is_left_to_it() {
         let texts = [
             "a: b: c\n",
@@ -266,6 +384,20 @@ mod tests {
             "a: \"\\q\"\n",
             "a: 'b\n",
             "a: [b\n",
+            "a: [b,]\n",
+            "a: [b] c\n",
+            "a: [b c]\n",
+            "a: {b}\n",
+            "a: {b:c}\n",
+            "a: {null: c}\n",
+            "a: [.inf]\n",
+            "a: \"b\"# c\n",
+            "a: [*x]\n",
+            "a: +.inf\n",
+            "a: \"b\" c\n",
+            "a: \"\\x\"\n",
+            "a: 'b' 'c'\n",
+            "'it''s': b\n",
             "a:\n  b: c\n   d: e\n",
             "a:\n    b: c\n  d: e\n",
             "a: b\n- c\n",

@@ -1,6 +1,7 @@
 //! Leaving out what a reader of a few members does not need, without changing what is refused.
 
 use super::compose::{Document, NodeId, NodeKind};
+use super::outline::is_on_path;
 use super::resolve::{Resolved, resolve};
 
 /// Deeper nodes are not judged, and so are kept and decoded with all rules.
@@ -16,7 +17,7 @@ pub fn drop_members(document: &mut Document<'_>, wanted: &[&str]) {
     let NodeKind::Mapping(children) = &document.nodes[root].kind else { return };
     let keep = |pair: &&[NodeId]| {
         let unwanted = match &document.nodes[pair[0]].kind {
-            NodeKind::Scalar { value, .. } => !wanted.iter().any(|name| name.eq_ignore_ascii_case(value)),
+            NodeKind::Scalar { value, .. } => !wanted.iter().any(|path| is_on_path(path, value, None)),
             _ => false,
         };
         !(unwanted && is_harmless_key(document, pair[0]) && is_harmless(document, pair[1], MAX_DEPTH))
