@@ -186,12 +186,13 @@ impl From<RenderError> for Failure {
     fn from(error: RenderError) -> Self {
         let (reason, next) = match &error {
             RenderError::Library => (Reason::ChartInvalid, "name an application chart"),
-            RenderError::MissingDependencies(_) | RenderError::Dependencies(_) => {
+            RenderError::MissingDependencies(_) | RenderError::Dependencies(_) | RenderError::UnknownEngine { .. } => {
                 (Reason::ChartInvalid, "correct the chart and publish it again")
             }
             RenderError::KubeVersion { .. } => (Reason::IncompatibleCluster, "choose another version of the chart"),
             RenderError::Values(_) => (Reason::ValuesInvalid, "correct the values"),
             RenderError::Schema(_) => (Reason::SchemaViolation, "correct the values"),
+            RenderError::Limit(_) => (Reason::RenderLimitExceeded, "correct the values or the template"),
             RenderError::Template(_) => (Reason::TemplateError, "correct the values or the template"),
             RenderError::Document { .. } => (Reason::ManifestInvalid, "correct the values or the template"),
         };
@@ -305,6 +306,16 @@ mod tests {
         for (violation, expected) in table {
             assert_eq!(without_values(violation), expected);
         }
+    }
+
+    #[test]
+    fn a_render_over_its_limits_has_a_reason_of_its_own() {
+        let error = RenderError::Limit("c/templates/t.yaml:1:3: the render takes more than 5 steps".to_owned());
+        let failure = Failure::from(error);
+        assert_eq!(failure.reason, Reason::RenderLimitExceeded);
+        assert!(failure.message.starts_with("c/templates/t.yaml:1:3: the render takes more"), "{}", failure.message);
+        let engine = RenderError::UnknownEngine { chart: "c".to_owned(), engine: "x".to_owned() };
+        assert_eq!(Failure::from(engine).reason, Reason::ChartInvalid);
     }
 
     #[test]

@@ -136,9 +136,24 @@ pub enum RenderError {
     /// Values do not satisfy a schema.
     #[error("values don't meet the specifications of the schema(s) in the following chart(s):\n{0}")]
     Schema(String),
-    /// A template could not be parsed or executed, or the render's limits were used up.
+    /// A chart asks for an engine that there is not.
+    #[error(
+        "chart {chart:?} asks for the template engine {engine:?} in its annotation {}; there are {}",
+        jinja::ANNOTATION,
+        jinja::ENGINES.join(" and ")
+    )]
+    UnknownEngine {
+        /// The chart.
+        chart: String,
+        /// What it asks for.
+        engine: String,
+    },
+    /// A template could not be parsed or executed.
     #[error("{0}")]
     Template(String),
+    /// The render's limits of steps, size, depth or time were used up; the text names template and line.
+    #[error("{0}")]
+    Limit(String),
     /// A template's output is not YAML.
     #[error("YAML parse error on {path}: {reason}")]
     Document {

@@ -126,6 +126,7 @@ impl Program {
         input: &Input<'_>,
         reads: &Rc<RefCell<Reads>>,
     ) -> Result<BTreeMap<String, String>, RenderError> {
+        check_engines(chart)?;
         let common = Common {
             release: context::release(input.release),
             capabilities: capabilities::object(input.capabilities, reads),
@@ -229,6 +230,17 @@ fn check_kube_version(chart: &Selected, capabilities: &Capabilities) -> Result<(
     Err(RenderError::KubeVersion { constraint: constraint.clone(), version: version.version.clone() })
 }
 
+/// Every chart that takes part must ask for an engine that there is, if it asks for one.
+fn check_engines(chart: &Selected) -> Result<(), RenderError> {
+    let metadata = &chart.chart.metadata;
+    match metadata.annotations.get(jinja::ANNOTATION) {
+        Some(engine) if !jinja::ENGINES.contains(&engine.as_str()) => {
+            Err(RenderError::UnknownEngine { chart: metadata.name.clone(), engine: engine.clone() })
+        }
+        _ => chart.dependencies.iter().try_for_each(check_engines),
+    }
+}
+
 /// The dot of a template: its chart's context, which names the template that is running.
 fn dot(template: &Template) -> Value {
     let names = [("Name", template.name.as_str().into()), ("BasePath", (&*template.base_path).into())];
@@ -261,9 +273,11 @@ fn parse_error(text: &str) -> String {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "an adapter for map_err")]
 fn template_error(error: TemplateError) -> RenderError {
-    RenderError::Template(error.to_string())
+    match error {
+        TemplateError::Limit(text) => RenderError::Limit(text),
+        TemplateError::Parse(text) | TemplateError::Execution(text) => RenderError::Template(text),
+    }
 }
 
 /// Passes lookups on and notes them.

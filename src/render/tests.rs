@@ -43,16 +43,17 @@ pub(super) fn with_metadata(mut chart: Chart, change: impl FnOnce(&mut Metadata)
 }
 
 fn render_with(chart: Chart, values: &Json, capabilities: &Capabilities) -> Result<Rendered, RenderError> {
+    render_within(chart, values, capabilities, Limits::default())
+}
+
+fn render_within(
+    chart: Chart,
+    values: &Json,
+    capabilities: &Capabilities,
+    limits: Limits,
+) -> Result<Rendered, RenderError> {
     let release = Release { name: "r".to_owned(), namespace: "ns".to_owned(), revision: 3, is_upgrade: true };
-    Program::new(chart).render(&Input {
-        values,
-        release: &release,
-        capabilities,
-        lookup: &NoCluster,
-        chance: &Still,
-        limits: Limits::default(),
-        validate_schema: true,
-    })
+    Program::new(chart).render(&Input { chance: &Still, limits, ..Input::new(values, &release, capabilities) })
 }
 
 pub(super) fn render(chart: Chart, values: &Json) -> Result<Rendered, RenderError> {
@@ -221,6 +222,18 @@ fn charts_that_cannot_be_rendered_are_refused_in_helms_words() {
     for (chart, expected) in table {
         assert_eq!(render(chart, &Json::Null).expect_err(expected).to_string(), expected);
     }
+}
+
+#[test]
+fn the_end_of_the_limits_is_told_from_a_template_that_fails() {
+    let outcome = |template: &str| {
+        let chart = with_templates(chart("c", json!({}), Vec::new()), &[("templates/t.yaml", template)]);
+        let few = Limits { steps: 1_000, ..Limits::default() };
+        render_within(chart, &Json::Null, &Capabilities::default(), few).expect_err(template)
+    };
+    assert!(matches!(outcome("{{ range 1000000 }}{{ end }}"), RenderError::Limit(_)));
+    assert!(matches!(outcome("{{ fail \"no\" }}"), RenderError::Template(_)));
+    assert!(matches!(outcome("{{ fail"), RenderError::Template(_)));
 }
 
 #[test]

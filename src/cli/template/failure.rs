@@ -116,7 +116,12 @@ fn reason(error: &std::io::Error) -> String {
 
 /// What Helm adds to the failures that leave it with a manifest it could show.
 fn hint(error: &RenderError, debug: bool) -> &'static str {
-    let has_manifest =
-        matches!(error, RenderError::KubeVersion { .. } | RenderError::Template(_) | RenderError::Document { .. });
+    let has_manifest = matches!(
+        error,
+        RenderError::KubeVersion { .. }
+            | RenderError::Template(_)
+            | RenderError::Limit(_)
+            | RenderError::Document { .. }
+    );
     if has_manifest && !debug { "\n\nUse --debug flag to render out invalid YAML" } else { "" }
 }

@@ -42,7 +42,7 @@ impl<'a> Rendering<'a> {
             let entries = entries.iter().map(|(key, value)| Ok((key.to_text().into_owned(), to_jinja(value)?)));
             entries.collect::<Result<Vec<_>, Error>>()
         });
-        let context = context.map_err(|error| failed(template, &error))?;
+        let context = context.map_err(|error| self.failed(template, &error))?;
         self.contexts.insert(Arc::clone(&template.base_path), context);
         Ok(())
     }
@@ -50,7 +50,7 @@ impl<'a> Rendering<'a> {
     /// Renders one template.
     ///
     /// # Errors
-    /// [`RenderError::Template`] with file, line and reason.
+    /// [`RenderError::Template`] or [`RenderError::Limit`] with file, line and reason.
     pub fn render(&self, templates: &Templates, template: &Template) -> Result<String, RenderError> {
         let context = self.contexts.get(&template.base_path).cloned().unwrap_or_default();
         let render = || {
@@ -66,11 +66,12 @@ impl<'a> Rendering<'a> {
         // The engine is not ours and the template may be anybody's: a render must never be the end of the operator.
         let rendered = catch_unwind(AssertUnwindSafe(render));
         let crashed = || Error::new(minijinja::ErrorKind::InvalidOperation, "the Jinja engine failed");
-        rendered.unwrap_or_else(|_| Err(crashed())).map_err(|error| failed(template, &error))
+        rendered.unwrap_or_else(|_| Err(crashed())).map_err(|error| self.failed(template, &error))
     }
-}
 
-fn failed(template: &Template, error: &Error) -> RenderError {
-    let chart = template.base_path.strip_suffix("/templates").unwrap_or(&template.base_path);
-    RenderError::Template(failure::execution(chart, &template.file.name, error))
+    fn failed(&self, template: &Template, error: &Error) -> RenderError {
+        let chart = template.base_path.strip_suffix("/templates").unwrap_or(&template.base_path);
+        let text = failure::execution(chart, &template.file.name, error);
+        if self.execution.is_exhausted() { RenderError::Limit(text) } else { RenderError::Template(text) }
+    }
 }

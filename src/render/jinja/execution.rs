@@ -37,6 +37,11 @@ impl<'a> Execution<'a> {
     pub fn enter<R>(&self, work: impl FnOnce() -> R) -> R {
         EXECUTION.set(self, work)
     }
+
+    /// Whether a limit is used up, which ends the render.
+    pub fn is_exhausted(&self) -> bool {
+        self.meter.borrow().is_exhausted()
+    }
 }
 
 fn with<R>(work: impl FnOnce(&Execution<'_>) -> R) -> Option<R> {

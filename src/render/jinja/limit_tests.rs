@@ -7,19 +7,29 @@ use serde_json::json;
 use super::tests::jinja;
 use crate::chart::dependencies::tests::chart;
 use crate::render::tests::{Still, with_templates};
-use crate::render::{Capabilities, Input, Limits, Program, Release};
+use crate::render::{Capabilities, Input, Limits, Program, Release, RenderError, Rendered};
 use crate::value::Json;
 
 const LIMITS: Limits = Limits { steps: 200_000, bytes: 8 << 20, depth: 1_000, time: Duration::from_secs(20) };
 
 fn outcome(templates: &[(&str, &str)], limits: Limits) -> Result<String, String> {
+    rendered(templates, limits).map(|rendered| rendered.notes).map_err(|error| error.to_string())
+}
+
+fn rendered(templates: &[(&str, &str)], limits: Limits) -> Result<Rendered, RenderError> {
     let values = json!({"list": [1.0, 2.0, 3.0], "text": "0123456789"});
     let chart = jinja(with_templates(chart("c", values, Vec::new()), templates));
     let release = Release { name: "r".to_owned(), namespace: "ns".to_owned(), revision: 1, is_upgrade: false };
     let capabilities = Capabilities::default();
-    let input = Input { chance: &Still, limits, ..Input::new(&Json::Null, &release, &capabilities) };
-    let rendered = Program::new(chart).render(&input);
-    rendered.map(|rendered| rendered.notes).map_err(|error| error.to_string())
+    Program::new(chart).render(&Input { chance: &Still, limits, ..Input::new(&Json::Null, &release, &capabilities) })
+}
+
+#[test]
+fn the_end_of_the_limits_is_told_from_a_template_that_fails() {
+    let outcome = |template| rendered(&[("templates/NOTES.txt.j2", template)], LIMITS).expect_err(template);
+    let endless = "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}";
+    assert!(matches!(outcome(endless), RenderError::Limit(_)));
+    assert!(matches!(outcome("{{ nothing.at.all }}"), RenderError::Template(_)));
 }
 
 /// The words of every limit.

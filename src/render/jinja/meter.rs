@@ -59,6 +59,11 @@ impl Meter {
         self.bytes_left
     }
 
+    /// Whether a limit is used up.
+    pub fn is_exhausted(&self) -> bool {
+        self.exceeded.is_some()
+    }
+
     fn check_clock(&mut self, steps: u64) -> Result<(), String> {
         self.steps_to_clock = match self.steps_to_clock.checked_sub(steps) {
             Some(left) => left,

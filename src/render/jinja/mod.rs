@@ -41,8 +41,10 @@ use crate::chart::Chart;
 
 /// The annotation of `Chart.yaml` that chooses the engine.
 pub const ANNOTATION: &str = "coxswain.dev/engine";
-/// The annotation's one value.
-pub const JINJA: &str = "jinja";
+/// The annotation's value for Jinja.
+const JINJA: &str = "jinja";
+/// Every value that it may have; without the annotation it is Go.
+pub const ENGINES: [&str; 2] = ["go", JINJA];
 
 const FOLDER: &str = "templates/";
 /// What the names of Jinja templates end in.

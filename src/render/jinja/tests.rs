@@ -226,6 +226,24 @@ fn each_chart_of_a_tree_chooses_its_own_engine() {
 }
 
 #[test]
+fn an_engine_that_there_is_not_is_an_error() {
+    let engine = |name: &str, engine: &str| {
+        with_metadata(chart(name, json!({}), Vec::new()), |metadata| {
+            metadata.annotations.insert(ANNOTATION.to_owned(), engine.to_owned());
+        })
+    };
+    assert!(render(engine("c", "go"), &Json::Null).is_ok());
+    let parent = chart("c", json!({}), vec![engine("child", "Jinja")]);
+    for (chart, expected) in [
+        (engine("c", "helm"), r#"chart "c" asks for the template engine "helm" in its annotation"#),
+        (parent, r#"chart "child" asks for the template engine "Jinja" in its annotation"#),
+    ] {
+        let error = render(chart, &Json::Null).expect_err(expected);
+        assert_eq!(error.to_string(), format!("{expected} coxswain.dev/engine; there are go and jinja"));
+    }
+}
+
+#[test]
 fn what_was_asked_of_the_cluster_is_returned() {
     let template = "{{ Capabilities.APIVersions.has('a/v1') }}{{ lookup('v1', 'Secret', 'ns', 's')|length }}";
     let templates = [("templates/NOTES.txt.j2", template)];
