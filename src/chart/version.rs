@@ -54,7 +54,7 @@ pub enum VersionError {
 }
 
 /// A semantic version. Equality is of every part and the original text; precedence is [`Version::compare`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version {
     major: u64,
     minor: u64,

@@ -153,6 +153,11 @@ pub trait Object: fmt::Debug {
         Vec::new()
     }
 
+    /// What a deep copy is where it differs: Go's copies only exported fields, and leaves the others zero.
+    fn deep_copy(&self) -> Option<Value> {
+        None
+    }
+
     /// The number of an object of an integer kind (a `time.Duration`), for comparisons and `%d`.
     fn integer(&self) -> Option<i64> {
         None

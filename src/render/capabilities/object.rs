@@ -173,6 +173,10 @@ impl Object for KubeVersion {
         ]
     }
 
+    fn deep_copy(&self) -> Option<Value> {
+        Some(Value::object(Self { normalized: String::new(), ..self.clone() }))
+    }
+
     fn json_members(&self) -> Option<Vec<(&str, Value)>> {
         Some(["Version", "Major", "Minor"].into_iter().filter_map(|name| Some((name, self.field(name)?))).collect())
     }

@@ -73,7 +73,10 @@ impl Handle {
         }
         match object.items() {
             Some(items) => items.iter().map(|item| to_jinja(item).ok()).collect(),
-            None => Some(object.fields().iter().map(|(name, _)| Jinja::from(*name)).collect()),
+            None => {
+                let fields = object.fields().into_iter().filter(|(name, _)| object.field(name).is_some());
+                Some(fields.map(|(name, _)| Jinja::from(name)).collect())
+            }
         }
     }
 }

@@ -200,7 +200,7 @@ fn deep_copy(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
     }
 }
 
-/// Copies maps and lists; everything else cannot change and is shared.
+/// Copies maps, lists and what objects let be copied (`copystructure.Copy`); everything else cannot change and is shared.
 fn copied(host: &mut dyn Host, value: &Value, depth: usize) -> Outcome {
     if depth > MAX_DEPTH {
         return Err(too_deep());
@@ -219,6 +219,7 @@ fn copied(host: &mut dyn Host, value: &Value, depth: usize) -> Outcome {
             let items = list.items().iter().map(|item| copied(host, item, depth + 1));
             Ok(List::of(list.element_type(), items.collect::<Result<Vec<_>, _>>()?).into())
         }
+        Value::Object(object) => Ok(object.deep_copy().unwrap_or_else(|| value.clone())),
         _ => Ok(value.clone()),
     }
 }

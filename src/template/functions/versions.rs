@@ -107,6 +107,23 @@ impl Object for SemanticVersion {
         true
     }
 
+    fn fields(&self) -> Vec<(&str, Value)> {
+        let version = &self.version;
+        vec![
+            ("major", Value::Uint64(version.major())),
+            ("minor", Value::Uint64(version.minor())),
+            ("patch", Value::Uint64(version.patch())),
+            ("pre", version.prerelease().into()),
+            ("metadata", version.metadata().into()),
+            ("original", version.original().into()),
+        ]
+    }
+
+    /// No field of Go's struct is exported.
+    fn deep_copy(&self) -> Option<Value> {
+        Some(Value::object(Self { version: Version::default(), form: self.form }))
+    }
+
     fn to_json(&self) -> Json {
         Json::String(self.version.to_string())
     }

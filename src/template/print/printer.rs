@@ -197,12 +197,15 @@ impl Printer {
         if is_textual && !flags.sharp_value && !self.is_reporting && object.has_text(false) {
             return self.print_string(value, object.print(false).as_bytes(), verb);
         }
+        if flags.sharp_value && !self.is_reporting && object.method("GoString").is_some() {
+            let text = object.call("GoString", &[]).ok();
+            return self.formatter.string(text.as_ref().and_then(Value::as_str).map_or(&[], |text| text.as_bytes()));
+        }
         if let Some(number) = object.integer() {
             return self.print_signed(value, number, verb);
         }
-        if depth > 0 && object.kind() == Kind::Pointer {
-            // Go prints an address here, another one in every process.
-            return self.formatter.pad(b"0xc000000000");
+        if object.kind() == Kind::Pointer && (depth > 0 || !object.is_true()) {
+            return self.print_inner_pointer(object, value, verb);
         }
         let fields = object.fields();
         if !fields.is_empty() {
@@ -220,6 +223,17 @@ impl Printer {
             return self.close_list();
         }
         self.write(object.print(false).as_bytes());
+    }
+
+    /// A pointer that is nil or part of another value.
+    fn print_inner_pointer(&mut self, object: &dyn Object, value: &Value, verb: u32) {
+        let address = if object.is_true() { SOME_ADDRESS } else { 0 };
+        match verb_byte(verb) {
+            b'v' if address == 0 => self.formatter.pad(b"<nil>"),
+            b'v' => self.formatter.hexadecimal(address, !self.formatter.flags.sharp),
+            b'b' | b'o' | b'd' | b'x' | b'X' => self.formatter.integer(address, false, verb),
+            _ => self.bad_verb(value, verb),
+        }
     }
 
     fn print_fields(&mut self, type_name: &str, fields: &[(&str, Value)], verb: u32, depth: usize) {
@@ -274,6 +288,9 @@ impl Printer {
         self.is_reporting = was_reporting;
     }
 }
+
+/// Where Go prints an address, another one in every process.
+const SOME_ADDRESS: u64 = 0xc0_0000_0000;
 
 /// The verb where it is ASCII; no verb of Go's is anything else.
 fn verb_byte(verb: u32) -> u8 {

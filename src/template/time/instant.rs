@@ -74,6 +74,11 @@ impl Time {
         self.seconds
     }
 
+    /// Seconds since Go's zero time.
+    pub(super) fn since_zero(&self) -> i64 {
+        self.seconds.wrapping_add(ZERO_TO_UNIX)
+    }
+
     /// Whether this is Go's zero time.
     pub fn is_zero(&self) -> bool {
         self.seconds == -ZERO_TO_UNIX && self.nanoseconds == 0

@@ -133,6 +133,15 @@ impl Object for Time {
         true
     }
 
+    /// As Go keeps a time that has no reading of the monotonic clock.
+    fn fields(&self) -> Vec<(&str, Value)> {
+        vec![
+            ("wall", Value::Uint64(u64::from(self.nanoseconds))),
+            ("ext", Value::Int64(self.since_zero())),
+            ("loc", Value::object(Location(self.zone.clone()))),
+        ]
+    }
+
     fn to_json(&self) -> Json {
         self.rfc3339().into()
     }
@@ -173,6 +182,36 @@ impl Zone {
             Self::Fixed(name, _) => name.clone(),
             Self::Named(zone) => zone.iana_name().unwrap_or_default().to_owned(),
         }
+    }
+}
+
+/// A `*time.Location`, which is nil for UTC.
+#[derive(Debug)]
+struct Location(Zone);
+
+impl Object for Location {
+    fn type_name(&self) -> &str {
+        "*time.Location"
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Pointer
+    }
+
+    fn print(&self, _direct: bool) -> String {
+        self.0.label()
+    }
+
+    fn is_true(&self) -> bool {
+        !matches!(self.0, Zone::Utc)
+    }
+
+    fn to_json(&self) -> Json {
+        Json::Object(serde_json::Map::new())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 
