@@ -247,7 +247,7 @@ fn random_bytes(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
     let Ok(count) = usize::try_from(arguments.int(0)) else {
         return Err("runtime error: makeslice: len out of range".into());
     };
-    host.charge(count as u64, 3 * count as u64)?;
+    host.charge(count as u64, (count as u64).saturating_mul(3))?;
     if let Some(fixed) = host.chance().stub("randBytes", arguments) {
         return Ok(fixed?);
     }

@@ -1,5 +1,8 @@
 //! The classes and escapes of Go's regular expressions, in the `regex` crate's spelling.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use regex::Regex;
 
 use super::pattern::PatternError;
@@ -113,8 +116,22 @@ fn unicode_members(name: &str) -> Option<String> {
         _ if canonical.is_empty() || !canonical.chars().all(|c| c.is_ascii_alphanumeric()) => return None,
         _ => {}
     }
+    known_members(canonical)
+}
+
+/// The members by a canonical name. To find out takes as long as thousands of other characters of a pattern, so what was
+/// found is kept: there are some hundred names.
+fn known_members(canonical: String) -> Option<String> {
+    static FOUND: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+    if let Some(members) = FOUND.lock().ok().and_then(|found| found.get(&canonical).cloned()) {
+        return Some(members);
+    }
     let candidates = ["gc", "sc"].map(|property| format!(r"\p{{{property}={canonical}}}"));
-    candidates.into_iter().find(|class| Regex::new(class).is_ok())
+    let members = candidates.into_iter().find(|class| Regex::new(class).is_ok())?;
+    if let Ok(mut found) = FOUND.lock() {
+        found.insert(canonical, members.clone());
+    }
+    Some(members)
 }
 
 /// The character that an escape stands for and the length of the escape.

@@ -33,6 +33,12 @@ pub const FUNCTIONS: &[Function] = &[
 
 type Outcome = Result<Value, CallError>;
 
+/// The longest pattern and the most Unicode classes that are compiled: what is built on the way is a hundred times as
+/// large.
+const LONGEST_PATTERN: usize = 128 << 10;
+const MOST_CLASSES: usize = 10_000;
+/// A pattern from this length on is surely too large to be kept.
+const LONG_PATTERN: usize = 8 << 10;
 /// The bytes that a compiled pattern may take at all, and for it to be kept; how many are kept.
 const PATTERN_BYTES: usize = 32 << 20;
 const KEPT_PATTERN_BYTES: usize = 256 << 10;
@@ -112,7 +118,11 @@ fn pattern(host: &mut dyn Host, text: &[u8]) -> Result<Result<Arc<Pattern>, Patt
     if let Some(pattern) = KEPT.lock().ok().and_then(|kept| kept.get(text).cloned()) {
         return Ok(Ok(pattern));
     }
-    host.charge(COMPILE_STEPS * (1 + text.len() as u64), 0)?;
+    let classes = unicode_classes(text);
+    if text.len() > LONGEST_PATTERN || classes > MOST_CLASSES {
+        return Ok(Err(PatternError::too_large(&String::from_utf8_lossy(text))));
+    }
+    host.charge(COMPILE_STEPS * (1 + text.len() as u64) + CLASS_STEPS * classes as u64, 0)?;
     Ok(compile(text).map(|(pattern, size)| {
         let pattern = Arc::new(pattern);
         if let (Size::Small, Ok(mut kept)) = (size, KEPT.lock()) {
@@ -132,8 +142,14 @@ enum Size {
     Large,
 }
 
-/// What compiling costs for each byte of a pattern.
+/// What compiling costs for each byte of a pattern, and for each Unicode class in it.
 const COMPILE_STEPS: u64 = 20;
+const CLASS_STEPS: u64 = 500;
+
+/// How many Unicode classes a pattern has, at most.
+fn unicode_classes(pattern: &[u8]) -> usize {
+    pattern.windows(2).filter(|pair| matches!(pair, [b'\\', b'p' | b'P'])).count()
+}
 
 fn compile(text: &[u8]) -> Result<(Pattern, Size), PatternError> {
     let text = std::str::from_utf8(text).map_err(|error| {
@@ -143,9 +159,10 @@ fn compile(text: &[u8]) -> Result<(Pattern, Size), PatternError> {
     let translation = translate(text)?;
     let mut builder = RegexBuilder::new(&translation.pattern);
     builder.nest_limit(10_000).dfa_size_limit(2 * KEPT_PATTERN_BYTES);
-    let (regex, size) = match builder.size_limit(KEPT_PATTERN_BYTES).build() {
-        Ok(regex) => (regex, Size::Small),
-        Err(_) => (builder.size_limit(PATTERN_BYTES).build().map_err(|_| PatternError::too_large(text))?, Size::Large),
+    let small = (text.len() < LONG_PATTERN).then(|| builder.size_limit(KEPT_PATTERN_BYTES).build());
+    let (regex, size) = match small {
+        Some(Ok(regex)) => (regex, Size::Small),
+        _ => (builder.size_limit(PATTERN_BYTES).build().map_err(|_| PatternError::too_large(text))?, Size::Large),
     };
     Ok((Pattern { regex, names: translation.names, is_empty: text.is_empty() }, size))
 }

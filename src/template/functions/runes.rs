@@ -12,13 +12,26 @@ pub(super) fn runes(bytes: &[u8]) -> impl Iterator<Item = char> {
     pieces(bytes).map(|(rune, _)| rune)
 }
 
-/// Each rune with the bytes that it was read from.
+/// Each rune with the bytes that it was read from. A step looks at no more than four bytes, so that who takes one piece
+/// and starts anew with the rest does not read the rest again and again.
 pub(super) fn pieces(bytes: &[u8]) -> impl Iterator<Item = (char, &[u8])> {
-    bytes.utf8_chunks().flat_map(|chunk| {
-        let valid = chunk.valid();
-        let valid = valid.char_indices().map(|(at, rune)| (rune, &valid.as_bytes()[at..at + rune.len_utf8()]));
-        valid.chain(chunk.invalid().chunks(1).map(|byte| (char::REPLACEMENT_CHARACTER, byte)))
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let (rune, size) = first_rune(rest)?;
+        let (piece, after) = rest.split_at(size);
+        rest = after;
+        Some((rune, piece))
     })
+}
+
+/// `utf8.DecodeRune`: the first rune and its length in bytes.
+fn first_rune(bytes: &[u8]) -> Option<(char, usize)> {
+    let first = *bytes.first()?;
+    if first.is_ascii() {
+        return Some((char::from(first), 1));
+    }
+    let valid = bytes[..bytes.len().min(4)].utf8_chunks().next()?.valid();
+    Some(valid.chars().next().map_or((char::REPLACEMENT_CHARACTER, 1), |rune| (rune, rune.len_utf8())))
 }
 
 /// The string without leading and trailing runes that match (`strings.TrimFunc`).
@@ -72,7 +85,11 @@ pub(super) fn is_number(rune: char) -> bool {
 
 /// `unicode.IsPunct`: categories P.
 pub(super) fn is_punctuation(rune: char) -> bool {
-    PUNCTUATION.contains(rune)
+    if rune.is_ascii() {
+        rune.is_ascii_punctuation() && !matches!(rune, '$' | '+' | '<' | '=' | '>' | '^' | '`' | '|' | '~')
+    } else {
+        PUNCTUATION.contains(rune)
+    }
 }
 
 /// `unicode.ToUpper`.

@@ -4,6 +4,7 @@
 
 mod archives;
 mod charts;
+mod functions;
 mod schemas;
 mod templates;
 mod values;

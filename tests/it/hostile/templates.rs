@@ -385,14 +385,8 @@ fn hostile_values_that_share_their_parts() {
     for call in ["print $d", "mustToYaml $d", "mustToJson $d", "deepCopy $d | len"] {
         attacks.push(fails(&format!("shared lists: {call}"), format!("{listed}{{{{ {call} }}}}"), ""));
     }
-    for call in [
-        "deepEqual $d $e",
-        "merge $e $d | len",
-        "mergeOverwrite $e $d | len",
-        "uniq (list $d $e) | len",
-        "has $d (list $e)",
-    ] {
-        attacks.push(fails(&format!("shared: {call}"), format!("{shared}{again}{{{{ {call} }}}}"), STEPS));
-    }
+    attacks.push(fails("shared: deepEqual", format!("{shared}{again}{{{{ deepEqual $d $e }}}}"), STEPS));
     run(attacks);
+    let calls = ["merge $e $d | len", "mergeOverwrite $e $d | len", "uniq (list $d $e) | len", "has $d (list $e)"];
+    run_tight(calls.map(|call| tight(call, format!("{shared}{again}{{{{ {call} }}}}"))).to_vec());
 }
