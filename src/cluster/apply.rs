@@ -137,10 +137,10 @@ impl Cluster {
 
     /// Applies an object without replacing it.
     pub(super) async fn apply_in_place(&self, object: &Object, options: ApplyOptions) -> Result<Applied, ApiError> {
-        if object.policy.keeps_replicas {
-            self.apply_without_replicas(object, options).await
-        } else {
+        if object.policy.left.is_empty() {
             self.apply_and_migrate(object, options).await
+        } else {
+            self.apply_without_left(object, options).await
         }
     }
 

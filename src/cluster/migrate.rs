@@ -49,27 +49,17 @@ pub fn migration(object: &Json, from: &[ClientSideManager], manager: &str) -> Op
     patch(object, after)
 }
 
-/// The JSON patch with which we let go of a field, given as steps of the `FieldsV1` form, in our own entry and in
-/// those that [`migration`] would make ours; nothing where none of them has it.
-pub fn release(object: &Json, field: &[&str]) -> Option<Json> {
+/// The JSON patch with which we let go of fields, in our own entry and in those that [`migration`] would make ours;
+/// nothing where none of them has any. `let_go` takes them out of a set in the `FieldsV1` form.
+pub fn release(object: &Json, let_go: impl Fn(&mut Json)) -> Option<Json> {
     let mut after = managed_fields(object)?.clone();
     let is_ours = |entry: &Json| {
         is_entry(entry, FIELD_MANAGER, "Apply") || ClientSideManager::ALL.iter().any(|source| source.wrote(entry))
     };
     for entry in after.iter_mut().filter(|entry| is_ours(entry)) {
-        remove(&mut entry["fieldsV1"], field);
+        let_go(&mut entry["fieldsV1"]);
     }
     patch(object, after)
-}
-
-/// Removes a field, and its parents where nothing else is in them.
-fn remove(fields: &mut Json, path: &[&str]) {
-    let (Some((step, below)), Some(members)) = (path.split_first(), fields.as_object_mut()) else { return };
-    let Some(member) = members.get_mut(*step) else { return };
-    remove(member, below);
-    if below.is_empty() || member.as_object().is_some_and(Map::is_empty) {
-        members.remove(*step);
-    }
 }
 
 /// The JSON patch that gives an object these entries, nothing where it has them.
@@ -155,6 +145,7 @@ fn is_entry(entry: &Json, manager: &str, operation: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::left::LeftField;
 
     fn object(entries: Json) -> Json {
         json!({"metadata": {"resourceVersion": "7", "managedFields": entries}})
@@ -202,20 +193,17 @@ mod tests {
 
     #[test]
     fn a_field_is_let_go_of_in_every_entry_that_is_or_becomes_ours() {
+        let replicas = |fields: &mut Json| LeftField::replicas().let_go(fields, &json!({"spec": {"replicas": 1}}));
         let spec = |fields: Json| json!({"f:spec": fields});
         let both = || spec(json!({"f:replicas": {}, "f:template": {}}));
         let scaled = entry("kubectl", "Update", spec(json!({"f:replicas": {}})));
         let entries = json!([entry("helm", "Apply", both()), entry("helm", "Update", both()), scaled]);
-        let patch = release(&object(entries), &["f:spec", "f:replicas"]).expect("a patch");
+        let patch = release(&object(entries), replicas).expect("a patch");
         let template = || spec(json!({"f:template": {}}));
         let expected = json!([entry("helm", "Apply", template()), entry("helm", "Update", template()), scaled]);
         assert_eq!(patch[0]["value"], expected);
         assert_eq!(patch[1]["value"], "7");
-        assert_eq!(release(&object(expected), &["f:spec", "f:replicas"]), None);
-
-        let alone = object(json!([entry("helm", "Apply", json!({"f:spec": {"f:replicas": {}}, "f:data": {}}))]));
-        let patch = release(&alone, &["f:spec", "f:replicas"]).expect("a patch");
-        assert_eq!(patch[0]["value"], json!([entry("helm", "Apply", json!({"f:data": {}}))]), "no empty parent stays");
+        assert_eq!(release(&object(expected), replicas), None);
     }
 
     #[test]

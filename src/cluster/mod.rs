@@ -19,6 +19,8 @@ mod error;
 pub mod health;
 pub mod hooks;
 pub mod lease;
+mod leaving;
+pub mod left;
 mod live;
 pub mod lookup;
 pub mod migrate;
@@ -36,7 +38,6 @@ mod redact;
 pub mod reference;
 mod refusal;
 mod replace;
-mod replicas;
 mod request;
 pub mod storage;
 

@@ -4,6 +4,7 @@
 //! to make it anew, which happens only where the chart or the request asks for it. The names of Spinnaker
 //! (`strategy.spinnaker.io/…`) mean the same as our own.
 
+use super::left::LeftField;
 use super::object::{Object, ObjectKey};
 use crate::value::Json;
 
@@ -37,12 +38,12 @@ pub enum Change {
 }
 
 /// How an object is to be changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// How a change is made.
     pub change: Change,
-    /// Whether `spec.replicas` is only set when the object is made.
-    pub keeps_replicas: bool,
+    /// The fields that are only set when the object is made.
+    pub left: Vec<LeftField>,
 }
 
 impl Policy {
@@ -55,16 +56,29 @@ impl Policy {
         };
         let change = if is_replaceable(key) { change } else { Change::InPlace };
         let is_scaled = key.group == "apps" && SCALED.contains(&key.kind.as_str());
-        Self { change, keeps_replicas: is_scaled && is_on(object, &KEEP_REPLICAS) }
+        let keeps_replicas = is_scaled && is_on(object, &KEEP_REPLICAS);
+        Self { change, left: keeps_replicas.then(LeftField::replicas).into_iter().collect() }
     }
 
     /// Whether the object may come to be deleted for a change.
-    pub fn may_replace(self) -> bool {
+    pub fn may_replace(&self) -> bool {
         self.change != Change::InPlace
+    }
+
+    /// Whether the number of replicas is left to others.
+    pub fn leaves_replicas(&self) -> bool {
+        self.left.contains(&LeftField::replicas())
     }
 }
 
 impl Object {
+    /// Leaves a field of the object to others while it exists.
+    pub fn leave(&mut self, field: LeftField) {
+        if !self.policy.left.contains(&field) {
+            self.policy.left.push(field);
+        }
+    }
+
     /// Lets the object be replaced where a change of it is refused, unless its kind is never replaced.
     pub fn allow_replacing(&mut self) {
         if self.policy.change == Change::InPlace && is_replaceable(&self.key) {
@@ -127,10 +141,10 @@ mod tests {
     fn only_what_is_scaled_keeps_its_replicas() {
         let keep = json!({"strategy.spinnaker.io/use-source-capacity": "true"});
         for kind in SCALED {
-            assert!(policy("apps", kind, keep.clone()).keeps_replicas, "{kind}");
+            assert!(policy("apps", kind, keep.clone()).leaves_replicas(), "{kind}");
         }
-        assert!(!policy("apps", "DaemonSet", keep.clone()).keeps_replicas);
-        assert!(!policy("example.org", "Deployment", keep).keeps_replicas);
-        assert!(policy("apps", "Deployment", json!({"coxswain.dev/keep-replicas": "true"})).keeps_replicas);
+        assert!(!policy("apps", "DaemonSet", keep.clone()).leaves_replicas());
+        assert!(!policy("example.org", "Deployment", keep).leaves_replicas());
+        assert!(policy("apps", "Deployment", json!({"coxswain.dev/keep-replicas": "true"})).leaves_replicas());
     }
 }

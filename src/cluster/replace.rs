@@ -162,7 +162,7 @@ fn kept(object: &Object, live: &Json) -> Option<Object> {
         kept.json = addresses::kept(&object.json, live)?;
         return Some(kept);
     }
-    let replicas = live.pointer("/spec/replicas").filter(|_| object.policy.keeps_replicas)?;
+    let replicas = live.pointer("/spec/replicas").filter(|_| object.policy.leaves_replicas())?;
     kept.json["spec"]["replicas"] = replicas.clone();
     Some(kept)
 }
@@ -186,13 +186,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cluster::left::LeftField;
     use crate::cluster::object::ObjectKey;
     use crate::cluster::policy::Policy;
     use crate::cluster::request::builtin_kind;
 
     fn object(group: &str, kind: &str, change: Change, json: Json) -> Object {
         let key = ObjectKey { group: group.into(), kind: kind.into(), namespace: "shop".into(), name: "a".repeat(60) };
-        let policy = Policy { change, keeps_replicas: true };
+        let policy = Policy { change, left: vec![LeftField::replicas()] };
         Object { key, kind: builtin_kind(group, "v1", kind, "x", true), source: String::new(), json, policy }
     }
 

@@ -10,6 +10,7 @@ use kube::{Resource, ResourceExt};
 use tokio::sync::Semaphore;
 
 use super::attempts::Attempts;
+use super::autoscalers::Autoscalers;
 use super::diagnosis::Diagnosis;
 use super::events::{Events, Note};
 use super::failure::{Failure, reason_of};
@@ -21,7 +22,7 @@ use super::run::Options;
 use crate::api::helm_request::HelmRequestStatus;
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::lookup::ClusterLookup;
-use crate::cluster::observe::{Observer, OwnerKey, SourceRead};
+use crate::cluster::observe::{Observer, OwnerKey, SourceRead, Taken};
 use crate::cluster::records::RecordIndex;
 use crate::cluster::{ApiError, Cluster, Discovery, ObjectError, ObjectKey};
 use crate::plan::Digest;
@@ -44,6 +45,8 @@ pub struct Context {
     pub charts: Charts,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What is scaled by an autoscaler.
+    pub autoscalers: Autoscalers,
     /// The pauses between attempts of a request.
     pub attempts: Attempts<ObjectRef<HelmRequest>>,
     /// The pauses between repairs of an object that somebody else keeps changing.
@@ -78,6 +81,8 @@ pub struct Memory {
     pub followed: Option<i64>,
     /// The digest of its inputs, and what they were when it was computed.
     pub gathered: Option<(Basis, Digest)>,
+    /// Why objects deviate that are not repaired, and the resource version that was looked at.
+    pub explained: HashMap<ObjectKey, (u64, Vec<Taken>)>,
     /// The last install that was taken back.
     pub refused: Option<Refused>,
     /// The objects that its values come from, as they were read.
@@ -171,6 +176,7 @@ impl Context {
             repositories,
             charts,
             metrics,
+            autoscalers: Autoscalers::default(),
             attempts: Attempts::default(),
             repairs: Attempts::default(),
             requests,

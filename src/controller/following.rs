@@ -11,7 +11,7 @@ use crate::api::helm_request::{DriftChange, DriftMode, DriftStatus, DriftedObjec
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::apply::Applied;
 use crate::cluster::discovery::split_api_version;
-use crate::cluster::observe::{Deviation, Expectation, ObserveError, Observed, SourceRead};
+use crate::cluster::observe::{Deviation, Expectation, ObserveError, Observed, SourceRead, Taken};
 use crate::cluster::ownership::Marks;
 use crate::cluster::records::{ReleaseKey, RevisionMeta};
 use crate::cluster::{ApiError, Cluster, Kind, Object, ObjectKey};
@@ -196,9 +196,16 @@ impl Context {
     /// What of a request's objects deviates and is to be repaired.
     pub fn deviations(&self, request: &HelmRequest) -> Vec<Deviation> {
         match request.spec.drift_mode() {
-            DriftMode::Repair => self.observer.deviations(&owner(request)),
+            DriftMode::Repair => self.deviating(request),
             DriftMode::Report | DriftMode::Off => Vec::new(),
         }
+    }
+
+    /// What of a request's objects deviates and is not left to others.
+    pub fn deviating(&self, request: &HelmRequest) -> Vec<Deviation> {
+        let mut deviations = self.observer.deviations(&owner(request));
+        deviations.retain(|Deviation { object, .. }| !request.spec.ignores(&object.kind, &object.name));
+        deviations
     }
 
     /// Splits deviations into those to repair now and the pause until the others: an object that has to be repaired
@@ -254,16 +261,17 @@ impl Context {
         if request.spec.drift_mode() == DriftMode::Off {
             return None;
         }
-        let deviations = self.observer.deviations(&owner(request));
+        let deviations = self.deviating(request);
         if deviations.is_empty() {
             return None;
         }
+        let mut explained = self.memory(request).explained;
         let objects = deviations.iter().take(shown).map(|deviation| DriftedObject {
             kind: deviation.object.kind.clone(),
             namespace: Some(deviation.object.namespace.clone()).filter(|namespace| !namespace.is_empty()),
             name: deviation.object.name.clone(),
             change: Some(if deviation.gone { DriftChange::Deleted } else { DriftChange::Modified }),
-            ..DriftedObject::default()
+            ..explanation(explained.remove(&deviation.object).map(|(_, taken)| taken).unwrap_or_default())
         });
         let total = i64::try_from(deviations.len()).unwrap_or(i64::MAX);
         Some(DriftStatus { total, since: None, objects: objects.collect() })
@@ -297,4 +305,14 @@ impl Context {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
+}
+
+/// The most fields of one object that are told.
+const SHOWN_FIELDS: usize = 10;
+
+/// The fields of an object that others changed, and the first of them.
+fn explanation(taken: Vec<Taken>) -> DriftedObject {
+    let manager = taken.iter().find_map(|taken| taken.by.as_ref()).map(|writer| writer.manager.clone());
+    let fields = taken.iter().flat_map(|taken| &taken.fields).take(SHOWN_FIELDS).map(ToString::to_string).collect();
+    DriftedObject { fields, manager, ..DriftedObject::default() }
 }

@@ -67,7 +67,7 @@ pub struct Outcome {
 /// Why an object had to be repaired.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Cause {
-    /// `changed` or `deleted`.
+    /// A word of [`crate::cluster::observe::Cause`].
     pub cause: &'static str,
 }
 
@@ -214,7 +214,7 @@ mod tests {
     fn names_say_what_is_counted_and_in_which_unit() -> fmt::Result {
         let metrics = Metrics::default();
         metrics.reconciled("HelmRequest", true, "ChartNotFound", Duration::from_millis(20));
-        metrics.repaired("deleted", Duration::from_millis(3));
+        metrics.repaired("deletion", Duration::from_millis(3));
         metrics.repository_synced("unchanged", "Synced", Duration::from_millis(3));
         metrics.wrote("apply", "object");
         metrics.set_leader(true);
@@ -222,7 +222,7 @@ mod tests {
         for line in [
             "coxswain_reconciles_total{kind=\"HelmRequest\",outcome=\"failure\",reason=\"ChartNotFound\"} 1",
             "coxswain_reconcile_duration_seconds_count{kind=\"HelmRequest\"} 1",
-            "coxswain_drift_repairs_total{cause=\"deleted\"} 1",
+            "coxswain_drift_repairs_total{cause=\"deletion\"} 1",
             "coxswain_repair_duration_seconds_count 1",
             "coxswain_repository_syncs_total{outcome=\"unchanged\",reason=\"Synced\"} 1",
             "coxswain_api_writes_total{verb=\"apply\",target=\"object\"} 1",

@@ -4,6 +4,7 @@
 //! the reconcilers. It ends when it is told to, or when another replica has taken the lease.
 
 mod attempts;
+mod autoscalers;
 mod backoff;
 pub mod chartrepo;
 mod context;

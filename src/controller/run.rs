@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::autoscalers;
 use super::chartrepo::ChartRepos;
 use super::context::Context;
 use super::cures;
@@ -178,6 +179,9 @@ fn start(
     let (triggers, triggered) = unbounded();
     let mut tasks = JoinSet::new();
     let (listed, records_listed) = watch::channel(false);
+    let (autoscalers_listed, autoscalers_known) = watch::channel(false);
+    let autoscalers = context.autoscalers.clone();
+    tasks.spawn(until(stop.clone(), autoscalers.follow(client.clone(), autoscalers_listed)));
     tasks.spawn(until(
         stop.clone(),
         follow_records(records, client.clone(), Arc::clone(&context), triggers.clone(), listed),
@@ -207,6 +211,7 @@ fn start(
         // Before the first lists are there, every release would look as if it were missing.
         let mut records_listed = records_listed;
         let _ = records_listed.wait_for(|listed| *listed).await;
+        autoscalers::known(autoscalers_known).await;
         readiness.caches_synced();
         controller
             .run(helm_request::reconcile, |_, _, _| Action::await_change(), context)

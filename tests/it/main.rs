@@ -20,6 +20,7 @@ mod cluster_changes;
 mod conformance;
 mod definitions;
 mod documents;
+mod drift;
 mod faults;
 mod hooks;
 mod hostile;

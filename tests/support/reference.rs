@@ -20,12 +20,11 @@ use super::manifests::project;
 type Part = (&'static str, fn() -> Result<String>);
 
 /// Fields that the definitions accept and this version does not act on: kind, field, what happens.
-const NOT_ACTED_ON: [(&str, &str, &str); 9] = [
+const NOT_ACTED_ON: [(&str, &str, &str); 8] = [
     ("HelmRequest", "clusterName", "refused with `ClusterNotFound`"),
     ("HelmRequest", "installToAllClusters", "refused with `ClusterNotFound`"),
     ("HelmRequest", "source", "refused with `InvalidRequest`"),
     ("HelmRequest", "dependencies", "no effect"),
-    ("HelmRequest", "drift.ignore", "no effect"),
     ("ChartRepo", "type", "`OCI`, `Git`, `SVN` and `Local` are refused with `InvalidRequest`"),
     ("ChartRepo", "source", "no effect, because it is only for Git and SVN"),
     ("ChartRepo", "plainHTTP", "no effect, because it is only for OCI"),
@@ -33,7 +32,7 @@ const NOT_ACTED_ON: [(&str, &str, &str); 9] = [
 ];
 
 /// Fields of a HelmRequest's status that this version does not write.
-const NOT_WRITTEN: [&str; 3] = ["syncedClusters", "drift.objects[].fields", "drift.objects[].manager"];
+const NOT_WRITTEN: [&str; 1] = ["syncedClusters"];
 
 /// The pages with their made parts replaced: path in the project and content.
 ///

@@ -106,10 +106,18 @@ pub struct DriftIgnore {
     /// The name of the object. Empty: every name.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Paths of the fields, for example `spec.replicas` or the JSON pointer `/spec/replicas`. Empty: the whole
-    /// object.
+    /// Paths of the fields, for example `spec.replicas` or the JSON pointer `/spec/replicas`; `*` stands for every
+    /// member or item, `containers[name=app]` selects items. Empty: the whole object.
     #[serde(deserialize_with = "lenient::or_default", skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
+}
+
+impl DriftIgnore {
+    /// Whether the rule is about an object.
+    pub fn is_about(&self, kind: &str, name: &str) -> bool {
+        let fits = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+        fits(&self.kind, kind) && fits(&self.name, name)
+    }
 }
 
 /// Changes to the rendered objects before they are applied: patches, then images, then labels and annotations.

@@ -183,6 +183,16 @@ impl HelmRequestSpec {
         self.drift.as_ref().and_then(|drift| drift.mode).unwrap_or_default()
     }
 
+    /// What others may change.
+    pub fn drift_ignore(&self) -> &[DriftIgnore] {
+        self.drift.as_ref().map_or(&[], |drift| &drift.ignore)
+    }
+
+    /// Whether all of an object is others' to change.
+    pub fn ignores(&self, kind: &str, name: &str) -> bool {
+        self.drift_ignore().iter().any(|rule| rule.paths.is_empty() && rule.is_about(kind, name))
+    }
+
     /// What happens when an install or an upgrade fails.
     pub fn failure_strategy(&self) -> FailureStrategy {
         self.on_failure.as_ref().and_then(|on_failure| on_failure.strategy).unwrap_or_default()

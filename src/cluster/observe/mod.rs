@@ -11,6 +11,7 @@
 //! the owner comes out of [`Observer::triggers`] once; it then asks for [`Observer::deviations`] and
 //! [`Observer::health`]. Our own writes are no news: see [`Observer::hold`] and [`Expectation`].
 
+mod causes;
 mod decode;
 mod index;
 mod kind;
@@ -37,6 +38,7 @@ use super::object::ObjectKey;
 use super::ownership::Marks;
 use crate::value::Json;
 
+pub use causes::Cause;
 pub use ownership::{FieldPath, Taken, Writer, cause, ownership_hash};
 
 /// Who expects something of objects: a HelmRequest.

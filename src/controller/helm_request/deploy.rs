@@ -368,15 +368,16 @@ impl Deployment<'_> {
         Journal::new(self.cluster, &self.context.records, record, notes)
     }
 
-    /// Marks objects as the release's, and lets those be replaced that the request says may be.
+    /// Marks objects as the release's, lets those be replaced that the request says may be, and leaves fields to others.
     pub(super) fn stamp(&self, objects: &mut [Object]) {
-        for object in objects {
+        for object in objects.iter_mut() {
             object.stamp(&self.release.name, &self.release.namespace);
             let rules = &self.request.spec.replace;
             if rules.iter().any(|rule| rule.is_about(&object.key.kind, &object.key.name)) {
                 object.allow_replacing();
             }
         }
+        self.leave_fields(objects);
     }
 }
 

@@ -9,6 +9,7 @@ mod deploy;
 mod hooks;
 mod inputs;
 mod journal;
+mod left_fields;
 mod outside;
 mod post_render;
 mod preflight;
@@ -39,7 +40,7 @@ use self::deletion::Uninstallation;
 use self::deploy::{Adoption, Deployment, Outcome};
 use self::report::Report;
 use self::status::{Deployed, Standing};
-use crate::api::helm_request::{FailureStrategy, HelmRequestSpec, Phase};
+use crate::api::helm_request::{DriftMode, FailureStrategy, HelmRequestSpec, Phase};
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::Cluster;
 use crate::cluster::notes::Notes;
@@ -107,6 +108,7 @@ async fn attempt(request: &HelmRequest, context: &Context) -> Result<Action, Fai
     }
     if !request.is_suspended() {
         refuse_what_is_not_served(request)?;
+        left_fields::check(request)?;
         add_finalizer(request, context).await?;
         reconciliation.deployment().import_from_captain().await?;
     }
@@ -344,6 +346,9 @@ impl Reconciliation<'_> {
     /// Takes a step that keeps the deployed revision as declared; returns when to look again without being called.
     async fn keep(&self, step: &Step, situation: &Situation) -> Result<Option<Duration>, Failure> {
         let revision = situation.deployed().map_or(0, |deployed| deployed.revision);
+        if revision > 0 && self.request.spec.drift_mode() == DriftMode::Report {
+            repair::explain(&self.deployment(), revision).await?;
+        }
         match step {
             Step::Follow => self.remember(revision),
             Step::Repair => return repair::run(&self.deployment(), revision).await,

@@ -100,7 +100,7 @@ async fn check_rights(deployment: &Deployment<'_>, plan: &Plan<'_>) -> Result<()
     needed.extend(rights(plan.definitions, &["get"]));
     needed.extend(rights(plan.leaving, &DELETE));
     needed.extend(rights(plan.objects.iter().filter(|object| object.policy.may_replace()), &DELETE));
-    needed.extend(rights(plan.objects.iter().filter(|object| object.policy.keeps_replicas), &["get"]));
+    needed.extend(rights(plan.objects.iter().filter(|object| !object.policy.left.is_empty()), &["get"]));
     let versions = noted_versions(&deployment.context.records.revisions(deployment.release));
     needed.extend(rights(&versions.versions().iter().map(Object::of_version).collect::<Vec<_>>(), &DELETE));
     needed.extend(record_rights(&deployment.release.namespace));

@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::deploy::Deployment;
+use crate::api::helm_request::SHOWN_OBJECTS;
 use crate::cluster::apply::{Applied, ApplyOptions, Replacing};
-use crate::cluster::observe::{Taken, cause};
+use crate::cluster::observe::{Cause, Taken, cause};
 use crate::cluster::{Object, ObjectKey};
 use crate::controller::events::{EventType, Note, Related};
 use crate::controller::failure::Failure;
@@ -44,10 +45,12 @@ async fn repair(deployment: &Deployment<'_>, object: &Object) -> Result<(), Fail
     let replacing = Replacing::Refused { by: deployment.deadline };
     let applied = cluster.apply(object, ApplyOptions { replacing, ..ApplyOptions::default() }).await?;
     context.expect(request, &applied);
-    let story = tell(object, live.as_ref(), &applied);
-    let found = if live.is_some() { "changed" } else { "deleted" };
-    context.metrics.repaired(found, began.elapsed());
-    if let Some(text) = story {
+    let taken = taken_from(live.as_ref(), &applied);
+    let release = (deployment.release.name.as_str(), deployment.release.namespace.as_str());
+    let why = Cause::of(live.as_ref(), &taken, release);
+    context.metrics.repaired(why.as_str(), began.elapsed());
+    if let Some(text) = tell(object, live.as_ref(), &taken, &applied) {
+        let text = format!("{text} (cause: {})", why.as_str());
         let note = Note {
             event_type: EventType::Normal,
             reason: "DriftRepaired".to_owned(),
@@ -65,11 +68,37 @@ async fn repair(deployment: &Deployment<'_>, object: &Object) -> Result<(), Fail
     Ok(())
 }
 
+fn taken_from(live: Option<&Json>, applied: &Applied) -> Vec<Taken> {
+    live.zip(applied.owned_fields()).map(|(live, owned)| cause(live, owned)).unwrap_or_default()
+}
+
+/// Finds out what others changed of the objects that are only reported, by a dry run of their repair.
+pub async fn explain(deployment: &Deployment<'_>, revision: i64) -> Result<(), Failure> {
+    let Deployment { context, request, cluster, .. } = deployment;
+    let explained = context.memory(request).explained;
+    let version = |key: &ObjectKey| context.observer.version(key).unwrap_or_default();
+    let is_open = |key: &&ObjectKey| explained.get(key).is_none_or(|(at, _)| *at != version(key));
+    let deviating = context.deviating(request);
+    let keys = deviating.iter().filter(|deviation| !deviation.gone).map(|deviation| &deviation.object);
+    let open: Vec<&ObjectKey> = keys.take(SHOWN_OBJECTS).filter(is_open).collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    for object in deployment.stamped_objects(revision).await?.iter().filter(|object| open.contains(&&object.key)) {
+        let at = version(&object.key);
+        let live = cluster.live(object).await?;
+        let dry_run = cluster.apply(object, ApplyOptions { dry_run: true, ..ApplyOptions::default() }).await;
+        // What the API server would refuse to put back is told without its fields.
+        let taken = dry_run.map(|dry_run| taken_from(live.as_ref(), &dry_run)).unwrap_or_default();
+        context.with_memory(request, |memory| memory.explained.insert(object.key.clone(), (at, taken)));
+    }
+    Ok(())
+}
+
 /// What happened to an object; nothing where it already was as declared.
-fn tell(object: &Object, live: Option<&Json>, applied: &Applied) -> Option<String> {
+fn tell(object: &Object, live: Option<&Json>, taken: &[Taken], applied: &Applied) -> Option<String> {
     let name = shown(&object.key);
     let Some(live) = live else { return Some(format!("{name} was deleted; applied again")) };
-    let taken = cause(live, applied.owned_fields()?);
     if taken.is_empty() {
         return None;
     }

@@ -1,9 +1,9 @@
-//! Leaving `spec.replicas` of a live object to whoever scales it.
+//! Leaving fields of a live object to others, such as `spec.replicas` to whoever scales it.
 //!
 //! A server-side apply that leaves a field out resets it if nobody but us owned it ("Transferring ownership" in the
 //! documentation of server-side apply). So the field is first taken out of our entry in `managedFields`, which changes
 //! nothing of the object, and only then left out; a field that we do not own is not touched, and its changes are no
-//! drift. Only an object that does not exist gets the number that the chart says.
+//! drift. Only an object that does not exist gets what the chart says.
 
 use super::apply::{Applied, ApplyOptions};
 use super::client::Cluster;
@@ -14,16 +14,10 @@ use crate::value::Json;
 
 /// How often ownership is given up while others keep writing in between.
 const ATTEMPTS: usize = 5;
-/// The field in the form of `managedFields`.
-const REPLICAS: [&str; 2] = ["f:spec", "f:replicas"];
 
 impl Cluster {
-    /// Applies an object whose number of replicas belongs to others while it exists.
-    pub(super) async fn apply_without_replicas(
-        &self,
-        object: &Object,
-        options: ApplyOptions,
-    ) -> Result<Applied, ApiError> {
+    /// Applies an object of which fields belong to others while it exists.
+    pub(super) async fn apply_without_left(&self, object: &Object, options: ApplyOptions) -> Result<Applied, ApiError> {
         let live = match self.read_metadata(object).await {
             Ok(live) => Some(live),
             Err(ApiError::NotFound) => None,
@@ -34,20 +28,22 @@ impl Cluster {
             if options.dry_run {
                 return Ok(applied);
             }
-            let json = self.let_go_of_replicas(object, applied.json).await?;
+            let json = self.let_go(object, applied.json).await?;
             return Ok(Applied { key: applied.key, json });
         };
+        let rest = without_left(object, &live);
         if !options.dry_run {
-            self.let_go_of_replicas(object, live).await?;
+            self.let_go(object, live).await?;
         }
-        self.apply_and_migrate(&without_replicas(object), options).await
+        self.apply_and_migrate(&rest, options).await
     }
 
-    /// Takes the field out of our entries; gives the object as it is then.
-    async fn let_go_of_replicas(&self, object: &Object, mut live: Json) -> Result<Json, ApiError> {
+    /// Takes the fields out of our entries; gives the object as it is then.
+    async fn let_go(&self, object: &Object, mut live: Json) -> Result<Json, ApiError> {
         let collection = self.collection(&object.kind, &object.key.namespace);
+        let let_go = |fields: &mut Json| object.policy.left.iter().for_each(|left| left.let_go(fields, &object.json));
         for _ in 0..ATTEMPTS {
-            let Some(patch) = migrate::release(&live, &REPLICAS) else { return Ok(live) };
+            let Some(patch) = migrate::release(&live, let_go) else { return Ok(live) };
             match self.call::<Json>(collection.json_patch(&object.key.name, &patch)).await {
                 Ok(released) => return Ok(released),
                 // Somebody wrote in between: the entries are read as they are now.
@@ -56,16 +52,17 @@ impl Cluster {
             }
             live = self.call(collection.get(&object.key.name)).await?;
         }
-        let message = "others keep writing to it while spec.replicas is handed over".to_owned();
+        let left: Vec<String> = object.policy.left.iter().map(ToString::to_string).collect();
+        let message = format!("others keep writing to it while {} is handed over", left.join(", "));
         Err(ApiError::Conflict { message })
     }
 }
 
 /// The object as it is applied where it exists.
-fn without_replicas(object: &Object) -> Object {
-    let mut object = object.clone();
-    if let Some(spec) = object.json.get_mut("spec").and_then(Json::as_object_mut) {
-        spec.remove("replicas");
+fn without_left(object: &Object, live: &Json) -> Object {
+    let mut rest = object.clone();
+    for left in &object.policy.left {
+        left.take_out(&mut rest.json, live);
     }
-    object
+    rest
 }
