@@ -1,5 +1,7 @@
 //! The addresses of a Service that is made anew: those that clients know and the chart does not set are kept.
 
+use serde_json::json;
+
 use crate::value::Json;
 
 /// The Service as wanted, with the cluster IP and node ports that the live one has and the wanted one leaves open;
@@ -15,6 +17,16 @@ pub(super) fn kept(wanted: &Json, live: &Json) -> Option<Json> {
         keep_node_ports(&mut kept, live);
     }
     (kept != *wanted).then_some(kept)
+}
+
+/// The fields of a live Service that [`kept`] reads.
+pub(super) fn of(live: &Json) -> Json {
+    let ports = live.pointer("/spec/ports").and_then(Json::as_array).into_iter().flatten();
+    let known = |port: &Json| -> Json {
+        let fields = ["name", "port", "protocol", "nodePort"].into_iter();
+        fields.filter_map(|name| Some((name.to_owned(), port.get(name)?.clone()))).collect()
+    };
+    json!({"spec": {"clusterIP": live["spec"]["clusterIP"], "ports": ports.map(known).collect::<Vec<_>>()}})
 }
 
 /// The Service without anything that no two Services can have.
@@ -68,8 +80,6 @@ fn number(port: &Json) -> (Option<i64>, &str) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn live() -> Json {
@@ -88,7 +98,8 @@ mod tests {
             {"name": "renamed", "port": 80, "nodePort": 30080}, {"name": "dns", "port": 5353, "nodePort": 30053},
             {"name": "new", "port": 81},
         ]}});
-        assert_eq!(kept(&wanted, &live()), Some(expected));
+        assert_eq!(kept(&wanted, &live()), Some(expected.clone()));
+        assert_eq!(kept(&wanted, &of(&live())), Some(expected), "of the live one no more is needed");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::FIELD_MANAGER;
 use super::client::Cluster;
 use super::error::{ApiError, ObjectError};
+use super::kept::Keeping;
 use super::migrate::{self, ClientSideManager};
 use super::object::{Object, ObjectKey, runs};
 use super::parallel::in_parallel;
@@ -27,13 +28,15 @@ const SERVED: Duration = Duration::from_secs(10);
 
 /// How objects are applied.
 #[derive(Clone, Copy, Debug)]
-pub struct ApplyOptions {
+pub struct ApplyOptions<'a> {
     /// Take fields of the manifest over from their owners instead of refusing.
     pub force: bool,
     /// Check everything on the server, change nothing.
     pub dry_run: bool,
     /// Which objects may be deleted and made anew.
     pub replacing: Replacing,
+    /// Where it is noted what these keep.
+    pub keeping: Option<&'a Keeping<'a>>,
 }
 
 /// Which objects may be deleted and made anew, if their policy allows it; `by` is when an old one has to be gone.
@@ -53,10 +56,10 @@ pub enum Replacing {
     },
 }
 
-impl Default for ApplyOptions {
+impl Default for ApplyOptions<'_> {
     /// Fields of the manifest are ours.
     fn default() -> Self {
-        Self { force: true, dry_run: false, replacing: Replacing::Never }
+        Self { force: true, dry_run: false, replacing: Replacing::Never, keeping: None }
     }
 }
 
@@ -67,6 +70,20 @@ pub struct Applied {
     pub key: ObjectKey,
     /// The server's reply, whole.
     pub json: Json,
+    /// Why it was deleted and made anew, where it was.
+    pub replaced: Option<Replaced>,
+}
+
+/// Why an object was deleted and made anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// A field of it cannot be changed.
+    Immutable {
+        /// The path of the field.
+        field: String,
+    },
+    /// It asks for that with every change.
+    Asked,
 }
 
 impl Applied {
@@ -114,14 +131,14 @@ impl Cluster {
     ///
     /// # Errors
     /// The server's refusal, with the object.
-    pub async fn apply(&self, object: &Object, options: ApplyOptions) -> Result<Applied, ObjectError> {
+    pub async fn apply(&self, object: &Object, options: ApplyOptions<'_>) -> Result<Applied, ObjectError> {
         self.apply_by_policy(object, options)
             .await
             .map_err(|error| ObjectError { object: object.key.clone(), error: clarify(error, object) })
     }
 
     /// Applies objects in the order given; custom resource definitions among them are waited for.
-    pub async fn apply_all(&self, objects: &[Object], options: ApplyOptions) -> ApplyOutcome {
+    pub async fn apply_all(&self, objects: &[Object], options: ApplyOptions<'_>) -> ApplyOutcome {
         let mut outcome = ApplyOutcome::default();
         for run in runs(objects) {
             let results = in_parallel(run.iter().map(|object| self.apply(object, options).boxed())).await;
@@ -136,7 +153,7 @@ impl Cluster {
     }
 
     /// Applies an object without replacing it.
-    pub(super) async fn apply_in_place(&self, object: &Object, options: ApplyOptions) -> Result<Applied, ApiError> {
+    pub(super) async fn apply_in_place(&self, object: &Object, options: ApplyOptions<'_>) -> Result<Applied, ApiError> {
         if object.policy.left.is_empty() {
             self.apply_and_migrate(object, options).await
         } else {
@@ -145,7 +162,11 @@ impl Cluster {
     }
 
     /// Applies the object; where a client-side writer turns out to own fields for us, moves them and applies again.
-    pub(super) async fn apply_and_migrate(&self, object: &Object, options: ApplyOptions) -> Result<Applied, ApiError> {
+    pub(super) async fn apply_and_migrate(
+        &self,
+        object: &Object,
+        options: ApplyOptions<'_>,
+    ) -> Result<Applied, ApiError> {
         let mut applied = self.send_apply(object, options).await?;
         for _ in 0..TAKE_OVERS {
             let migration = migrate::migration(&applied.json, &ClientSideManager::ALL, FIELD_MANAGER);
@@ -162,7 +183,7 @@ impl Cluster {
     }
 
     /// Sends the apply; a kind that was established a moment ago may need some attempts.
-    async fn send_apply(&self, object: &Object, options: ApplyOptions) -> Result<Applied, ApiError> {
+    async fn send_apply(&self, object: &Object, options: ApplyOptions<'_>) -> Result<Applied, ApiError> {
         let deadline = Instant::now() + SERVED;
         loop {
             match self.send_apply_once(object, options).await {
@@ -181,7 +202,7 @@ impl Cluster {
         object.key.group.contains('.') && matches!(known, Ok(Some(_)))
     }
 
-    async fn send_apply_once(&self, object: &Object, options: ApplyOptions) -> Result<Applied, ApiError> {
+    async fn send_apply_once(&self, object: &Object, options: ApplyOptions<'_>) -> Result<Applied, ApiError> {
         let parameters = PatchParams {
             dry_run: options.dry_run,
             force: options.force,
@@ -189,7 +210,7 @@ impl Cluster {
         };
         let collection = self.collection(&object.kind, &object.key.namespace);
         let json = self.call(collection.apply(&object.key.name, &parameters, &object.json)).await?;
-        Ok(Applied { key: object.key.clone(), json })
+        Ok(Applied { key: object.key.clone(), json, replaced: None })
     }
 }
 

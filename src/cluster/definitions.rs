@@ -57,7 +57,7 @@ impl Cluster {
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false };
         let request = self.collection(&object.kind, "").create(&parameters, &object.json);
         match self.call(request).await {
-            Ok(json) => Ok(Some(Applied { key: object.key.clone(), json })),
+            Ok(json) => Ok(Some(Applied { key: object.key.clone(), json, replaced: None })),
             Err(ApiError::AlreadyExists) => Ok(None),
             Err(error) => Err(ObjectError { object: object.key.clone(), error }),
         }

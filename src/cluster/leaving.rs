@@ -17,19 +17,22 @@ const ATTEMPTS: usize = 5;
 
 impl Cluster {
     /// Applies an object of which fields belong to others while it exists.
-    pub(super) async fn apply_without_left(&self, object: &Object, options: ApplyOptions) -> Result<Applied, ApiError> {
+    pub(super) async fn apply_without_left(
+        &self,
+        object: &Object,
+        options: ApplyOptions<'_>,
+    ) -> Result<Applied, ApiError> {
         let live = match self.read_metadata(object).await {
             Ok(live) => Some(live),
             Err(ApiError::NotFound) => None,
             Err(error) => return Err(error),
         };
         let Some(live) = live else {
-            let applied = self.apply_and_migrate(object, options).await?;
-            if options.dry_run {
-                return Ok(applied);
+            let mut applied = self.apply_and_migrate(object, options).await?;
+            if !options.dry_run {
+                applied.json = self.let_go(object, applied.json).await?;
             }
-            let json = self.let_go(object, applied.json).await?;
-            return Ok(Applied { key: applied.key, json });
+            return Ok(applied);
         };
         let rest = without_left(object, &live);
         if !options.dry_run {

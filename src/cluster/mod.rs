@@ -18,6 +18,7 @@ pub mod discovery;
 mod error;
 pub mod health;
 pub mod hooks;
+pub mod kept;
 pub mod lease;
 mod leaving;
 pub mod left;

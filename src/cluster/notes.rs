@@ -6,6 +6,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::kept::{self, Kept};
 use crate::plan::{Digest, Tested};
 use crate::render::versioned::Inventory;
 use crate::render::{Event, Reads};
@@ -50,6 +51,8 @@ pub struct Notes {
     pub versions: Inventory,
     /// What the render read of the cluster, but for objects of the release itself.
     pub reads: Reads,
+    /// What objects keep of predecessors that its operation has deleted or is about to.
+    pub kept: Kept,
 }
 
 impl Notes {
@@ -67,6 +70,7 @@ impl Notes {
             tests: text(TESTS).and_then(Tested::parse),
             versions: text(VERSIONS).map(Inventory::parse).unwrap_or_default(),
             reads: text(READS).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
+            kept: text(kept::ANNOTATION).map(Kept::parse).unwrap_or_default(),
         }
     }
 
@@ -86,6 +90,7 @@ impl Notes {
                 READS,
                 Some(&self.reads).filter(|reads| !reads.is_empty()).and_then(|reads| serde_json::to_string(reads).ok()),
             ),
+            (kept::ANNOTATION, (!self.kept.is_empty()).then(|| self.kept.to_string())),
         ];
         notes.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect()
     }
@@ -139,6 +144,7 @@ mod tests {
             tests: Some(Tested::Failed),
             versions: Inventory::parse("Secret/demo/web/3/c0ffee/7"),
             reads: Reads { kube_version: Some("v1.37.0".to_owned()), ..Reads::default() },
+            kept: Kept::parse(r#"{"/Service/demo/web":{"spec":{"clusterIP":"10.0.0.7"}}}"#),
         };
         assert_eq!(Notes::read(&notes.annotations()), notes);
         assert_eq!(Notes::read(&BTreeMap::new()), Notes::default());

@@ -2,14 +2,16 @@
 //!
 //! Before anything is deleted, the API server is asked whether it would take the new object: by a dry run that creates
 //! it under another name. Only an object of the same release is deleted, never one that Helm's resource policy keeps.
-//! A StatefulSet leaves its pods to its successor as long as that selects the same ones; a Service keeps its addresses.
+//! A StatefulSet leaves its pods to its successor as long as that selects the same ones; a Service keeps its addresses,
+//! which are noted before it is deleted, so that an operation that is continued finds them ([`super::kept`]).
 
 use kube::api::{DeleteParams, PostParams, PropagationPolicy};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::FIELD_MANAGER;
 use super::addresses;
-use super::apply::{Applied, ApplyOptions, Replacing};
+use super::apply::{Applied, ApplyOptions, Replaced, Replacing};
 use super::client::Cluster;
 use super::error::ApiError;
 use super::object::Object;
@@ -23,33 +25,49 @@ const STAND_IN_NAME: usize = 40;
 
 impl Cluster {
     /// Applies an object as its policy says.
-    pub(super) async fn apply_by_policy(&self, object: &Object, options: ApplyOptions) -> Result<Applied, ApiError> {
+    pub(super) async fn apply_by_policy(
+        &self,
+        object: &Object,
+        options: ApplyOptions<'_>,
+    ) -> Result<Applied, ApiError> {
+        if let Some(fields) = self.left_to_keep(object, options).await? {
+            return self.make_anew(object, &fields, options).await;
+        }
         let Some(way) = Way::of(object, options.replacing) else { return self.apply_in_place(object, options).await };
         if way.always && !options.dry_run {
             return match self.would_change(object).await? {
-                Some(live) => self.replace(object, &live, way, options).await,
+                Some((live, cause)) => self.replace(object, &live, way, cause, options).await,
                 None => self.apply_in_place(object, options).await,
             };
         }
         match self.apply_in_place(object, options).await {
-            Err(refusal @ ApiError::Immutable { .. }) => match self.live_content(object).await? {
-                Some(live) if is_free(object, &live) => self.replace(object, &live, way, options).await,
-                _ => Err(refusal),
+            Err(ApiError::Immutable { field, message }) => match self.live_content(object).await? {
+                Some(live) if is_free(object, &live) => {
+                    self.replace(object, &live, way, Replaced::Immutable { field }, options).await
+                }
+                _ => Err(ApiError::Immutable { field, message }),
             },
             result => result,
         }
     }
 
-    /// The live object, where it is ours and applying would change anything of it.
-    async fn would_change(&self, object: &Object) -> Result<Option<Json>, ApiError> {
+    /// What an object keeps of a predecessor that an interrupted attempt has deleted.
+    async fn left_to_keep(&self, object: &Object, options: ApplyOptions<'_>) -> Result<Option<Json>, ApiError> {
+        let Some(keeping) = options.keeping else { return Ok(None) };
+        let Some(fields) = keeping.of(&object.key).await else { return Ok(None) };
+        Ok(self.live_content(object).await?.is_none().then_some(fields))
+    }
+
+    /// The live object and why it is to be replaced, where it is ours and applying would change anything of it.
+    async fn would_change(&self, object: &Object) -> Result<Option<(Json, Replaced)>, ApiError> {
         let Some(live) = self.live_content(object).await? else { return Ok(None) };
         if !is_free(object, &live) {
             return Ok(None);
         }
         let trial = self.apply_in_place(object, ApplyOptions { dry_run: true, ..ApplyOptions::default() }).await;
         match trial {
-            Ok(applied) => Ok((content(&applied.json) != content(&live)).then_some(live)),
-            Err(ApiError::Immutable { .. }) => Ok(Some(live)),
+            Ok(applied) => Ok((content(&applied.json) != content(&live)).then_some((live, Replaced::Asked))),
+            Err(ApiError::Immutable { field, .. }) => Ok(Some((live, Replaced::Immutable { field }))),
             Err(error) => Err(error),
         }
     }
@@ -64,11 +82,17 @@ impl Cluster {
         object: &Object,
         live: &Json,
         way: Way,
-        options: ApplyOptions,
+        cause: Replaced,
+        options: ApplyOptions<'_>,
     ) -> Result<Applied, ApiError> {
         self.try_out(object).await?;
         if options.dry_run {
-            return Ok(Applied { key: object.key.clone(), json: live.clone() });
+            return Ok(Applied { key: object.key.clone(), json: live.clone(), replaced: Some(cause) });
+        }
+        if let Some(keeping) = options.keeping
+            && kept(object, live).is_some()
+        {
+            keeping.note(&object.key, worth_keeping(object, live)).await?;
         }
         let uid = live.pointer("/metadata/uid").and_then(Json::as_str).unwrap_or_default();
         let pods =
@@ -82,7 +106,13 @@ impl Cluster {
             return Err(ApiError::Lingering);
         }
         tracing::info!(object = %object.key, "deleted to be made anew");
-        if let Some(kept) = kept(object, live) {
+        let applied = self.make_anew(object, live, options).await?;
+        Ok(Applied { replaced: Some(cause), ..applied })
+    }
+
+    /// Makes an object of which there was one before; `old` is that one, or the fields of it that are kept.
+    async fn make_anew(&self, object: &Object, old: &Json, options: ApplyOptions<'_>) -> Result<Applied, ApiError> {
+        if let Some(kept) = kept(object, old) {
             match self.apply_in_place(&kept, options).await {
                 // Applied once more below, so that what was kept does not become ours.
                 Ok(_) => {}
@@ -91,7 +121,11 @@ impl Cluster {
                 Err(error) => tracing::warn!(object = %object.key, %error, "made anew without what it had"),
             }
         }
-        self.apply_in_place(object, options).await
+        let applied = self.apply_in_place(object, options).await?;
+        if let Some(keeping) = options.keeping {
+            keeping.forget(&object.key).await;
+        }
+        Ok(applied)
     }
 
     /// Asks the API server whether it would create the object, under a name that nothing has.
@@ -167,6 +201,15 @@ fn kept(object: &Object, live: &Json) -> Option<Object> {
     Some(kept)
 }
 
+/// The fields of a live object that [`kept`] reads.
+fn worth_keeping(object: &Object, live: &Json) -> Json {
+    if object.key.kind == "Service" {
+        addresses::of(live)
+    } else {
+        json!({"spec": {"replicas": live["spec"]["replicas"]}})
+    }
+}
+
 /// The object under a name of the API server's choice, and without what only one object can have.
 fn stand_in(object: &Object) -> Json {
     let mut stand_in = object.json.clone();
@@ -183,8 +226,6 @@ fn stand_in(object: &Object) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::cluster::left::LeftField;
     use crate::cluster::object::ObjectKey;

@@ -64,24 +64,8 @@ async fn bad_custom_resource_leaves_nothing() -> Result<()> {
 #[tokio::test]
 async fn bad_object_by_a_policy_leaves_nothing() -> Result<()> {
     let place = world().bare_place("policy").await?;
-    let name = format!("{}.example.org", place.namespace);
-    let here = json!({"matchLabels": {"kubernetes.io/metadata.name": place.namespace}});
-    place.apply(&json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name},
-        "spec": {
-            "matchConstraints": {"namespaceSelector": here, "resourceRules": [
-                {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["services"]},
-            ]},
-            "validations": [{"expression": "object.spec.ports.all(p, p.port < 1000)", "message": "ports are below 1000"}],
-        },
-    }))?;
-    let bind = || {
-        place.apply(&json!({
-            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]},
-        }))
-    };
-    bind()?;
+    let name = make_policy(&place)?;
+    bind(&place, &name)?;
     refuses_large_ports(&place)?;
     let words = ["Service \"web\"", "ports are below 1000"];
     ask_for(&place, &[("templates/service.yaml", SERVICE), ("templates/configmap.yaml", CONFIG_MAP)], "port: 8080")?;
@@ -98,6 +82,54 @@ async fn bad_object_by_a_policy_leaves_nothing() -> Result<()> {
     cured(&place, "web")?;
     never_failed(&place)?;
     place.kubectl(&["delete", "validatingadmissionpolicy", &name]).map(drop)
+}
+
+#[tokio::test]
+async fn bad_rollback_by_a_policy_leaves_nothing() -> Result<()> {
+    let place = world().bare_place("policy-rollback").await?;
+    let name = make_policy(&place)?;
+    ask_for(&place, &[("templates/service.yaml", SERVICE), ("templates/configmap.yaml", CONFIG_MAP)], "port: 8080")?;
+    place.until_ready("web")?;
+    tune(&place, "{port: 80, message: after}")?;
+    place.until("service", "web", "the second revision", |live| live["spec"]["ports"][0]["port"] == 80)?;
+    place.until_ready("web")?;
+    bind(&place, &name)?;
+    refuses_large_ports(&place)?;
+    patch(&place, "helmrequest", "web", &json!({"spec": {"rollbackTo": 1}}))?;
+    told(&place, "web", Reason::ObjectRefused, &["Service \"web\"", "ports are below 1000"])?;
+    let history = place.helm(&["history", "web"])?;
+    assert_eq!(history.lines().count(), 3, "a heading and two revisions: {history}");
+    never_failed(&place)?;
+    let live = place.get("configmap", "web")?.context("the object of the release")?;
+    assert_eq!(live["data"]["message"], "after", "nothing of the rollback was applied");
+    place.kubectl(&["delete", "validatingadmissionpolicybinding", &name])?;
+    place.until_ready("web")?;
+    place.until("service", "web", "the rollback", |live| live["spec"]["ports"][0]["port"] == 8080)?;
+    never_failed(&place)?;
+    place.kubectl(&["delete", "validatingadmissionpolicy", &name]).map(drop)
+}
+
+/// Makes a policy for the namespace that refuses Services with large ports; it is not bound yet. Gives its name.
+fn make_policy(place: &Place<'_>) -> Result<String> {
+    let name = format!("{}.example.org", place.namespace);
+    let here = json!({"matchLabels": {"kubernetes.io/metadata.name": place.namespace}});
+    place.apply(&json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name},
+        "spec": {
+            "matchConstraints": {"namespaceSelector": here, "resourceRules": [
+                {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["services"]},
+            ]},
+            "validations": [{"expression": "object.spec.ports.all(p, p.port < 1000)", "message": "ports are below 1000"}],
+        },
+    }))?;
+    Ok(name)
+}
+
+fn bind(place: &Place<'_>, policy: &str) -> Result<()> {
+    place.apply(&json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": policy}, "spec": {"policyName": policy, "validationActions": ["Deny"]},
+    }))
 }
 
 /// A policy is in force some moments after it was bound.

@@ -103,13 +103,15 @@ fn run(
 }
 
 /// Requests and release records of all namespaces.
-struct Cluster {
-    requests: BTreeMap<String, Value>,
-    revisions: BTreeMap<String, Vec<String>>,
+pub struct Cluster {
+    /// The request of each namespace.
+    pub requests: BTreeMap<String, Value>,
+    /// The statuses of the revisions in each namespace, oldest first.
+    pub revisions: BTreeMap<String, Vec<String>>,
 }
 
 impl Cluster {
-    fn read(world: &World) -> Result<Self> {
+    pub fn read(world: &World) -> Result<Self> {
         let list = |arguments: &[&str]| -> Result<Vec<Value>> {
             let mut kubectl = world.cluster.kubectl();
             kubectl.args(["get", "-A", "-o", "json"]).args(arguments);
@@ -134,10 +136,14 @@ impl Cluster {
         })
     }
 
-    /// The request of a life stands like this for its present generation, and its revisions have these statuses.
     fn shows(&self, life: &Life<'_>, phase: &str, revisions: &[&str]) -> Result<()> {
-        let request = self.requests.get(&life.place.namespace).context("no request")?;
-        let found = self.revisions.get(&life.place.namespace).cloned().unwrap_or_default();
+        self.shows_of(&life.place, phase, revisions)
+    }
+
+    /// The request of a place stands like this for its present generation, and its revisions have these statuses.
+    pub fn shows_of(&self, place: &Place<'_>, phase: &str, revisions: &[&str]) -> Result<()> {
+        let request = self.requests.get(&place.namespace).context("no request")?;
+        let found = self.revisions.get(&place.namespace).cloned().unwrap_or_default();
         ensure!(found == revisions, "revisions are {found:?}; {request}");
         ensure!(request["status"]["observedGeneration"] == request["metadata"]["generation"], "not seen: {request}");
         let ready = condition(request, "Ready").map(|ready| ready["status"] == "True").unwrap_or_default();
@@ -202,6 +208,90 @@ async fn whatever_write_the_operator_is_stopped_at_the_end_is_that_of_an_undistu
         for (kind, name) in [("configmap", "web"), ("serviceaccount", "web-jobs")] {
             ensure!(life.place.get(kind, name)?.is_none(), "{kind} {name} is left, stopped at write {}", life.write);
         }
+    }
+    Ok(())
+}
+
+/// A Service that is made anew with each change, a ConfigMap that gets a name by its content, and pods that read it.
+fn changing(turn: usize) -> Value {
+    let target = 8_000 + turn;
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "web", "annotations": {"coxswain.dev/recreate": "true"}},
+        "spec": {"type": "NodePort", "selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": target}]},
+    });
+    let settings = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "data": {"turn": turn.to_string()},
+        "metadata": {"name": "settings", "annotations": {"coxswain.dev/versioned": "true"}},
+    });
+    let pod = json!({
+        "containers": [{"name": "main", "image": "example.invalid/main:1"}],
+        "volumes": [{"name": "settings", "configMap": {"name": "settings"}}],
+    });
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": {
+            "metadata": {"labels": {"app": "web"}}, "spec": pod,
+        }},
+    });
+    json!({"chart": "charts/objects", "historyMax": 2, "values": {"objects": [service, settings, deployment]}})
+}
+
+/// What clients of a Service know of it.
+fn addresses(place: &Place<'_>) -> Result<(Value, Value)> {
+    let service = place.get("service", "web")?.context("there is no Service")?;
+    Ok((service["spec"]["clusterIP"].clone(), service["spec"]["ports"][0]["nodePort"].clone()))
+}
+
+fn settings(place: &Place<'_>) -> Result<Vec<String>> {
+    let names = place.kubectl(&["get", "configmap", "-l", "app.kubernetes.io/managed-by=Helm", "-o", "name"])?;
+    Ok(names.lines().map(|name| name.trim_start_matches("configmap/").to_owned()).collect())
+}
+
+#[tokio::test]
+async fn what_is_made_anew_keeps_its_addresses_whatever_write_the_operator_is_stopped_at() -> Result<()> {
+    let (world, proxy) = World::start_proxied()?;
+    let mut lives = Vec::new();
+    for write in 1..=14 {
+        lives.push(Life { place: world.place("anew", &["objects"]).await?, write });
+    }
+    let install = |place: &Place<'_>| place.apply(&place.request("web", changing(0)));
+    run(&world, &proxy, &lives, 0, install, |life, cluster| cluster.shows(life, "Synced", &["deployed"]))?;
+    let known: Vec<_> = lives.iter().map(|life| addresses(&life.place)).collect::<Result<_>>()?;
+
+    let both = ["superseded", "deployed"];
+    let expected = [["settings-v000", "settings-v001"], ["settings-v001", "settings-v002"]];
+    for (turn, versions) in (1..).zip(expected) {
+        let upgrade = |place: &Place<'_>| change(place, &changing(turn));
+        run(&world, &proxy, &lives, turn, upgrade, |life, cluster| cluster.shows(life, "Synced", &both))?;
+        for (life, known) in lives.iter().zip(&known) {
+            let service = life.place.get("service", "web")?.context("there is no Service")?;
+            assert_eq!(service["spec"]["ports"][0]["targetPort"], 8_000 + turn);
+            assert_eq!(&addresses(&life.place)?, known, "upgrade {turn}, {:?}", life.point(turn));
+            assert_eq!(settings(&life.place)?, versions, "upgrade {turn}, {:?}", life.point(turn));
+        }
+    }
+
+    let back = |place: &Place<'_>| change(place, &json!({"rollbackTo": 2}));
+    run(&world, &proxy, &lives, 3, back, |life, cluster| cluster.shows(life, "Synced", &both))?;
+    for (life, known) in lives.iter().zip(&known) {
+        assert_eq!(&addresses(&life.place)?, known, "rollback, {:?}", life.point(3));
+        let pods = life.place.get("deployment", "web")?.context("there is no Deployment")?;
+        let volume = &pods["spec"]["template"]["spec"]["volumes"][0];
+        assert_eq!(volume["configMap"]["name"], "settings-v001", "rollback, {:?}", life.point(3));
+        assert_eq!(settings(&life.place)?, expected[1]);
+        let record = life.place.get("secret", "sh.helm.release.v1.web.v4")?.context("there is no record")?;
+        assert!(record["metadata"]["annotations"]["coxswain.dev/kept"].is_null(), "what was kept is used up");
+    }
+
+    let remove = |place: &Place<'_>| place.kubectl(&["delete", "helmrequest", "web", "--wait=false"]).map(drop);
+    run(&world, &proxy, &lives, 4, remove, |life, cluster| {
+        let left = cluster.requests.get(&life.place.namespace);
+        ensure!(left.is_none() && !cluster.revisions.contains_key(&life.place.namespace), "{left:?}");
+        Ok(())
+    })?;
+    for life in &lives {
+        assert_eq!(settings(&life.place)?, Vec::<String>::new(), "{:?}", life.point(4));
     }
     Ok(())
 }

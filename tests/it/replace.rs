@@ -128,6 +128,8 @@ async fn a_job_whose_template_changes_is_refused_and_made_anew_only_where_that_i
     until_deployed(&place, 2)?;
     let second = uid(&place, "job", "seed")?;
     assert_ne!(second, first);
+    place.until_event("web", "ObjectReplaced", "Job \"seed\"")?;
+    place.until_event("web", "ObjectReplaced", "field spec.template cannot be changed")?;
     assert_eq!(message_of(&place.get("job", "seed")?.context("no job")?), "two");
 
     let mut by_rule = spec(&[job("three", &json!({}))]);
@@ -165,6 +167,8 @@ async fn recreated_objects_go_before_each_change_and_only_then() -> Result<()> {
     until_deployed(&place, 3)?;
     let second = uid(&place, "configmap", "settings")?;
     assert_ne!(second, first);
+    place.until_event("web", "ObjectReplaced", "its annotation asks for that")?;
+    assert_eq!(place.events("web", "ObjectReplaced")?.len(), 1, "what stays is no event");
 
     place.kubectl(&["patch", "configmap", "settings", "-p", r#"{"data":{"text":"tampered"}}"#])?;
     place.until("configmap", "settings", "the repair", |map| map["data"]["text"] == "one")?;

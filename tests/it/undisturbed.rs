@@ -60,6 +60,18 @@ async fn an_install_writes_no_more_than_it_must_and_a_quiet_release_costs_nothin
     let counted_requests = requests.len() - telling.saturating_sub(2);
     assert!(counted_requests <= 4 + 6, "four objects and six more writes: {:?}", counted(&requests));
 
+    let mark = world.cluster.audit_mark()?;
+    place.apply(&place.request(
+        "second",
+        json!({
+            "chart": "charts/hello", "version": "0.1.0", "values": {"message": "again"},
+        }),
+    ))?;
+    place.until_ready("second")?;
+    let reads = counted(&asked(&mark)?.into_iter().filter(|request| !request.writes()).collect::<Vec<_>>());
+    let once = BTreeMap::from([("get secrets".to_owned(), 1)]);
+    assert_eq!(reads, once, "an upgrade reads the record that it follows, and that once");
+
     // Of this one there is an earlier version of an object, which is left alone.
     place.apply(&place.request("third", json!({"chart": "charts/versioned"})))?;
     place.until_ready("third")?;

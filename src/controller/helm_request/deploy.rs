@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::earlier::Earlier;
 use super::hooks;
 use super::inputs::Inputs;
 use super::journal::Journal;
@@ -17,6 +18,7 @@ use super::values::Values;
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::admission::bring_webhook_of;
 use crate::cluster::apply::{ApplyOptions, Replacing};
+use crate::cluster::kept::{Keeping, Kept};
 use crate::cluster::notes::Notes;
 use crate::cluster::prune::Owner;
 use crate::cluster::records::ReleaseKey;
@@ -24,7 +26,7 @@ use crate::cluster::{Cluster, Object, ObjectError};
 use crate::controller::context::Context;
 use crate::controller::failure::{Failure, refusals};
 use crate::plan::Digest;
-use crate::release::{Content, Record, Revision, Status, current};
+use crate::release::{Content, Record, Revision, Status};
 use crate::render::{Event, Release};
 use crate::value::Json;
 
@@ -98,9 +100,10 @@ impl Deployment<'_> {
     }
 
     async fn deploy_with(&self, inputs: &Inputs, values: Json, revision: i64) -> Result<Record, Failure> {
-        let previous = self.previous().await?;
-        let before = self.objects_before(revision).await?;
-        let prepared = self.prepare(inputs, &values, &self.revision(revision, previous.is_some()), &before).await?;
+        let earlier = self.earlier(revision).await?;
+        let previous = self.previous(&earlier).await?;
+        let release = self.revision(revision, previous.is_some());
+        let prepared = self.prepare(inputs, &values, &release, &earlier.objects).await?;
         let reads = prepared.noted_reads();
         let content = Content::new(prepared.rendered, values);
         let ReleaseKey { namespace, name } = self.release;
@@ -111,9 +114,8 @@ impl Deployment<'_> {
         };
         let mut journal = self.journal(record, Some(inputs.digest.clone()), &prepared.objects);
         journal.notes.reads = reads;
-        self.prune_history().await?;
         self.create_record(&journal).await?;
-        self.finish(&mut journal, &prepared.objects, before).await
+        self.finish(&mut journal, &prepared.objects, earlier).await
     }
 
     /// Continues an operation from its record: an interrupted one where it stopped, a failed one from its start.
@@ -129,12 +131,12 @@ impl Deployment<'_> {
     async fn resume_record(&self, revision: i64) -> Result<Record, Failure> {
         let mut record = self.record(revision).await?;
         let objects = self.objects_of(&record).await?;
-        let before = self.objects_before(revision).await?;
+        let earlier = self.earlier(revision).await?;
         let interrupted = record.info.status.is_pending();
         if !interrupted {
             record.begin_again(crate::release::deployed(&self.revisions()).is_some(), Timestamp::now());
         }
-        preflight::check_record(self, &record, &objects, &before).await?;
+        preflight::check_record(self, &record, &objects, &earlier.objects).await?;
         let noted = self.notes(revision);
         let mut journal = self.journal(record, noted.inputs, &objects);
         journal.notes.rollback_to = noted.rollback_to;
@@ -142,7 +144,7 @@ impl Deployment<'_> {
         journal.notes.stage = noted.stage.filter(|_| interrupted);
         journal.notes.attempts = noted.attempts + u32::from(!interrupted);
         journal.write().await?;
-        self.finish(&mut journal, &objects, before).await
+        self.finish(&mut journal, &objects, earlier).await
     }
 
     /// Takes a deployed revision of another writer over where the render gives the same objects, and deploys a new one
@@ -157,7 +159,7 @@ impl Deployment<'_> {
         let same = self.render_same(&record, inputs, &merged, &objects).await;
         let same = same.map_err(|failure| secrets.concealed(failure))?;
         let Some(reads) = same else { return Ok(Adoption::Differs) };
-        self.apply(&objects, Replacing::Refused { by: self.deadline }).await.map_err(Stop::into_failure)?;
+        self.apply(&objects, self.restoring()).await.map_err(Stop::into_failure)?;
         let mut journal = self.journal(record, Some(inputs.digest.clone()), &objects);
         journal.notes.objects = self.context.objects_digest(self.request);
         journal.notes.reads = reads;
@@ -172,7 +174,7 @@ impl Deployment<'_> {
     pub async fn reapply(&self, revision: i64) -> Result<(), Failure> {
         let record = self.record(revision).await?;
         let objects = self.objects_of(&record).await?;
-        self.apply(&objects, Replacing::Refused { by: self.deadline }).await.map_err(Stop::into_failure)?;
+        self.apply(&objects, self.restoring()).await.map_err(Stop::into_failure)?;
         let noted = self.notes(revision);
         let mut journal = Journal::new(self.cluster, &self.context.records, record, noted.clone());
         journal.notes.kinds = kinds_of(&objects);
@@ -210,32 +212,6 @@ impl Deployment<'_> {
         Ok(objects)
     }
 
-    /// The record that a new revision follows, where there is one: the deployed one, else the last failed one.
-    async fn previous(&self) -> Result<Option<Record>, Failure> {
-        match current(&self.revisions()) {
-            Some(revision) => self.record(revision.number).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The objects that earlier revisions may have left: those of the deployed one, and those of later attempts that
-    /// did not succeed and so may have made some of theirs.
-    pub(super) async fn objects_before(&self, revision: i64) -> Result<Vec<Object>, Failure> {
-        let revisions = self.revisions();
-        let deployed = crate::release::deployed(&revisions).map_or(0, |deployed| deployed.number);
-        let mut objects = Vec::new();
-        for earlier in revisions.iter().filter(|earlier| earlier.number >= deployed && earlier.number < revision) {
-            if matches!(earlier.status, Status::Uninstalled | Status::Superseded) {
-                continue;
-            }
-            let record = self.record(earlier.number).await?;
-            objects.extend(self.cluster.read_recorded(&record.manifest, &self.release.namespace).await?.objects);
-        }
-        objects.sort_by(|left, right| left.key.cmp(&right.key));
-        objects.dedup_by(|left, right| left.key == right.key);
-        Ok(objects)
-    }
-
     /// `.Release` of a revision.
     pub(super) fn revision(&self, revision: i64, is_upgrade: bool) -> Release {
         let ReleaseKey { namespace, name } = self.release.clone();
@@ -258,12 +234,15 @@ impl Deployment<'_> {
         &self,
         journal: &mut Journal<'_>,
         objects: &[Object],
-        before: Vec<Object>,
+        mut earlier: Earlier,
     ) -> Result<Record, Failure> {
+        self.prune_history(journal.record.version).await?;
+        let before = std::mem::take(&mut earlier.objects);
         match self.carry_out(journal, objects, before).await {
             Ok(()) => {
-                self.supersede_others(journal.record.version).await?;
+                self.supersede_others(journal.record.version, &mut earlier).await?;
                 journal.record.complete();
+                journal.notes.kept = Kept::default();
                 journal.notes.objects = self.context.objects_digest(self.request);
                 journal.write().await?;
                 Ok(journal.record.clone())
@@ -288,7 +267,7 @@ impl Deployment<'_> {
     async fn carry_out(&self, journal: &mut Journal<'_>, objects: &[Object], before: Vec<Object>) -> Result<(), Stop> {
         let [pre, post] = events_of(journal.record.info.status);
         hooks::run(self.cluster, journal, pre, self.deadline).await?;
-        self.apply(objects, Replacing::Changed { by: self.deadline }).await?;
+        self.apply_keeping(journal, objects).await?;
         self.delete_leftovers(journal, objects, before).await?;
         if self.request.spec.wait {
             self.wait_healthy(journal.record.version).await?;
@@ -296,17 +275,35 @@ impl Deployment<'_> {
         Ok(hooks::run(self.cluster, journal, post, self.deadline).await?)
     }
 
+    /// Puts objects back as they were recorded; only what cannot be changed is made anew.
+    fn restoring(&self) -> ApplyOptions<'static> {
+        ApplyOptions { replacing: Replacing::Refused { by: self.deadline }, ..ApplyOptions::default() }
+    }
+
+    /// Applies the objects of an operation; what those keep that are made anew is noted in its journal.
+    async fn apply_keeping(&self, journal: &mut Journal<'_>, objects: &[Object]) -> Result<(), Stop> {
+        let ReleaseKey { namespace, name } = self.release;
+        let (revision, kept) = (journal.record.version, std::mem::take(&mut journal.notes.kept));
+        let keeping = Keeping::new(self.cluster, namespace, name, revision, kept);
+        let replacing = Replacing::Changed { by: self.deadline };
+        let options = ApplyOptions { replacing, keeping: Some(&keeping), ..ApplyOptions::default() };
+        let applied = self.apply(objects, options).await;
+        journal.notes.kept = keeping.into_kept();
+        applied
+    }
+
     /// Applies objects and follows them from then on.
-    async fn apply(&self, objects: &[Object], replacing: Replacing) -> Result<(), Stop> {
+    async fn apply(&self, objects: &[Object], options: ApplyOptions<'_>) -> Result<(), Stop> {
         self.context.follow_kinds(objects).await?;
         let _turn = self.context.turns.acquire().await;
-        let outcome = self.cluster.apply_all(objects, ApplyOptions { replacing, ..ApplyOptions::default() }).await;
+        let outcome = self.cluster.apply_all(objects, options).await;
         outcome.applied.iter().for_each(|_| self.context.metrics.applied(false));
         outcome.failed.iter().for_each(|_| self.context.metrics.applied(true));
         if objects.iter().any(Object::is_definition) {
             self.context.follow_kinds(objects).await?;
         }
         self.context.track(self.request, &outcome.applied);
+        self.tell_of_replaced(&outcome.applied).await;
         let is_final = |refusal: &ObjectError| refusal.is_final() && !bring_webhook_of(objects, refusal);
         let is_final = outcome.failed.iter().any(is_final);
         refusals(outcome.failed.clone()).map_err(|failure| match is_final {
@@ -331,24 +328,13 @@ impl Deployment<'_> {
         Ok(())
     }
 
-    /// Marks every other deployed revision as superseded, before this one becomes the deployed one; and those that
-    /// another writer began and left.
-    async fn supersede_others(&self, revision: i64) -> Result<(), Failure> {
-        for other in self.context.records.revisions(self.release) {
-            if other.revision == revision || !(other.status == Status::Deployed || other.status.is_pending()) {
-                continue;
-            }
-            let mut record = self.record(other.revision).await?;
-            record.supersede();
-            Journal::new(self.cluster, &self.context.records, record, other.notes).write().await?;
-        }
-        Ok(())
-    }
-
-    pub(super) async fn prune_history(&self) -> Result<(), Failure> {
+    /// Deletes the revisions that are too many with this one. That is done once its own record is there, which then
+    /// has all that is needed of them: what is rolled back to may be among them.
+    async fn prune_history(&self, revision: i64) -> Result<(), Failure> {
         let maximum = self.request.spec.history_max().unwrap_or(0);
         let ReleaseKey { namespace, name } = self.release;
-        let gone = self.cluster.prune_history(namespace, name, &self.revisions(), maximum).await?;
+        let before: Vec<Revision> = self.revisions().into_iter().filter(|known| known.number < revision).collect();
+        let gone = self.cluster.prune_history(namespace, name, &before, maximum).await?;
         gone.into_iter().for_each(|revision| self.context.records.forget(self.release, revision));
         Ok(())
     }
@@ -364,7 +350,8 @@ impl Deployment<'_> {
     pub(super) fn journal(&self, record: Record, inputs: Option<Digest>, objects: &[Object]) -> Journal<'_> {
         let rollback_to = self.request.spec.rollback_to;
         let versions = self.versions_with(record.version, objects);
-        let notes = Notes { inputs, kinds: kinds_of(objects), attempts: 1, rollback_to, versions, ..Notes::default() };
+        let (kinds, kept) = (kinds_of(objects), self.left_to_keep());
+        let notes = Notes { inputs, kinds, attempts: 1, rollback_to, versions, kept, ..Notes::default() };
         Journal::new(self.cluster, &self.context.records, record, notes)
     }
 

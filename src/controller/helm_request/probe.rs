@@ -1,7 +1,7 @@
 //! Asking the API server by a dry run whether it would take the objects of an operation, so that a refusal is known
 //! before anything is written.
 //!
-//! Asked is where a refusal could not be undone later: in an upgrade, and behind hooks; and where the server has refused
+//! Asked is where a refusal could not be undone later: in an upgrade, a rollback, and behind hooks; and where the server has refused
 //! an object of the same inputs before. A first install is not asked about, it is taken back (see
 //! [`Deployment::take_back`]), so that it costs no request more than it must. Of the answers those count that nothing in
 //! the operation can change ([`Changes`]), and those that are the refusal of before; the rest is found out by trying.
@@ -15,11 +15,23 @@ use crate::cluster::admission::Changes;
 use crate::cluster::apply::{ApplyOptions, Replacing};
 use crate::cluster::{Object, ObjectError, ObjectKey};
 use crate::controller::failure::{Failure, refusals};
-use crate::release::Status;
+use crate::release::{Record, Status};
 use crate::value::Json;
 
+/// An operation as the API server is asked about it.
+struct Question<'a> {
+    objects: &'a [Object],
+    definitions: &'a [Object],
+    /// What earlier revisions may have left.
+    before: &'a [Object],
+    /// Whether hooks run first.
+    hooks: bool,
+    /// The refusals of an earlier attempt.
+    known: Vec<ObjectError>,
+}
+
 impl Deployment<'_> {
-    /// Asks about a revision. `before` is what earlier revisions may have left.
+    /// Asks about a revision that was rendered. `before` is what earlier revisions may have left.
     ///
     /// # Errors
     /// The server would not take it; all refusals are named.
@@ -30,9 +42,30 @@ impl Deployment<'_> {
         status: Status,
         before: &[Object],
     ) -> Result<(), Failure> {
-        let known = self.known_refusals(inputs);
+        let Prepared { rendered, objects, definitions } = prepared;
         let [first, _] = events_of(status);
-        let hooks = prepared.rendered.hooks.iter().any(|hook| hook.events.contains(&first));
+        let hooks = rendered.hooks.iter().any(|hook| hook.events.contains(&first));
+        let known = self.known_refusals(inputs);
+        self.ask(Question { objects, definitions, before, hooks, known }).await
+    }
+
+    /// Asks about a revision that is to become live again.
+    ///
+    /// # Errors
+    /// As [`Deployment::probe`].
+    pub(super) async fn probe_record(
+        &self,
+        record: &Record,
+        objects: &[Object],
+        before: &[Object],
+    ) -> Result<(), Failure> {
+        let [first, _] = events_of(record.info.status);
+        let hooks = !record.hooks_of(first).is_empty();
+        self.ask(Question { objects, definitions: &[], before, hooks, known: Vec::new() }).await
+    }
+
+    async fn ask(&self, question: Question<'_>) -> Result<(), Failure> {
+        let Question { objects, definitions, before, hooks, known } = question;
         let mut before = before.to_vec();
         self.stamp(&mut before);
         let before: HashMap<&ObjectKey, &Json> = before.iter().map(|old| (&old.key, &old.json)).collect();
@@ -40,12 +73,12 @@ impl Deployment<'_> {
         let asked: Vec<Object> = match self.revisions().last().map(|last| last.status) {
             Some(Status::Deployed) => {
                 let is_changed = |object: &&Object| before.get(&object.key) != Some(&&object.json);
-                prepared.objects.iter().filter(is_changed).cloned().collect()
+                objects.iter().filter(is_changed).cloned().collect()
             }
             None if !hooks && known.is_empty() => return Ok(()),
-            Some(_) | None => prepared.objects.clone(),
+            Some(_) | None => objects.to_vec(),
         };
-        let changes = Changes::by(asked.iter().chain(&prepared.definitions), is_new, hooks);
+        let changes = Changes::by(asked.iter().chain(definitions), is_new, hooks);
         let counts = |refusal: &ObjectError| known.contains(refusal) || changes.leave(refusal);
         refusals(self.refusals_of(&asked).await.into_iter().filter(counts).collect())
     }

@@ -45,6 +45,7 @@ async fn repair(deployment: &Deployment<'_>, object: &Object) -> Result<(), Fail
     let replacing = Replacing::Refused { by: deployment.deadline };
     let applied = cluster.apply(object, ApplyOptions { replacing, ..ApplyOptions::default() }).await?;
     context.expect(request, &applied);
+    deployment.tell_of_replaced(std::slice::from_ref(&applied)).await;
     let taken = taken_from(live.as_ref(), &applied);
     let release = (deployment.release.name.as_str(), deployment.release.namespace.as_str());
     let why = Cause::of(live.as_ref(), &taken, release);

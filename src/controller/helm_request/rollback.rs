@@ -21,16 +21,16 @@ impl Deployment<'_> {
         let newest = self.record(newest.number).await?;
         let record = Record::rollback(&newest, &self.record(to).await?, Timestamp::now());
         let objects = self.objects_of(&record).await?;
-        let before = self.objects_before(record.version).await?;
-        preflight::check_record(self, &record, &objects, &before).await?;
+        let earlier = self.earlier(record.version).await?;
+        preflight::check_record(self, &record, &objects, &earlier.objects).await?;
+        self.probe_record(&record, &objects, &earlier.objects).await?;
         let inputs = match cause {
             Cause::Asked => inputs.rolled_back(to),
             Cause::Failure(_) => inputs.after_failure(),
         };
         let mut journal = self.journal(record, Some(inputs), &objects);
-        self.prune_history().await?;
         self.create_record(&journal).await?;
-        let record = self.finish(&mut journal, &objects, before).await?;
+        let record = self.finish(&mut journal, &objects, earlier).await?;
         Ok(Outcome { record, notes: None })
     }
 
