@@ -27,6 +27,7 @@ mod hostile;
 mod installed;
 mod interchange;
 mod jinja;
+mod kills;
 mod large;
 mod lease;
 mod life;

@@ -1,0 +1,131 @@
+//! The operator killed by SIGKILL at random moments while many releases are installed and upgraded at once.
+//!
+//! `COXSWAIN_KILLS_RELEASES` sets how many releases there are (each is installed and upgraded three times), and
+//! `COXSWAIN_KILLS_SEED` repeats the moments of an earlier run, which are printed.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use crate::faults::Cluster;
+use crate::support::proxy::Proxy;
+use crate::support::wait;
+use crate::world::{Place, World};
+
+/// How many releases there are by default, and how many operations each has.
+const RELEASES: usize = 8;
+const TURNS: usize = 4;
+/// How long everything may take, for each release.
+const LIMIT: Duration = Duration::from_secs(30);
+/// The operator lives that many milliseconds, at least and at most, once it is ready.
+const LIFE: (u64, u64) = (50, 1_500);
+
+/// Numbers that look drawn and come again with the same seed (Steele's SplitMix64).
+struct Moments(u64);
+
+impl Moments {
+    fn next(&mut self) -> Duration {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut drawn = self.0;
+        drawn = (drawn ^ (drawn >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        drawn = (drawn ^ (drawn >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        drawn ^= drawn >> 31;
+        Duration::from_millis(LIFE.0 + drawn % (LIFE.1 - LIFE.0))
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+/// A release, and how many of its operations are done.
+struct Release<'a> {
+    place: Place<'a>,
+    turn: usize,
+}
+
+impl Release<'_> {
+    /// Asks for the operation of the present turn.
+    fn begin(&self) -> Result<()> {
+        let values = json!({"extra": format!("turn-{}", self.turn), "runFor": format!("{}s", self.turn % 2)});
+        self.place.apply(&self.place.request("web", json!({"chart": "charts/hooks", "values": values})))
+    }
+
+    /// The operation of the present turn has ended as it must.
+    fn has_ended(&self, cluster: &Cluster) -> Result<()> {
+        let mut revisions = vec!["superseded"; self.turn];
+        revisions.push("deployed");
+        cluster.shows_of(&self.place, "Synced", &revisions)
+    }
+
+    /// Every object is as declared, nothing else is left, and every hook ran once for each operation.
+    fn is_undisturbed(&self, proxy: &Proxy) -> Result<()> {
+        let namespace = &self.place.namespace;
+        for (job, expected) in [("web-before", TURNS), ("web-after", 1), ("web-leave", 0), ("web-test", 0)] {
+            let ran = proxy.jobs(namespace, job);
+            ensure!(ran == expected, "{job} ran {ran} times instead of {expected} in {namespace}");
+        }
+        let names = |kind: &str| -> Result<Vec<String>> {
+            let found = self.place.kubectl(&["get", kind, "-o", "jsonpath={.items[*].metadata.name}"])?;
+            let own = found.split_whitespace().filter(|name| !["kube-root-ca.crt", "default"].contains(name));
+            Ok(own.map(str::to_owned).collect())
+        };
+        let last = format!("web-turn-{}", TURNS - 1);
+        let (maps, accounts) = (names("configmap")?, names("serviceaccount")?);
+        ensure!(maps == ["web", &last] && accounts.is_empty(), "{maps:?} and {accounts:?} in {namespace}");
+        let map = self.place.get("configmap", "web")?.context("the object of the release")?;
+        let revision = map["data"]["revision"].as_str().and_then(|revision| revision.parse().ok());
+        ensure!(revision == Some(TURNS), "{map}");
+        let history = self.place.helm(&["history", "web"])?;
+        ensure!(!history.contains("pending") && !history.contains("failed"), "{history}");
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn kills_at_random_moments_change_nothing_of_what_comes_out() -> Result<()> {
+    let releases =
+        number("COXSWAIN_KILLS_RELEASES").and_then(|number| usize::try_from(number).ok()).unwrap_or(RELEASES);
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let seed = number("COXSWAIN_KILLS_SEED").unwrap_or_else(now);
+    println!("COXSWAIN_KILLS_SEED={seed} COXSWAIN_KILLS_RELEASES={releases}");
+    let (world, proxy) = World::start_proxied()?;
+    let mut lives = Vec::new();
+    for _ in 0..releases {
+        lives.push(Release { place: world.place("random", &["hooks"]).await?, turn: 0 });
+    }
+    lives.iter().try_for_each(Release::begin)?;
+
+    let (mut moments, mut kills) = (Moments(seed), 0);
+    let mut end_of_life = Instant::now() + moments.next();
+    let began = Instant::now();
+    let limit = LIMIT * u32::try_from(releases)?;
+    let waited = wait::until(limit, "every operation to end", || {
+        if Instant::now() >= end_of_life {
+            world.kill_operator();
+            kills += 1;
+            world.start_operator()?;
+            end_of_life = Instant::now() + moments.next();
+        }
+        let cluster = Cluster::read(&world)?;
+        for release in lives.iter_mut().filter(|release| release.turn < TURNS) {
+            if release.has_ended(&cluster).is_ok() {
+                release.turn += 1;
+                if release.turn < TURNS {
+                    release.begin()?;
+                }
+            }
+        }
+        Ok(lives.iter().all(|release| release.turn == TURNS).then_some(()))
+    });
+    if waited.is_err() {
+        let cluster = Cluster::read(&world)?;
+        let waiting = lives.iter().filter(|release| release.turn < TURNS);
+        waiting.into_iter().try_for_each(|release| release.has_ended(&cluster))?;
+    }
+    waited?;
+    println!("{} operations with {kills} kills took {:?}", releases * TURNS, began.elapsed());
+    ensure!(kills >= releases / 2, "only {kills} kills");
+    lives.iter().try_for_each(|release| release.is_undisturbed(&proxy))
+}
