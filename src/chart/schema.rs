@@ -7,6 +7,7 @@
 mod complexity;
 mod message;
 mod path;
+mod plain;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,9 +22,17 @@ use crate::yaml::{json, quote};
 
 const LOCATION: &str = "file:///values.schema.json";
 
-/// The schemas of a chart and its subcharts, each compiled when first needed.
+/// The schemas of a chart and its subcharts, each read when first needed.
 #[derive(Debug, Default)]
-pub struct Schemas(HashMap<usize, OnceLock<Result<Compiled, String>>>);
+pub struct Schemas(HashMap<usize, OnceLock<Result<Schema, String>>>);
+
+/// A schema, compiled when it is needed for values that cannot be [accepted](plain) without.
+#[derive(Debug)]
+struct Schema {
+    json: Json,
+    is_plain: bool,
+    compiled: OnceLock<Result<Compiled, String>>,
+}
 
 struct Compiled {
     schema: Json,
@@ -78,8 +87,8 @@ impl Schemas {
                 own = Json::from(values);
                 json = Some(&own);
             }
-            let result = match slot.get_or_init(|| compile(schema)) {
-                Ok(compiled) => compiled.validate(json.unwrap_or(&Json::Null)),
+            let result = match slot.get_or_init(|| Schema::read(schema)) {
+                Ok(schema) => schema.validate(json.unwrap_or(&Json::Null)),
                 Err(error) => Err(error.clone()),
             };
             if let Err(error) = result {
@@ -105,9 +114,26 @@ fn address(schema: &Arc<[u8]>) -> usize {
     Arc::as_ptr(schema).cast::<u8>() as usize
 }
 
-fn compile(schema: &[u8]) -> Result<Compiled, String> {
-    // serde_json keeps how numbers are written, Go's reader has Helm's error texts and no limit on depth.
-    let schema = serde_json::from_slice(schema).or_else(|_| json::decode(schema).map_err(|error| error.to_string()))?;
+impl Schema {
+    fn read(schema: &[u8]) -> Result<Self, String> {
+        // serde_json keeps how numbers are written, Go's reader has Helm's error texts and no limit on depth.
+        let json =
+            serde_json::from_slice(schema).or_else(|_| json::decode(schema).map_err(|error| error.to_string()))?;
+        Ok(Self { is_plain: plain::is_plain(&json), json, compiled: OnceLock::new() })
+    }
+
+    fn validate(&self, values: &Json) -> Result<(), String> {
+        if self.is_plain && plain::accepts(&self.json, values) {
+            return Ok(());
+        }
+        match self.compiled.get_or_init(|| compile(self.json.clone())) {
+            Ok(compiled) => compiled.validate(values),
+            Err(error) => Err(error.clone()),
+        }
+    }
+}
+
+fn compile(schema: Json) -> Result<Compiled, String> {
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(Loader));
     compiler.register_format(boon::Format { name: "ipv4", func: ipv4 });

@@ -39,16 +39,16 @@ impl Execution<'_> {
         match &frame.parsed.node(id).kind {
             NodeKind::Dot => Ok(dot.clone()),
             NodeKind::Nil => Ok(Operand::INVALID),
-            NodeKind::Field(fields) => self.field_chain(frame, dot, dot, id, fields, Arguments::NONE),
+            NodeKind::Field(fields) => self.field_chain(frame, dot, dot, id, *fields, Arguments::NONE),
             NodeKind::Variable { id: variable, fields } => {
-                self.variable(frame, dot, id, *variable, fields, Arguments::NONE)
+                self.variable(frame, dot, id, *variable, *fields, Arguments::NONE)
             }
             NodeKind::Pipe(_) => self.nested_pipeline(frame, dot, id),
             NodeKind::Identifier(callee) => self.call(frame, dot, *callee, id, Arguments::NONE),
-            NodeKind::Chain { node, fields } => self.chain(frame, dot, id, *node, fields, Arguments::NONE),
+            NodeKind::Chain { node, fields } => self.chain(frame, dot, id, *node, *fields, Arguments::NONE),
             NodeKind::Bool(value) => Ok(Operand::concrete(Value::Bool(*value))),
-            NodeKind::Number(number) => self.ideal_constant(frame, id, number),
-            NodeKind::String { text, .. } => Ok(Operand::concrete(Value::Str(text.clone()))),
+            NodeKind::Number(number) => self.ideal_constant(frame, id, frame.parsed.number(*number)),
+            NodeKind::String { text, .. } => Ok(Operand::concrete(Value::Str(frame.parsed.string(*text).clone()))),
             _ => Err(self.error(frame, &format!("can't handle {} as an argument", self.described(frame, id)))),
         }
     }
@@ -56,43 +56,41 @@ impl Execution<'_> {
     /// A literal, which adapts to the parameter's type.
     fn literal(&mut self, frame: Frame<'_>, dot: &Operand, parameter: Parameter, id: NodeId) -> Result<Value, Failure> {
         let kind = &frame.parsed.node(id).kind;
+        let number = match kind {
+            NodeKind::Number(number) => Some(frame.parsed.number(*number)),
+            _ => None,
+        };
+        let integer = number.and_then(|number| number.integer);
         let expected = match parameter {
             Parameter::Any => return Ok(self.any_operand(frame, dot, id)?.value),
             Parameter::String => match kind {
-                NodeKind::String { text, .. } => return Ok(Value::Str(text.clone())),
+                NodeKind::String { text, .. } => return Ok(Value::Str(frame.parsed.string(*text).clone())),
                 _ => "string",
             },
             Parameter::Bool => match kind {
                 NodeKind::Bool(value) => return Ok(Value::Bool(*value)),
                 _ => "bool",
             },
-            Parameter::Int | Parameter::Int64 => match (kind, parameter) {
-                (NodeKind::Number(number), Parameter::Int) if number.integer.is_some() => {
-                    return Ok(Value::Int(number.integer.unwrap_or_default()));
-                }
-                (NodeKind::Number(number), _) if number.integer.is_some() => {
-                    return Ok(Value::Int64(number.integer.unwrap_or_default()));
-                }
-                _ => "integer",
+            Parameter::Int => match integer {
+                Some(integer) => return Ok(Value::Int(integer)),
+                None => "integer",
             },
-            Parameter::Uint32 => match kind {
-                NodeKind::Number(number) if number.integer.is_some_and(|n| n >= 0) => {
-                    return Ok(Value::Uint64(number.integer.unwrap_or_default().cast_unsigned()));
-                }
-                _ => "unsigned integer",
+            Parameter::Int64 => match integer {
+                Some(integer) => return Ok(Value::Int64(integer)),
+                None => "integer",
             },
-            Parameter::Float => match kind {
-                NodeKind::Number(number) if number.float.is_some() => {
-                    return Ok(Value::Float(number.float.unwrap_or_default()));
-                }
-                _ => "float",
+            Parameter::Uint32 => match integer.filter(|integer| *integer >= 0) {
+                Some(integer) => return Ok(Value::Uint64(integer.cast_unsigned())),
+                None => "unsigned integer",
+            },
+            Parameter::Float => match number.and_then(|number| number.float) {
+                Some(float) => return Ok(Value::Float(float)),
+                None => "float",
             },
             // Its kind is int64, so integers fit it.
-            Parameter::Named("time.Duration") => match kind {
-                NodeKind::Number(number) if number.integer.is_some() => {
-                    return Ok(Value::from(Duration(number.integer.unwrap_or_default())));
-                }
-                _ => "integer",
+            Parameter::Named("time.Duration") => match integer {
+                Some(integer) => return Ok(Value::from(Duration(integer))),
+                None => "integer",
             },
             Parameter::Map | Parameter::List | Parameter::Bytes | Parameter::Named(_) => {
                 let described = self.described(frame, id);

@@ -2,8 +2,8 @@
 
 use super::operand::Operand;
 use super::{Execution, Failure, Frame};
-use crate::template::parse::{Ideal, NodeId, NodeKind, Number, VariableId};
-use crate::value::{Str, Value};
+use crate::template::parse::{Children, Ideal, NodeId, NodeKind, Number, VariableId};
+use crate::value::Value;
 
 /// How many variables are passed over in the time of one step.
 const VARIABLES_PER_STEP: usize = 8;
@@ -58,9 +58,9 @@ impl Execution<'_> {
         match &frame.parsed.node(first).kind {
             NodeKind::Field(fields) => {
                 self.at = first;
-                self.field_chain(frame, dot, dot, first, fields, arguments)
+                self.field_chain(frame, dot, dot, first, *fields, arguments)
             }
-            NodeKind::Chain { node, fields } => self.chain(frame, dot, first, *node, fields, arguments),
+            NodeKind::Chain { node, fields } => self.chain(frame, dot, first, *node, *fields, arguments),
             NodeKind::Identifier(callee) => {
                 self.at = first;
                 self.call(frame, dot, *callee, id, arguments)
@@ -69,15 +69,17 @@ impl Execution<'_> {
                 self.not_a_function(frame, &arguments)?;
                 self.nested_pipeline(frame, dot, first)
             }
-            NodeKind::Variable { id, fields } => self.variable(frame, dot, first, *id, fields, arguments),
+            NodeKind::Variable { id, fields } => self.variable(frame, dot, first, *id, *fields, arguments),
             kind => {
                 self.at = first;
                 self.not_a_function(frame, &arguments)?;
                 match kind {
                     NodeKind::Bool(value) => Ok(Operand::concrete(Value::Bool(*value))),
                     NodeKind::Dot => Ok(dot.clone()),
-                    NodeKind::Number(number) => self.ideal_constant(frame, first, number),
-                    NodeKind::String { text, .. } => Ok(Operand::concrete(Value::Str(text.clone()))),
+                    NodeKind::Number(number) => self.ideal_constant(frame, first, frame.parsed.number(*number)),
+                    NodeKind::String { text, .. } => {
+                        Ok(Operand::concrete(Value::Str(frame.parsed.string(*text).clone())))
+                    }
                     _ => Err(self.error(frame, "nil is not a command")),
                 }
             }
@@ -120,7 +122,7 @@ impl Execution<'_> {
         dot: &Operand,
         id: NodeId,
         node: NodeId,
-        fields: &[Str],
+        fields: Children,
         arguments: Arguments<'_>,
     ) -> Result<Operand, Failure> {
         self.at = id;
@@ -135,7 +137,7 @@ impl Execution<'_> {
         dot: &Operand,
         id: NodeId,
         variable: VariableId,
-        fields: &[Str],
+        fields: Children,
         arguments: Arguments<'_>,
     ) -> Result<Operand, Failure> {
         self.at = id;
@@ -145,7 +147,7 @@ impl Execution<'_> {
         // The search passed over every variable that was declared later.
         self.spend(frame, ((self.variables.len() - index) / VARIABLES_PER_STEP) as u64, 0)?;
         let value = self.variables[index].1.clone();
-        if fields.is_empty() {
+        if frame.parsed.children(fields).is_empty() {
             self.not_a_function(frame, &arguments)?;
             return Ok(value);
         }

@@ -4,7 +4,7 @@ use super::evaluate::Arguments;
 use super::operand::Operand;
 use super::{Execution, Failure, Frame};
 use crate::template::functions::{CallError, Method, Parameter};
-use crate::template::parse::NodeId;
+use crate::template::parse::{Children, NodeId, StringId};
 use crate::value::{Kind, Map, MapType, Object, Str, Value};
 
 /// How many fields are looked up in the time of one step.
@@ -18,21 +18,22 @@ impl Execution<'_> {
         dot: &Operand,
         receiver: &Operand,
         id: NodeId,
-        fields: &[Str],
+        fields: Children,
         arguments: Arguments<'_>,
     ) -> Result<Operand, Failure> {
-        let (first, rest) = match fields {
+        let name = |name: StringId| frame.parsed.string(name);
+        let (first, rest) = match *frame.parsed.children(fields) {
             [] => return Ok(receiver.clone()),
-            [only] => return self.field(frame, dot, receiver, id, only, arguments),
-            [first, rest @ ..] => (first, rest),
+            [only] => return self.field(frame, dot, receiver, id, name(only), arguments),
+            [first, ref rest @ ..] => (first, rest),
         };
         self.spend(frame, rest.len() as u64 / FIELDS_PER_STEP, 0)?;
-        let mut receiver = self.field(frame, dot, receiver, id, first, Arguments::NONE)?;
+        let mut receiver = self.field(frame, dot, receiver, id, name(first), Arguments::NONE)?;
         let mut arguments = Some(arguments);
-        for (index, name) in rest.iter().enumerate() {
+        for (index, &field) in rest.iter().enumerate() {
             let is_last = index + 1 == rest.len();
             let arguments = arguments.take_if(|_| is_last).unwrap_or(Arguments::NONE);
-            receiver = self.field(frame, dot, &receiver, id, name, arguments)?;
+            receiver = self.field(frame, dot, &receiver, id, name(field), arguments)?;
         }
         Ok(receiver)
     }

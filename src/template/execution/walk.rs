@@ -27,9 +27,9 @@ impl Execution<'_> {
                 }
                 Ok(Flow::Next)
             }
-            NodeKind::Text(range) => {
+            NodeKind::Text(place) => {
                 let start = self.output.len();
-                self.output.extend_from_slice(frame.parsed.text(range));
+                self.output.extend_from_slice(frame.parsed.text(*place));
                 self.account(frame, start)?;
                 Ok(Flow::Next)
             }
@@ -37,7 +37,7 @@ impl Execution<'_> {
             NodeKind::If(branch) => self.condition(frame, dot, branch, false),
             NodeKind::With(branch) => self.condition(frame, dot, branch, true),
             NodeKind::Range(branch) => self.range(frame, dot, branch),
-            NodeKind::Template { name, pipe } => self.template(frame, dot, name, *pipe),
+            NodeKind::Template { name, pipe } => self.template(frame, dot, frame.parsed.string(*name), *pipe),
             NodeKind::Break => Ok(Flow::Break),
             NodeKind::Continue => Ok(Flow::Continue),
             _ => Err(self.error(frame, &format!("unknown node: {}", self.described(frame, id)))),

@@ -2,8 +2,7 @@
 
 use super::parser::{Item, Parse, Parser, Terminator};
 use super::token::{Token, TokenKind};
-use super::tree::{Branch, Children, NodeId, NodeKind, Pipe};
-use crate::value::Str;
+use super::tree::{Branch, Children, NodeId, NodeKind, Pipe, StringId};
 
 /// The control structures that have a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -129,7 +128,8 @@ impl Parser<'_> {
         let token = self.next_non_space();
         let name = self.template_name(&token, CONTEXT)?;
         let pipe = self.pipeline(CONTEXT, TokenKind::RightDelimiter)?;
-        self.block_body(name.clone())?;
+        let defined = self.string(name).clone();
+        self.block_body(defined)?;
         Ok(self.push(token.start, NodeKind::Template { name, pipe: Some(pipe) }))
     }
 
@@ -145,7 +145,7 @@ impl Parser<'_> {
         Ok(self.push(token.start, NodeKind::Template { name, pipe }))
     }
 
-    fn template_name(&mut self, token: &Token, context: &str) -> Parse<Str> {
+    fn template_name(&mut self, token: &Token, context: &str) -> Parse<StringId> {
         match token.kind {
             TokenKind::String | TokenKind::RawString => self.unquote(token),
             _ => Err(self.unexpected(token, context)),

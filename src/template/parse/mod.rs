@@ -14,7 +14,7 @@ mod tree;
 pub(crate) use number::{Ideal, Number};
 pub(crate) use parser::multiple_definition;
 pub use tree::Parsed;
-pub(crate) use tree::{Branch, Callee, NodeId, NodeKind, Pipe, ROOT_VARIABLE, VariableId};
+pub(crate) use tree::{Branch, Callee, Children, NodeId, NodeKind, Pipe, ROOT_VARIABLE, StringId, VariableId};
 
 use super::error::ParseError;
 use super::limits::on_large_stack;

@@ -3,10 +3,9 @@
 use super::number::Number;
 use super::parser::{Parse, Parser};
 use super::token::{Token, TokenKind};
-use super::tree::{Callee, NodeId, NodeKind};
+use super::tree::{Callee, NodeId, NodeKind, StringId};
 use crate::template::functions;
 use crate::template::print;
-use crate::value::Str;
 
 /// How deep Go lets parentheses nest.
 const MAX_PARENTHESES: usize = 10_000;
@@ -45,22 +44,26 @@ impl Parser<'_> {
             return Ok(Some(term));
         }
         let position = self.peek().start;
-        let mut added = Vec::new();
+        let term_kind = *self.kind(term);
+        let mark = self.mark();
+        if let NodeKind::Field(fields) | NodeKind::Variable { fields, .. } = term_kind {
+            self.add_again(fields);
+        }
         while self.peek().kind == TokenKind::Field {
             let token = self.next();
-            added.push(self.field_name(&token));
+            let name = self.field_name(&token);
+            self.add(name);
         }
-        let kind = match self.kind(term) {
-            NodeKind::Field(fields) => NodeKind::Field(fields.iter().cloned().chain(added).collect()),
-            NodeKind::Variable { id, fields } => {
-                NodeKind::Variable { id: *id, fields: fields.iter().cloned().chain(added).collect() }
-            }
+        let fields = self.children_since(mark);
+        let kind = match term_kind {
+            NodeKind::Field(_) => NodeKind::Field(fields),
+            NodeKind::Variable { id, .. } => NodeKind::Variable { id, fields },
             NodeKind::Bool(_) | NodeKind::String { .. } | NodeKind::Number(_) | NodeKind::Nil | NodeKind::Dot => {
                 let quoted = print::quote(&self.constant_text(term));
                 let message = format!("unexpected . after term {}", String::from_utf8_lossy(&quoted));
                 return Err(self.error(message));
             }
-            _ => NodeKind::Chain { node: term, fields: added.into_boxed_slice() },
+            _ => NodeKind::Chain { node: term, fields },
         };
         Ok(Some(self.push(position, kind)))
     }
@@ -69,15 +72,15 @@ impl Parser<'_> {
     fn constant_text(&self, id: NodeId) -> Vec<u8> {
         match self.kind(id) {
             NodeKind::Bool(value) => value.to_string().into_bytes(),
-            NodeKind::String { quoted, .. } => self.text[quoted.start as usize..quoted.end as usize].to_vec(),
-            NodeKind::Number(number) => number.text.as_bytes().to_vec(),
+            NodeKind::String { quoted, .. } => quoted.of(self.text).to_vec(),
+            NodeKind::Number(number) => self.number(*number).text.as_bytes().to_vec(),
             NodeKind::Nil => b"nil".to_vec(),
             _ => b".".to_vec(),
         }
     }
 
-    fn field_name(&mut self, token: &Token) -> Str {
-        self.string(token.value(self.text).get(1..).unwrap_or_default())
+    fn field_name(&mut self, token: &Token) -> StringId {
+        self.string_id(token.value(self.text).get(1..).unwrap_or_default())
     }
 
     /// One simple expression; nothing where the next token begins none.
@@ -89,15 +92,21 @@ impl Parser<'_> {
             TokenKind::Dot => NodeKind::Dot,
             TokenKind::Nil => NodeKind::Nil,
             TokenKind::Variable => self.variable(&token)?,
-            TokenKind::Field => NodeKind::Field(Box::new([self.field_name(&token)])),
+            TokenKind::Field => {
+                let mark = self.mark();
+                let name = self.field_name(&token);
+                self.add(name);
+                NodeKind::Field(self.children_since(mark))
+            }
             TokenKind::Bool => NodeKind::Bool(token.value(self.text) == b"true"),
             TokenKind::CharConstant | TokenKind::Complex | TokenKind::Number => {
                 let number = Number::parse(token.value(self.text), token.kind);
-                NodeKind::Number(Box::new(number.map_err(|message| self.error(message))?))
+                let number = number.map_err(|message| self.error(message))?;
+                NodeKind::Number(self.add_number(number))
             }
             TokenKind::LeftParenthesis => return self.parentheses().map(Some),
             TokenKind::String | TokenKind::RawString => {
-                NodeKind::String { text: self.unquote(&token)?, quoted: token.range() }
+                NodeKind::String { text: self.unquote(&token)?, quoted: token.place() }
             }
             _ => {
                 self.back_up();
@@ -142,6 +151,7 @@ impl Parser<'_> {
             let quoted = print::quote(self.variable_name(id).as_bytes());
             return Err(self.error(format!("undefined variable {}", String::from_utf8_lossy(&quoted))));
         }
-        Ok(NodeKind::Variable { id, fields: Box::default() })
+        let fields = self.children_since(self.mark());
+        Ok(NodeKind::Variable { id, fields })
     }
 }

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::lex::Lexer;
+use super::number::Number;
 use super::token::{Token, TokenKind};
-use super::tree::{Children, Definition, Node, NodeId, NodeKind, Parsed, VariableId};
+use super::tree::{Children, Definition, Node, NodeId, NodeKind, NumberId, Parsed, StringId, VariableId};
 use crate::template::error::ParseError;
 use crate::template::limits::StackGuard;
 use crate::template::strconv;
@@ -85,14 +86,23 @@ pub(super) struct Parser<'t> {
     pending: Vec<u32>,
     variables: Vec<Str>,
     variable_ids: HashMap<&'t [u8], VariableId, RandomState>,
+    strings: Vec<Str>,
     /// Names and plain strings that occurred before: one text each.
-    strings: HashMap<&'t [u8], Str, RandomState>,
+    string_ids: HashMap<&'t [u8], StringId, RandomState>,
+    numbers: Vec<Number>,
     definitions: Vec<(Str, Definition)>,
     /// Where in `definitions` a name is.
     definition_indices: HashMap<Str, usize>,
     /// Control structures, definitions and blocks around the present place.
     pub(super) nesting: usize,
     stack: StackGuard,
+}
+
+/// Adds an item; its place in the list.
+fn append<T>(list: &mut Vec<T>, item: T) -> u32 {
+    let place = u32::try_from(list.len()).unwrap_or(u32::MAX);
+    list.push(item);
+    place
 }
 
 /// What ends a list of nodes.
@@ -134,7 +144,9 @@ impl<'t> Parser<'t> {
             pending: Vec::new(),
             variables: Vec::new(),
             variable_ids: HashMap::default(),
-            strings: HashMap::default(),
+            strings: Vec::new(),
+            string_ids: HashMap::default(),
+            numbers: Vec::new(),
             definitions: Vec::new(),
             definition_indices: HashMap::new(),
             nesting: 0,
@@ -169,6 +181,8 @@ impl<'t> Parser<'t> {
             nodes: self.nodes,
             children: self.children,
             variables: self.variables,
+            strings: self.strings,
+            numbers: self.numbers,
             main,
             definitions: self.definitions,
         })
@@ -183,6 +197,7 @@ impl<'t> Parser<'t> {
             return Err(self.unexpected(&name, CONTEXT));
         }
         let name = self.unquote(&name)?;
+        let name = self.string(name).clone();
         self.expect(TokenKind::RightDelimiter, CONTEXT)?;
         let (root, end) = self.item_list()?;
         if end != Terminator::End {
@@ -248,7 +263,7 @@ impl<'t> Parser<'t> {
     fn text_or_action(&mut self) -> Parse<Item> {
         let token = self.next_non_space();
         match token.kind {
-            TokenKind::Text => Ok(Item::Node(self.push(token.start, NodeKind::Text(token.range())))),
+            TokenKind::Text => Ok(Item::Node(self.push(token.start, NodeKind::Text(token.place())))),
             TokenKind::LeftDelimiter => {
                 self.tree.action_line = token.line;
                 self.check_depth()?;
@@ -273,16 +288,13 @@ impl<'t> Parser<'t> {
     fn is_blank(&self, id: NodeId) -> bool {
         match &self.nodes[id as usize].kind {
             NodeKind::List(nodes) => self.children(*nodes).iter().all(|&node| self.is_blank(node)),
-            NodeKind::Text(range) => unicode::runes(&self.text[range.start as usize..range.end as usize])
-                .all(|(_, rune, _)| unicode::is_space(rune)),
+            NodeKind::Text(place) => unicode::runes(place.of(self.text)).all(|(_, rune, _)| unicode::is_space(rune)),
             _ => false,
         }
     }
 
     pub(super) fn push(&mut self, position: u32, kind: NodeKind) -> NodeId {
-        let id = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        self.nodes.push(Node { position, kind });
-        id
+        append(&mut self.nodes, Node { position, kind })
     }
 
     /// Where the children of the node begin that is parsed from here on.
@@ -293,6 +305,12 @@ impl<'t> Parser<'t> {
     /// Adds a child to the innermost node that is being parsed.
     pub(super) fn add(&mut self, child: u32) {
         self.pending.push(child);
+    }
+
+    /// Adds the children of another node.
+    pub(super) fn add_again(&mut self, children: Children) {
+        let range = children.start as usize..(children.start + children.length) as usize;
+        self.pending.extend_from_slice(self.children.get(range).unwrap_or_default());
     }
 
     /// The children that were added since the mark; no more can be.
@@ -321,30 +339,42 @@ impl<'t> Parser<'t> {
     }
 
     pub(super) fn variable_id(&mut self, name: &'t [u8]) -> VariableId {
-        *self.variable_ids.entry(name).or_insert_with(|| {
-            let id = u32::try_from(self.variables.len()).unwrap_or(u32::MAX);
-            self.variables.push(name.into());
-            id
-        })
+        let variables = &mut self.variables;
+        *self.variable_ids.entry(name).or_insert_with(|| append(variables, name.into()))
     }
 
     /// A part of the text, shared between its occurrences.
-    pub(super) fn string(&mut self, text: &'t [u8]) -> Str {
-        self.strings.entry(text).or_insert_with(|| text.into()).clone()
+    pub(super) fn string_id(&mut self, text: &'t [u8]) -> StringId {
+        let strings = &mut self.strings;
+        *self.string_ids.entry(text).or_insert_with(|| append(strings, text.into()))
     }
 
-    pub(super) fn unquote(&mut self, token: &Token) -> Parse<Str> {
+    pub(super) fn string(&self, id: StringId) -> &Str {
+        &self.strings[id as usize]
+    }
+
+    pub(super) fn add_number(&mut self, number: Number) -> NumberId {
+        append(&mut self.numbers, number)
+    }
+
+    pub(super) fn number(&self, id: NumberId) -> &Number {
+        &self.numbers[id as usize]
+    }
+
+    pub(super) fn unquote(&mut self, token: &Token) -> Parse<StringId> {
         let literal = token.value(self.text);
         let is_raw = literal.first() == Some(&b'`');
         let special: &[u8] = if is_raw { b"\r" } else { b"\\" };
         if let Some(inner) = literal.get(1..literal.len().saturating_sub(1)) {
             let is_plain = memchr::memmem::find(inner, special).is_none();
             if is_plain && (is_raw || std::str::from_utf8(inner).is_ok()) {
-                return Ok(self.string(inner));
+                return Ok(self.string_id(inner));
             }
         }
-        let text = strconv::unquote(literal);
-        text.map(Str::from).ok_or_else(|| self.error("invalid syntax".to_owned()))
+        match strconv::unquote(literal) {
+            Some(text) => Ok(append(&mut self.strings, text.into())),
+            None => Err(self.error("invalid syntax".to_owned())),
+        }
     }
 
     // Tokens.

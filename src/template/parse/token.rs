@@ -1,7 +1,6 @@
 //! What the lexer hands to the parser.
 
-use std::ops::Range;
-
+use super::tree::Place;
 use crate::template::print;
 use crate::template::unicode;
 
@@ -89,8 +88,8 @@ impl Token {
     }
 
     /// Its place in the text.
-    pub(super) fn range(&self) -> Range<u32> {
-        self.start..self.end
+    pub(super) fn place(&self) -> Place {
+        Place { start: self.start, end: self.end }
     }
 
     /// The token's text.

@@ -4,8 +4,6 @@
 //! Every node keeps its byte position and can be written back as Go writes it (`parse/node.go` String), because error
 //! texts quote both.
 
-use std::ops::Range;
-
 use super::number::Number;
 use crate::template::functions::Function;
 use crate::template::print;
@@ -20,39 +18,59 @@ pub(crate) type VariableId = u32;
 /// The id of `$`.
 pub(crate) const ROOT_VARIABLE: VariableId = 0;
 
-/// One node.
-#[derive(Debug)]
+/// A name or constant text, one for all its occurrences in a file.
+pub(crate) type StringId = u32;
+
+/// A number's place among those of its file.
+pub(crate) type NumberId = u32;
+
+/// One node. It owns nothing, so that a tree is dropped without a look at its nodes.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
     pub(crate) position: u32,
     pub(crate) kind: NodeKind,
 }
 
-/// What a node is.
-#[derive(Debug)]
+/// What a node is. Fields are the [`StringId`]s of their names.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum NodeKind {
     List(Children),
-    Text(Range<u32>),
+    Text(Place),
     Action(NodeId),
     If(Branch),
     With(Branch),
     Range(Branch),
     Break,
     Continue,
-    Template { name: Str, pipe: Option<NodeId> },
+    Template { name: StringId, pipe: Option<NodeId> },
     Pipe(Pipe),
     Command(Children),
     Identifier(Callee),
-    Variable { id: VariableId, fields: Box<[Str]> },
-    Field(Box<[Str]>),
-    Chain { node: NodeId, fields: Box<[Str]> },
+    Variable { id: VariableId, fields: Children },
+    Field(Children),
+    Chain { node: NodeId, fields: Children },
     Dot,
     Nil,
     Bool(bool),
-    Number(Box<Number>),
-    String { quoted: Range<u32>, text: Str },
+    Number(NumberId),
+    String { quoted: Place, text: StringId },
 }
 
-/// Some nodes or variables: a part of the file's list of them.
+/// A part of the text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+impl Place {
+    /// The bytes there.
+    pub(super) fn of(self, text: &[u8]) -> &[u8] {
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+/// Some nodes, variables or strings: a part of the file's list of them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Children {
     pub(super) start: u32,
@@ -60,7 +78,7 @@ pub(crate) struct Children {
 }
 
 /// A control structure: what decides, and what is run for it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Branch {
     pub(crate) pipe: NodeId,
     pub(crate) list: NodeId,
@@ -68,7 +86,7 @@ pub(crate) struct Branch {
 }
 
 /// A pipeline, with the variables that it declares or assigns to.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Pipe {
     pub(crate) is_assignment: bool,
     pub(crate) variables: Children,
@@ -122,6 +140,8 @@ pub struct Parsed {
     pub(super) nodes: Vec<Node>,
     pub(super) children: Vec<u32>,
     pub(super) variables: Vec<Str>,
+    pub(super) strings: Vec<Str>,
+    pub(super) numbers: Vec<Number>,
     pub(super) main: Definition,
     pub(super) definitions: Vec<(Str, Definition)>,
 }
@@ -138,8 +158,18 @@ impl Parsed {
     }
 
     /// A text node's bytes.
-    pub(crate) fn text(&self, range: &Range<u32>) -> &[u8] {
-        &self.text.as_bytes()[range.start as usize..range.end as usize]
+    pub(crate) fn text(&self, place: Place) -> &[u8] {
+        place.of(self.text.as_bytes())
+    }
+
+    /// A name or constant text.
+    pub(crate) fn string(&self, id: StringId) -> &Str {
+        &self.strings[id as usize]
+    }
+
+    /// A number.
+    pub(crate) fn number(&self, id: NumberId) -> &Number {
+        &self.numbers[id as usize]
     }
 
     /// The file's own template.
@@ -178,7 +208,7 @@ enum Piece<'t> {
     /// An operand: a pipeline stands in parentheses.
     Operand(NodeId),
     Text(&'t [u8]),
-    Fields(&'t [Str]),
+    Fields(Children),
 }
 
 /// Writes a node with a stack of its own: trees can be deeper than the thread's.
@@ -195,9 +225,9 @@ impl<'t> Description<'t> {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text),
                 Piece::Fields(fields) => {
-                    for field in fields {
+                    for &field in self.parsed.children(fields) {
                         out.push(b'.');
-                        out.extend_from_slice(field.as_bytes());
+                        out.extend_from_slice(self.parsed.string(field).as_bytes());
                     }
                 }
                 Piece::Operand(id) if matches!(self.parsed.node(id).kind, NodeKind::Pipe(_)) => {
@@ -218,7 +248,7 @@ impl<'t> Description<'t> {
         let parsed = self.parsed;
         match &parsed.node(id).kind {
             NodeKind::List(nodes) => self.next(parsed.children(*nodes).iter().map(|&node| Piece::Node(node))),
-            NodeKind::Text(range) => out.extend_from_slice(parsed.text(range)),
+            NodeKind::Text(place) => out.extend_from_slice(parsed.text(*place)),
             NodeKind::Action(pipe) => self.next([Piece::Text(b"{{"), Piece::Node(*pipe), Piece::Text(b"}}")]),
             NodeKind::If(branch) => self.open_branch(b"{{if ", branch),
             NodeKind::With(branch) => self.open_branch(b"{{with ", branch),
@@ -227,7 +257,7 @@ impl<'t> Description<'t> {
             NodeKind::Continue => out.extend_from_slice(b"{{continue}}"),
             NodeKind::Template { name, pipe } => {
                 out.extend_from_slice(b"{{template ");
-                out.extend_from_slice(&print::quote(name.as_bytes()));
+                out.extend_from_slice(&print::quote(parsed.string(*name).as_bytes()));
                 self.next([Piece::Text(b"}}")]);
                 self.next(pipe.iter().flat_map(|&pipe| [Piece::Text(b" "), Piece::Node(pipe)]));
             }
@@ -240,15 +270,15 @@ impl<'t> Description<'t> {
             NodeKind::Identifier(callee) => out.extend_from_slice(callee.name().as_bytes()),
             NodeKind::Variable { id, fields } => {
                 out.extend_from_slice(parsed.variable(*id).as_bytes());
-                self.next([Piece::Fields(fields)]);
+                self.next([Piece::Fields(*fields)]);
             }
-            NodeKind::Field(fields) => self.next([Piece::Fields(fields)]),
-            NodeKind::Chain { node, fields } => self.next([Piece::Operand(*node), Piece::Fields(fields)]),
+            NodeKind::Field(fields) => self.next([Piece::Fields(*fields)]),
+            NodeKind::Chain { node, fields } => self.next([Piece::Operand(*node), Piece::Fields(*fields)]),
             NodeKind::Dot => out.push(b'.'),
             NodeKind::Nil => out.extend_from_slice(b"nil"),
             NodeKind::Bool(value) => out.extend_from_slice(value.to_string().as_bytes()),
-            NodeKind::Number(number) => out.extend_from_slice(number.text.as_bytes()),
-            NodeKind::String { quoted, .. } => out.extend_from_slice(parsed.text(quoted)),
+            NodeKind::Number(number) => out.extend_from_slice(parsed.number(*number).text.as_bytes()),
+            NodeKind::String { quoted, .. } => out.extend_from_slice(parsed.text(*quoted)),
         }
     }
 
