@@ -179,22 +179,11 @@ async fn what_a_chart_draws_at_random_stays_when_its_release_is_adopted() -> Res
     place.until("helmrequest", "web", "revision 2", |request| request["status"]["revision"] == 2).map(drop)
 }
 
-/// The variable that names a `helm` of version 3. It is not built with the test control plane; see `tests/cluster/README.md`.
-const HELM_3: &str = "COXSWAIN_HELM3";
-
 #[tokio::test]
 async fn helm_3_reads_our_releases_and_its_own_are_adopted() -> Result<()> {
-    let Some(program) = std::env::var_os(HELM_3) else {
-        println!("skipped: {HELM_3} names no helm of version 3");
-        return Ok(());
-    };
     let place = place("helm-3").await?;
     let helm_3 = |arguments: &[&str]| {
-        let mut helm = std::process::Command::new(&program);
-        for (name, value) in place.world.cluster.helm().get_envs() {
-            helm.env(name, value.unwrap_or_default());
-        }
-        command::output(helm.args(arguments).args(["--namespace", &place.namespace]))
+        command::output(place.world.cluster.helm_3().args(arguments).args(["--namespace", &place.namespace]))
     };
     place.apply(&place.request("web", hello("one")))?;
     place.until_ready("web")?;

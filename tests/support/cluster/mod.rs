@@ -169,7 +169,16 @@ impl ControlPlane {
 
     /// The real Helm, for this control plane, with nothing of the user's own Helm.
     pub fn helm(&self) -> Command {
-        let mut helm = Command::new(self.bin("helm"));
+        self.helm_named("helm")
+    }
+
+    /// The real Helm of version 3, likewise.
+    pub fn helm_3(&self) -> Command {
+        self.helm_named("helm3")
+    }
+
+    fn helm_named(&self, program: &str) -> Command {
+        let mut helm = Command::new(self.bin(program));
         helm.env("KUBECONFIG", &self.kubeconfig);
         for (name, folder) in [("HELM_CACHE_HOME", "cache"), ("HELM_CONFIG_HOME", "config"), ("HELM_DATA_HOME", "data")]
         {

@@ -21,6 +21,7 @@ import (
 const (
 	kubernetesVersion = "v1.37.1"
 	helmVersion       = "v4.3.1"
+	helm3Version      = "v3.22.0"
 )
 
 type program struct {
@@ -32,6 +33,7 @@ var programs = []program{
 	{"reaper", "./cmd/reaper", "ends the servers when the tests end"},
 	{"credentials", "./cmd/credentials", "makes keys and certificates"},
 	{"helm", "helm.sh/helm/v4/cmd/helm", "the real Helm"},
+	{"helm3", "helm.sh/helm/v3/cmd/helm", "the real Helm of version 3"},
 	{"etcd", "./cmd/etcd", "the store behind the API server"},
 	{"kubectl", "k8s.io/kubernetes/cmd/kubectl", "the Kubernetes command line"},
 	{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", "the API server, the longest of them"},
@@ -174,6 +176,7 @@ func linkerFlags() string {
 		"-X", version + "gitMajor=" + major,
 		"-X", version + "gitMinor=" + minor,
 		"-X", "helm.sh/helm/v4/internal/version.version=" + helmVersion,
+		"-X", "helm.sh/helm/v3/internal/version.version=" + helm3Version,
 	}, " ")
 }
 
