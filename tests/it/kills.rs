@@ -18,6 +18,8 @@ use crate::world::{Place, World};
 /// How many releases there are by default, and how many operations each has.
 const RELEASES: usize = 8;
 const TURNS: usize = 4;
+/// How often the operator is killed at most, for each release: on a busy machine it would else never get far.
+const KILLS: usize = 3;
 /// How long everything may take, for each release.
 const LIMIT: Duration = Duration::from_secs(30);
 /// The operator lives that many milliseconds, at least and at most, once it is ready.
@@ -85,18 +87,17 @@ impl Release<'_> {
     }
 }
 
-/// Kills the operator and starts it again until everything is done; gives how often.
-fn kill_until(done: &AtomicBool, world: &World, mut moments: Moments) -> Result<usize> {
-    let mut kills = 0;
-    loop {
+/// Kills the operator and starts it again until everything is done, that often at most; gives how often.
+fn kill_until(done: &AtomicBool, world: &World, mut moments: Moments, most: usize) -> Result<usize> {
+    for kills in 0..most {
         sleep(moments.next());
         if done.load(Ordering::Relaxed) {
             return Ok(kills);
         }
         world.kill_operator();
         world.start_operator()?;
-        kills += 1;
     }
+    Ok(most)
 }
 
 /// Begins the next operation of each release when the one before has ended, until all have.
@@ -137,7 +138,7 @@ async fn kills_at_random_moments_change_nothing_of_what_comes_out() -> Result<()
 
     let (done, began) = (AtomicBool::new(false), Instant::now());
     let (ended, kills) = scope(|threads| {
-        let killer = threads.spawn(|| kill_until(&done, &world, Moments(seed)));
+        let killer = threads.spawn(|| kill_until(&done, &world, Moments(seed), KILLS * releases));
         let ended = drive(&world, &mut lives);
         done.store(true, Ordering::Relaxed);
         (ended, killer.join())

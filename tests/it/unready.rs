@@ -1,9 +1,15 @@
 //! What is not healthy says why: in the words of its pods, or of the warnings about them or about the workload.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::world::{Place, condition, world};
+
+/// How long it is counted what is asked for while a release is unhealthy.
+const QUIET: Duration = Duration::from_secs(12);
 
 /// A place whose chart renders the objects in `values.objects`.
 async fn place(purpose: &str) -> Result<Place<'static>> {
@@ -54,6 +60,17 @@ async fn an_image_that_cannot_be_pulled_and_a_probe_that_fails_are_told_by_the_p
     deploy(&place, &workload("Deployment", &json!({"kwok-unready": "true"}), &json!({})), &json!({}))?;
     let message = until_told(&place, &["Deployment web", "ImagePullBackOff: the image cannot be pulled"])?;
     assert!(message.contains("0 of 1 objects are ready") && message.contains("container main waits"), "{message}");
+    let mark = place.world.cluster.audit_mark()?;
+    sleep(QUIET);
+    let asked = mark.requests()?.into_iter().filter(|request| {
+        request.user == "system:serviceaccount:captain-system:coxswain"
+            && request.namespace == place.namespace
+            && request.verb != "watch"
+    });
+    let asked: Vec<String> = asked.map(|request| format!("{} {}", request.verb, request.resource)).collect();
+    // Five and ten seconds after it stood like this, then no more for ten.
+    assert!(asked.len() <= 2 * 3, "it is not asked in a loop: {asked:?}");
+    assert!(!asked.iter().any(|request| request.starts_with("patch")), "what is told is not told again: {asked:?}");
 
     let pod = pod(&place)?;
     let name = pod["metadata"]["name"].as_str().context("a name")?;
