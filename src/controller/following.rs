@@ -74,10 +74,10 @@ impl Context {
         Ok(marks)
     }
 
-    /// Expects the objects of a request to stay as they were applied.
-    pub fn track(&self, request: &HelmRequest, applied: &[Applied]) {
+    /// Expects the objects of a request to stay as they were applied, and the settled ones as before.
+    pub fn track(&self, request: &HelmRequest, applied: &[Applied], settled: &HashSet<ObjectKey>) {
         let expected = applied.iter().map(|applied| (applied.key.clone(), Expectation::from_reply(&applied.json)));
-        self.observer.track(&owner(request), expected.collect());
+        self.observer.track_beside(&owner(request), expected.collect(), settled);
     }
 
     /// Expects one object of a request to stay as it was applied, beside the others.

@@ -1,6 +1,6 @@
 //! What the operator asks of the API server, and what a kill in the middle leaves, in a world of the test's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -68,7 +68,15 @@ async fn an_install_writes_no_more_than_it_must_and_a_quiet_release_costs_nothin
         }),
     ))?;
     place.until_ready("second")?;
-    let reads = counted(&asked(&mark)?.into_iter().filter(|request| !request.writes()).collect::<Vec<_>>());
+    let requests = asked(&mark)?;
+    let applied = requests.iter().filter(|request| request.verb == "patch" && request.writes());
+    let applied: BTreeSet<&str> = applied.map(|request| request.resource.as_str()).collect();
+    let changed = ["configmaps", "deployments"];
+    assert!(
+        changed.iter().all(|resource| applied.contains(resource)) && !applied.contains("services"),
+        "an upgrade applies what it changes: {applied:?}"
+    );
+    let reads = counted(&requests.into_iter().filter(|request| !request.writes()).collect::<Vec<_>>());
     let once = BTreeMap::from([("get secrets".to_owned(), 1)]);
     assert_eq!(reads, once, "an upgrade reads the record that it follows, and that once");
 

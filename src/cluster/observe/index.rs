@@ -179,10 +179,19 @@ impl Index {
         }
     }
 
-    /// Sets what an owner expects, in place of everything that it expected before.
-    pub(super) fn track(&mut self, owner: &OwnerKey, objects: Vec<(ObjectKey, Expectation)>) {
+    /// Sets what an owner expects, in place of everything that it expected before but of the `settled` objects.
+    pub(super) fn track(
+        &mut self,
+        owner: &OwnerKey,
+        objects: Vec<(ObjectKey, Expectation)>,
+        settled: &HashSet<ObjectKey>,
+    ) {
         let owner = self.owner_key(owner);
-        let places: Vec<_> = objects.into_iter().map(|(object, wanted)| self.set(&owner, &object, wanted)).collect();
+        let mut places: Vec<_> =
+            objects.into_iter().map(|(object, wanted)| self.set(&owner, &object, wanted)).collect();
+        for object in settled {
+            places.push((self.kind(&object.group, &object.kind), identity(&object.namespace, &object.name)));
+        }
         let known = self.owners.entry(Arc::clone(&owner)).or_default();
         let before = std::mem::replace(&mut known.objects, places);
         let now: HashSet<_> = known.objects.iter().copied().collect();

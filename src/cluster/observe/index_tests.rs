@@ -231,7 +231,7 @@ fn after_a_restart_the_digest_tells_whether_all_is_as_it_was() {
     let restart = |objects: &[(&str, u64, Option<u64>)]| {
         let mut after = Fixture::new();
         after.told(objects);
-        after.index.track(&owner(), ["db", "web"].map(|name| (key(name), Expectation::Live)).into());
+        after.index.track(&owner(), ["db", "web"].map(|name| (key(name), Expectation::Live)).into(), &HashSet::new());
         (after.index.digest(&owner()), after.deviations())
     };
     let (digest, deviations) = restart(&[("web", 90, OURS), ("db", 91, OURS)]);
@@ -265,7 +265,7 @@ fn the_objects_of_a_release_are_those_that_name_it() {
 #[test]
 fn what_is_no_longer_tracked_is_no_longer_told() {
     let mut fixture = Fixture::settled();
-    fixture.index.track(&owner(), vec![(key("db"), Expectation::Live)]);
+    fixture.index.track(&owner(), vec![(key("db"), Expectation::Live)], &HashSet::new());
     fixture.seen("web", 11, OTHER);
     assert_eq!(fixture.triggers(), []);
     fixture.index.forget(&owner());

@@ -21,6 +21,7 @@ mod sources;
 mod watch;
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -325,7 +326,12 @@ impl Observer {
 
     /// Sets what an owner expects of its objects, in place of everything that it expected before.
     pub fn track(&self, owner: &OwnerKey, objects: Vec<(ObjectKey, Expectation)>) {
-        self.shared.index().track(owner, objects);
+        self.track_beside(owner, objects, &HashSet::new());
+    }
+
+    /// The same, but of the `settled` objects the owner goes on to expect what it did.
+    pub fn track_beside(&self, owner: &OwnerKey, objects: Vec<(ObjectKey, Expectation)>, settled: &HashSet<ObjectKey>) {
+        self.shared.index().track(owner, objects, settled);
     }
 
     /// Sets what an owner expects of one object, after it was written.

@@ -3,7 +3,7 @@
 //! Everything that can go wrong without a write is looked for first (`prepare`): rendering, kinds, ownership, rights. Then the pending record is written, and from there on ([`Deployment::carry_out`]) every step can
 //! be repeated: an operator that is killed in between continues from the record.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ use crate::cluster::kept::{Keeping, Kept};
 use crate::cluster::notes::Notes;
 use crate::cluster::prune::Owner;
 use crate::cluster::records::ReleaseKey;
-use crate::cluster::{Cluster, Object, ObjectError};
+use crate::cluster::{Cluster, Object, ObjectError, ObjectKey};
 use crate::controller::context::Context;
 use crate::controller::failure::{Failure, refusals};
 use crate::plan::Digest;
@@ -159,7 +159,7 @@ impl Deployment<'_> {
         let same = self.render_same(&record, inputs, &merged, &objects).await;
         let same = same.map_err(|failure| secrets.concealed(failure))?;
         let Some(reads) = same else { return Ok(Adoption::Differs) };
-        self.apply(&objects, self.restoring()).await.map_err(Stop::into_failure)?;
+        self.apply(&objects, self.restoring(), &HashSet::new()).await.map_err(Stop::into_failure)?;
         let mut journal = self.journal(record, Some(inputs.digest.clone()), &objects);
         journal.notes.objects = self.context.objects_digest(self.request);
         journal.notes.reads = reads;
@@ -174,7 +174,7 @@ impl Deployment<'_> {
     pub async fn reapply(&self, revision: i64) -> Result<(), Failure> {
         let record = self.record(revision).await?;
         let objects = self.objects_of(&record).await?;
-        self.apply(&objects, self.restoring()).await.map_err(Stop::into_failure)?;
+        self.apply(&objects, self.restoring(), &HashSet::new()).await.map_err(Stop::into_failure)?;
         let noted = self.notes(revision);
         let mut journal = Journal::new(self.cluster, &self.context.records, record, noted.clone());
         journal.notes.kinds = kinds_of(&objects);
@@ -267,7 +267,8 @@ impl Deployment<'_> {
     async fn carry_out(&self, journal: &mut Journal<'_>, objects: &[Object], before: Vec<Object>) -> Result<(), Stop> {
         let [pre, post] = events_of(journal.record.info.status);
         hooks::run(self.cluster, journal, pre, self.deadline).await?;
-        self.apply_keeping(journal, objects).await?;
+        let settled = self.settled(journal.record.version, objects, &before);
+        self.apply_keeping(journal, objects, &settled).await?;
         self.delete_leftovers(journal, objects, before).await?;
         if self.request.spec.wait {
             self.wait_healthy(journal.record.version).await?;
@@ -281,28 +282,39 @@ impl Deployment<'_> {
     }
 
     /// Applies the objects of an operation; what those keep that are made anew is noted in its journal.
-    async fn apply_keeping(&self, journal: &mut Journal<'_>, objects: &[Object]) -> Result<(), Stop> {
+    async fn apply_keeping(
+        &self,
+        journal: &mut Journal<'_>,
+        objects: &[Object],
+        settled: &HashSet<ObjectKey>,
+    ) -> Result<(), Stop> {
         let ReleaseKey { namespace, name } = self.release;
         let (revision, kept) = (journal.record.version, std::mem::take(&mut journal.notes.kept));
         let keeping = Keeping::new(self.cluster, namespace, name, revision, kept);
         let replacing = Replacing::Changed { by: self.deadline };
         let options = ApplyOptions { replacing, keeping: Some(&keeping), ..ApplyOptions::default() };
-        let applied = self.apply(objects, options).await;
+        let applied = self.apply(objects, options, settled).await;
         journal.notes.kept = keeping.into_kept();
         applied
     }
 
-    /// Applies objects and follows them from then on.
-    async fn apply(&self, objects: &[Object], options: ApplyOptions<'_>) -> Result<(), Stop> {
+    /// Applies objects but the settled ones, and follows them all from then on.
+    async fn apply(
+        &self,
+        objects: &[Object],
+        options: ApplyOptions<'_>,
+        settled: &HashSet<ObjectKey>,
+    ) -> Result<(), Stop> {
         self.context.follow_kinds(objects).await?;
+        let sent: Vec<Object> = objects.iter().filter(|object| !settled.contains(&object.key)).cloned().collect();
         let _turn = self.context.turns.acquire().await;
-        let outcome = self.cluster.apply_all(objects, options).await;
+        let outcome = self.cluster.apply_all(&sent, options).await;
         outcome.applied.iter().for_each(|_| self.context.metrics.applied(false));
         outcome.failed.iter().for_each(|_| self.context.metrics.applied(true));
         if objects.iter().any(Object::is_definition) {
             self.context.follow_kinds(objects).await?;
         }
-        self.context.track(self.request, &outcome.applied);
+        self.context.track(self.request, &outcome.applied, settled);
         self.tell_of_replaced(&outcome.applied).await;
         let is_final = |refusal: &ObjectError| refusal.is_final() && !bring_webhook_of(objects, refusal);
         let is_final = outcome.failed.iter().any(is_final);

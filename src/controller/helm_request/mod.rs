@@ -22,6 +22,7 @@ mod replaced;
 mod report;
 mod rollback;
 mod secrets;
+mod settled;
 mod status;
 mod take_back;
 mod values;

@@ -5,6 +5,8 @@
 //! Where hooks have run, something has happened that cannot be undone; then everything stays, the failed record tells
 //! of it, and the next attempt goes on from there.
 
+use std::collections::HashSet;
+
 use super::deploy::Deployment;
 use super::journal::Journal;
 use crate::api::helm_request::FailureStrategy;
@@ -37,7 +39,7 @@ impl Deployment<'_> {
         let ReleaseKey { namespace, name } = self.release;
         let revision = journal.record.version;
         let Some(began) = self.cluster.record_created(namespace, name, revision).await? else { return Ok(()) };
-        self.context.track(self.request, &[]);
+        self.context.track(self.request, &[], &HashSet::new());
         let made = leftover(objects.to_vec(), &[]).delete;
         let outcome = self.cluster.prune(&made, Owner::Since { name, namespace, began }).await;
         refusals(outcome.failed)?;
