@@ -24,7 +24,7 @@ test: ## Run every test: unit, golden, conformance and live ones on a local cont
 	RUST_TEST_THREADS=4 cargo test # live tests mostly wait
 
 .PHONY: bench
-bench: ## Measure the operator beside a bare client; RELEASES=1000 for more than the 100 releases of a short run
+bench: ## Measure the operator beside a bare client; RELEASES=100,1000 for more than the 100 releases of a short run
 	cargo build --release --bin coxswain --example bench
 	cargo run --release --example bench
 

@@ -8,6 +8,7 @@ use super::command::Cost;
 use super::corpus::Pair;
 use super::memory::{Memory, Soak};
 use super::named::Row;
+use super::support::machine;
 use super::support::manifests::project;
 use super::support::reference::{replace, table};
 
@@ -22,19 +23,7 @@ pub struct Report {
 impl Report {
     /// The machine and how the figures were taken.
     pub fn conditions(&mut self, charts: &str, command: &str) {
-        let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model =
-            cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let memory = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB"));
-        let memory = memory.and_then(|number| number.parse::<f64>().ok()).unwrap_or_default() / f64::from(1 << 20);
-        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let load = load.split(' ').next().unwrap_or_default();
-        self.add(&format!(
-            "Taken by `{command}` on {cores} cores of {} with {memory:.0} GiB, load {load} at the beginning. {charts}",
-            model.unwrap_or("an unknown processor"),
-        ));
+        self.add(&format!("Taken by `{command}` on {}. {charts}", machine::described()));
     }
 
     /// One render of each chart, ours and Helm's.

@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod command;
 pub mod folder;
 pub mod http;
+pub mod machine;
 pub mod manifests;
 pub mod operator;
 pub mod proxy;
