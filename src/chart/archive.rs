@@ -73,7 +73,10 @@ impl Budget {
         }
         let limit = self.bytes.min(self.limits.file);
         let mut data = Vec::with_capacity(usize::try_from(claimed).unwrap_or(0));
-        source.take(limit + 1).read_to_end(&mut data).map_err(|error| LoadError::Corrupt(error.to_string()))?;
+        source
+            .take(limit + 1)
+            .read_to_end(&mut data)
+            .map_err(|error| LoadError::Corrupt(format!("{name:?}: {error}")))?;
         let length = data.len() as u64;
         if length > self.bytes {
             return Err(too_large);
@@ -97,11 +100,14 @@ pub fn read_archive(archive: &[u8], budget: &mut Budget) -> Result<Vec<File>, Lo
     if !archive.starts_with(GZIP_MAGIC) {
         return Err(LoadError::NotGzip);
     }
-    let corrupt = |error: std::io::Error| LoadError::Corrupt(error.to_string());
+    let corrupt =
+        |offset: u64, error: std::io::Error| LoadError::Corrupt(format!("entry after byte {offset}: {error}"));
+    let mut offset = 0;
     let mut files = Vec::new();
     let mut archive = tar::Archive::new(MultiGzDecoder::new(archive));
-    for entry in archive.entries().map_err(corrupt)? {
-        let entry = entry.map_err(corrupt)?;
+    for entry in archive.entries().map_err(|error| corrupt(offset, error))? {
+        let entry = entry.map_err(|error| corrupt(offset, error))?;
+        offset = entry.raw_file_position();
         let raw_name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let kind = entry.header().entry_type();
         budget.entry()?;

@@ -66,6 +66,8 @@ pub fn compile_error(schema: &Json, error: &CompileError) -> String {
             format!("{} is not valid against metaschema: {head}\n{}", quote::quote(&url), violations.trim_end())
         }
         CompileError::JsonPointerNotFound(pointer) => format!("json-pointer in {} not found", quote::quote(pointer)),
+        // A pattern that is a regular expression but too large to compile is a bug to the library.
+        CompileError::Bug(cause) => format!("values.schema.json cannot be compiled: {cause}"),
         other => other.to_string(),
     }
 }

@@ -5,6 +5,7 @@
 mod archives;
 mod charts;
 mod functions;
+mod loops;
 mod schemas;
 mod templates;
 mod values;
@@ -34,8 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const MEMORY_KIB: u64 = if cfg!(debug_assertions) { 768 << 10 } else { 512 << 10 };
 /// Its address space, in KiB: memory, the render's stack, the program itself. Beyond it allocations fail.
 const ADDRESS_SPACE_KIB: u64 = MEMORY_KIB + (512 << 10) + (512 << 10);
-/// The longest that two messages may be: the failure, and what is noted before it.
-const MESSAGE_BYTES: usize = 8 << 10;
+/// The longest that the failure and what is noted before it may be, each.
+const MESSAGE_BYTES: usize = 4 << 10;
 /// How much of the output is kept to look at.
 const OUTPUT_BYTES: u64 = 1 << 20;
 
@@ -141,7 +142,8 @@ impl Attack {
         if ended.peak_kib > MEMORY_KIB {
             return Err(format!("took too much memory {}", told()));
         }
-        if message.len() > MESSAGE_BYTES {
+        let noted = message.find("\nError: ").unwrap_or_default();
+        if noted.max(message.len() - noted) > MESSAGE_BYTES {
             return Err(format!("has a message of {} bytes {}", message.len(), told()));
         }
         if let Some(control) = message.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t')) {

@@ -18,11 +18,14 @@ fn set(flag: &str, expression: impl AsRef<str>, words: &[&str]) -> Attack {
 }
 
 /// A name by template, without another name.
+fn named(template: &str) -> Attack {
+    let attack = Attack::template(format!("--name-template {template}"), "a: b\n");
+    attack.with(["--name-template", template, "chart"]).without_name()
+}
+
+/// A template for the name that does not end well; messages name its place.
 fn name_template(template: &str, words: &str) -> Attack {
-    Attack::template(format!("--name-template {template}"), "a: b\n")
-        .with(["--name-template", template, "chart"])
-        .without_name()
-        .fails([words])
+    named(template).fails(["name-template:1:", words])
 }
 
 /// Lists of aliases of the lists before.
@@ -109,8 +112,8 @@ fn hostile_arguments() {
         set("--set", "a[9223372036854775807]=x", &["maximum supported index of 65536"]),
         set("--set", "a[99999999999999999999]=x", &["error parsing index"]),
         set("--set", "a[-1]=x", &["negative -1 index"]),
-        set("--set", format!("a{}=x", "[65536]".repeat(1_000)), &[""]),
-        set("--set", format!("a{}=x", "[0]".repeat(20_000)), &[""]),
+        set("--set", format!("a{}=x", "[65536]".repeat(1_000)), &["nested level is greater"]),
+        set("--set", format!("a{}=x", "[0]".repeat(20_000)), &["nested level is greater"]),
         set("--set", format!("a{}=x", "[0].a".repeat(20_000)), &["nested level is greater"]),
         set("--set", deep(31, "a=x"), &["nested level is greater"]),
         set("--set", deep(50_000, "a=x"), &["nested level is greater"]),
@@ -135,11 +138,14 @@ fn hostile_arguments() {
         set("--show-only", "\x1b[2J", &["could not find template"]),
         set("--show-only", "x".repeat(120_000), &["could not find template"]),
         name_template("{{ repeat 1000000000 \"x\" }}", "the render"),
-        name_template("{{ range 1000000000 }}{{ end }}", ""),
-        name_template("{{ define \"a\" }}{{ template \"a\" . }}{{ end }}{{ template \"a\" . }}", ""),
-        name_template("\x1b[2J", ""),
-        set("--nonsense\x1b[2J", "x", &[""]),
-        set("--timeout", "9999999999999999999999h", &[""]),
+        name_template("{{ range 1000000000 }}{{ end }}", "the render"),
+        name_template(
+            "{{ define \"a\" }}{{ template \"a\" . }}{{ end }}{{ template \"a\" . }}",
+            "maximum template depth",
+        ),
+        named("\x1b[2J").fails(["release name"]),
+        set("--nonsense\x1b[2J", "x", &[r"--nonsense\x1b[2J"]),
+        set("--timeout", "9999999999999999999999h", &["--timeout"]),
         Attack::template("a name of a hundred kilobytes", "a: b\n").fails(["release name"]).named("x".repeat(100_000)),
         Attack::template("a name that clears the screen", "a: b\n").fails(["release name"]).named("\x1b[2J"),
         Attack::template("ten thousand versions of an API", "a: b\n").and(["--api-versions", &"a/v1,".repeat(20_000)]),
@@ -149,6 +155,6 @@ fn hostile_arguments() {
             .and(["--set", &(0..3).map(|n| format!("a[{n}][65536][65536][65536]=x,")).collect::<String>()]),
         Attack::template("ten thousand lists of sixty-five thousand", "a: b\n")
             .and(["--set", &(0..8_000).map(|n| format!("a{n}[65536]=x,")).collect::<String>()])
-            .fails([""]),
+            .fails(["--set data: lists are filled up with more than"]),
     ]);
 }
