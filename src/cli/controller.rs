@@ -54,7 +54,15 @@ impl ControllerArguments {
     /// The log level cannot be read, the cluster cannot be reached, the lease is lost.
     pub fn run(self) -> Result<(), Error> {
         self.logging.install()?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
+        // The allocator keeps memory for each thread that ever used some, and what blocks here mostly computes: more
+        // threads than this only take memory. Renders, of which there are as many as cores, may wait for lookups, so
+        // there have to be more than that.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .max_blocking_threads(2 * cores + 2)
+            .build()
+            .map_err(Error::Runtime)?;
         Ok(runtime.block_on(crate::controller::run(self.into()))?)
     }
 }
