@@ -16,7 +16,7 @@ use crate::support::wait;
 use crate::world::{Place, World};
 
 /// How many releases there are by default, and how many operations each has.
-const RELEASES: usize = 8;
+const RELEASES: usize = 3;
 const TURNS: usize = 4;
 /// How often the operator is killed at most, for each release: on a busy machine it would else never get far.
 const KILLS: usize = 3;

@@ -5,12 +5,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// Asks every 20 ms until there is an answer; blocks the thread. `what` completes "gave up waiting for …".
+/// The pause after the first question, and the longest: a question is mostly a program that is started, and tests that
+/// ask without pause take the processor from what they wait for.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
+
+/// Asks until there is an answer, soon and then less often; blocks the thread. `what` completes "gave up waiting for …".
 ///
 /// # Errors
 /// When the limit has passed, or at once when `ask` fails.
 pub fn until<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let deadline = Instant::now() + limit;
+    let (mut pause, longest) = PAUSES;
     loop {
         if let Some(answer) = ask()? {
             return Ok(answer);
@@ -18,7 +23,8 @@ pub fn until<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Result<Opt
         if Instant::now() > deadline {
             bail!("gave up waiting for {what} after {limit:?}");
         }
-        sleep(Duration::from_millis(20));
+        sleep(pause);
+        pause = longest.min(pause * 3 / 2);
     }
 }
 
