@@ -89,7 +89,7 @@ impl Context {
 
     /// The first unhealthy objects that pods are made for, with what their status tells.
     fn unhealthy_workloads(&self, request: &HelmRequest) -> Vec<(ObjectKey, String)> {
-        let unhealthy = self.observer.health(&owner(request)).unhealthy.into_iter();
+        let unhealthy = self.observer.look_at_health(&owner(request)).unhealthy.into_iter();
         let told = unhealthy.filter_map(|(object, standing)| match &standing {
             Standing::Seen(verdict) if runs_pods(&object) => Some((object, verdict.message()?.to_owned())),
             _ => None,

@@ -285,6 +285,12 @@ impl Index {
     pub(super) fn health(&mut self, owner: &OwnerKey) -> ReleaseHealth {
         let Some(known) = self.owners.get_mut(owner) else { return ReleaseHealth::default() };
         known.kept_back.take_if(|(_, change)| matches!(change, Change::Health | Change::Progress));
+        self.look_at_health(owner)
+    }
+
+    /// The same for one who does not tell it: what was kept back is sent all the same.
+    pub(super) fn look_at_health(&self, owner: &OwnerKey) -> ReleaseHealth {
+        let Some(known) = self.owners.get(owner) else { return ReleaseHealth::default() };
         let standings = known.objects.iter().filter_map(|&(id, identity)| self.kinds[id].standing(identity));
         ReleaseHealth::of(standings)
     }

@@ -165,6 +165,27 @@ fn health_changes_trigger_and_steps_on_the_way_are_told_apart() {
 }
 
 #[test]
+fn health_that_was_only_looked_at_is_still_sent_when_the_owner_is_let_go() {
+    let mut fixture = Fixture::settled();
+    fixture.judged("web", 11, OURS, Verdict::InProgress("0 of 1".into()));
+    assert_eq!(fixture.triggers(), [("web".into(), Change::Health)]);
+    let becomes_healthy = |fixture: &mut Fixture, version| {
+        fixture.index.hold(&owner());
+        fixture.judged("web", version, OURS, Verdict::InProgress("0 of 1".into()));
+        fixture.judged("web", version + 1, OURS, Verdict::Current);
+    };
+    becomes_healthy(&mut fixture, 12);
+    assert!(fixture.index.look_at_health(&owner()).is_ready());
+    fixture.index.release(&owner());
+    assert_eq!(fixture.triggers(), [("web".into(), Change::Health)]);
+
+    becomes_healthy(&mut fixture, 14);
+    assert!(fixture.index.health(&owner()).is_ready());
+    fixture.index.release(&owner());
+    assert_eq!(fixture.triggers(), [], "what was told is not sent again");
+}
+
+#[test]
 fn after_a_cut_what_is_not_told_again_is_gone() {
     let mut fixture = Fixture::settled();
     fixture.wrote("db", 11);

@@ -373,9 +373,14 @@ impl Observer {
         self.shared.index().deviations(owner)
     }
 
-    /// The health of an owner's objects.
+    /// The health of an owner's objects, for one who tells it: what is told here is not sent again to a held owner.
     pub fn health(&self, owner: &OwnerKey) -> ReleaseHealth {
         self.shared.index().health(owner)
+    }
+
+    /// The same for one who only looks.
+    pub fn look_at_health(&self, owner: &OwnerKey) -> ReleaseHealth {
+        self.shared.index().look_at_health(owner)
     }
 
     /// A digest over what an owner expects of its objects, or nothing for one that expects nothing. With
