@@ -120,8 +120,8 @@ reasons! {
     TemplateError stalled,
     /// What the templates wrote is not a list of Kubernetes objects.
     ManifestInvalid stalled,
-    /// A rule of `spec.postRender` cannot be followed: a patch is none, or is for no rendered object, or its place is not
-    /// there.
+    /// A rule of `spec.postRender` cannot be followed: a patch is none, or is for no rendered object, or its place is
+    /// not there.
     PostRenderFailed stalled,
     /// A render went over its limits of steps, size, depth or time.
     RenderLimitExceeded stalled,

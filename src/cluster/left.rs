@@ -1,4 +1,5 @@
-//! Fields of a declared object that are left to others once it exists: to whoever scales it, or by a rule of the request.
+//! Fields of a declared object that are left to others once it exists: to whoever scales it, or by a rule of the
+//! request.
 //!
 //! A path names them as people do (`spec.replicas`, `/spec/replicas`, `.spec.template.spec.containers[name=app].image`);
 //! `*` stands for every member or item. Items of lists are found in the declared object, and in `managedFields` by the

@@ -1,8 +1,9 @@
 //! The one place through which calls to the API server go: bounded in time, repeated where that is safe.
 //!
 //! Reads, server-side applies, replaces with a resource version and deletions may be repeated after any passing
-//! trouble, an internal error (500) included. A create may have happened although its answer was lost, so it is repeated only when the server says that
-//! it did not take the request (429, 503 before handling); the caller meets a second attempt as "already exists".
+//! trouble, an internal error (500) included. A create may have happened although its answer was lost, so it is
+//! repeated only when the server says that it did not take the request (429, 503 before handling); the caller meets a
+//! second attempt as "already exists".
 
 use std::time::Duration;
 

@@ -23,7 +23,7 @@ use crate::api::helm_request::HelmRequestStatus;
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::lookup::ClusterLookup;
 use crate::cluster::observe::{Observer, OwnerKey, SourceRead, Taken};
-use crate::cluster::records::RecordIndex;
+use crate::cluster::records::{RecordIndex, ReleaseKey};
 use crate::cluster::{ApiError, Cluster, Discovery, ObjectError, ObjectKey};
 use crate::plan::Digest;
 use crate::render::{Input, Limits, OperatingSystem, Release, Rendered};
@@ -356,6 +356,11 @@ impl Context {
     fn memories(&self) -> MutexGuard<'_, HashMap<OwnerKey, Memory>> {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The release of a request.
+pub fn release_of(request: &HelmRequest) -> ReleaseKey {
+    ReleaseKey { namespace: request.release_namespace(), name: request.release_name() }
 }
 
 /// A request as the owner of objects.

@@ -18,10 +18,9 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use tokio::time::{Instant, timeout};
 
-use super::context::Context;
+use super::context::{Context, release_of};
 use crate::api::conditions::{ConditionType, find};
 use crate::api::{HelmRequest, Reason};
-use crate::cluster::records::ReleaseKey;
 use crate::release::Status;
 use crate::render::Reads;
 
@@ -90,9 +89,12 @@ fn wake(triggers: &UnboundedSender<ObjectRef<HelmRequest>>, requests: Vec<Object
 /// The requests of whose deployed revision the render's reads meet a condition.
 fn asking(context: &Context, meets: impl Fn(&Reads) -> bool) -> Vec<ObjectRef<HelmRequest>> {
     context.matching_requests(|request| {
-        let release = ReleaseKey { namespace: request.release_namespace(), name: request.release_name() };
-        let deployed =
-            context.records.revisions(&release).into_iter().rev().find(|meta| meta.status == Status::Deployed);
+        let deployed = context
+            .records
+            .revisions(&release_of(request))
+            .into_iter()
+            .rev()
+            .find(|meta| meta.status == Status::Deployed);
         deployed.is_some_and(|meta| meets(&meta.notes.reads))
     })
 }

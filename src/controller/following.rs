@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kube::ResourceExt;
 
-use super::context::{Context, owner};
+use super::context::{Context, Memory, owner};
 use super::failure::Failure;
 use crate::api::helm_request::{DriftChange, DriftMode, DriftStatus, DriftedObject, ObjectHealth, ObjectsStatus};
 use crate::api::{HelmRequest, Reason};
@@ -144,7 +144,8 @@ impl Context {
     /// Follows the objects that the render of a request's revision looked up. What cannot be watched is left out: a
     /// change of it is not noticed then.
     pub async fn follow_lookups(&self, request: &HelmRequest, revision: i64, reads: &Reads) {
-        if self.memory(request).looked_up.is_some_and(|(of, _)| of == revision) {
+        let followed = |memory: &mut Memory| memory.looked_up.as_ref().is_some_and(|(of, _)| *of == revision);
+        if self.with_memory(request, followed) {
             return;
         }
         let mut followed = Vec::new();
@@ -173,15 +174,22 @@ impl Context {
     }
 
     fn follow_reads(&self, request: &HelmRequest) {
-        let memory = self.memory(request);
-        let lookups = memory.looked_up.into_iter().flat_map(|(_, lookups)| lookups);
-        self.observer.read_sources(&owner(request), memory.sources.into_iter().chain(lookups).collect());
+        let reads = self.with_memory(request, |memory| {
+            let lookups = memory.looked_up.iter().flat_map(|(_, lookups)| lookups);
+            memory.sources.iter().chain(lookups).cloned().collect()
+        });
+        self.observer.read_sources(&owner(request), reads);
     }
 
     /// The objects that are not as they were looked up.
     pub fn changed_lookups(&self, request: &HelmRequest) -> Vec<ObjectKey> {
-        let lookups = self.memory(request).looked_up.map(|(_, lookups)| lookups).unwrap_or_default();
-        lookups.into_iter().filter(|read| !self.is_unchanged(read)).map(|read| read.object).collect()
+        let lookups = self.with_memory(request, |memory| memory.looked_up.clone());
+        lookups
+            .into_iter()
+            .flat_map(|(_, lookups)| lookups)
+            .filter(|read| !self.is_unchanged(read))
+            .map(|read| read.object)
+            .collect()
     }
 
     /// Whether sources are still as they were read.

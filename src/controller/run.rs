@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::autoscalers;
 use super::chartrepo::ChartRepos;
-use super::context::Context;
+use super::context::{Context, release_of};
 use super::cures;
 use super::helm_request;
 use super::metrics::Metrics;
@@ -27,7 +27,7 @@ use crate::api::HelmRequest;
 use crate::chart::Limits;
 use crate::cluster::lease::{Candidacy, Claim, LeaseOptions};
 use crate::cluster::observe::{Observer, Trigger};
-use crate::cluster::records::{RecordIndex, ReleaseKey};
+use crate::cluster::records::RecordIndex;
 use crate::cluster::{Cluster, ConnectError};
 use crate::server::{Server, ServerError};
 use crate::source::Charts;
@@ -240,10 +240,6 @@ async fn follow_records(
             None => drop(listed.send(true)),
         }
     }
-}
-
-fn release_of(request: &HelmRequest) -> ReleaseKey {
-    ReleaseKey { namespace: request.release_namespace(), name: request.release_name() }
 }
 
 /// Wakes the requests whose objects or value sources have changed.

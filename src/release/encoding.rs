@@ -105,8 +105,9 @@ pub fn decode_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, DecodeError> {
     Ok(serde_json::from_slice(&json)?)
 }
 
-/// Encodes a record so that each part fits a Secret: whole, else without the chart's files, else without its
-/// templates too, else in several parts (see [`Packed::parts`]). What makes a release work (manifest, hooks, values) is never left out.
+/// Encodes a record so that each part fits a Secret: whole, else without the chart's files, else without its templates
+/// too, else in several parts (see [`Packed::parts`]). What makes a release work (manifest, hooks, values) is never
+/// left out.
 ///
 /// # Errors
 /// As [`encode`].

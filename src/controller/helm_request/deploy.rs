@@ -1,7 +1,8 @@
 //! Deploying: from inputs to a recorded revision whose objects are applied.
 //!
-//! Everything that can go wrong without a write is looked for first (`prepare`): rendering, kinds, ownership, rights. Then the pending record is written, and from there on ([`Deployment::carry_out`]) every step can
-//! be repeated: an operator that is killed in between continues from the record.
+//! Everything that can go wrong without a write is looked for first (`prepare`): rendering, kinds, ownership, rights.
+//! Then the pending record is written, and from there on ([`Deployment::carry_out`]) every step can be repeated: an
+//! operator that is killed in between continues from the record.
 
 use std::collections::{BTreeSet, HashSet};
 

@@ -48,7 +48,7 @@ use crate::api::{HelmRequest, Reason};
 use crate::cluster::Cluster;
 use crate::cluster::notes::Notes;
 use crate::cluster::records::{ReleaseKey, RevisionMeta};
-use crate::controller::context::{Context, owner};
+use crate::controller::context::{Context, owner, release_of};
 use crate::controller::events::EventType;
 use crate::controller::failure::Failure;
 use crate::plan::{self, Cause, Digest, Objects, OnFailure, Recorded, Situation, Step};
@@ -103,7 +103,7 @@ fn ask_repository_anew(failure: &Failure, request: &HelmRequest, context: &Conte
 }
 
 async fn attempt(request: &HelmRequest, context: &Context) -> Result<Action, Failure> {
-    let release = ReleaseKey { namespace: request.release_namespace(), name: request.release_name() };
+    let release = release_of(request);
     let cluster = context.cluster_of(request)?;
     let reconciliation = Reconciliation { request, context, release: &release, cluster: &cluster };
     if request.metadata.deletion_timestamp.is_some() {

@@ -1,22 +1,19 @@
 //! Asking the API server by a dry run whether it would take the objects of an operation, so that a refusal is known
 //! before anything is written.
 //!
-//! Asked is where a refusal could not be undone later: in an upgrade, a rollback, and behind hooks; and where the server has refused
-//! an object of the same inputs before. A first install is not asked about, it is taken back (see
+//! Asked is where a refusal could not be undone later: in an upgrade, a rollback, and behind hooks; and where the server
+//! has refused an object of the same inputs before. A first install is not asked about, it is taken back (see
 //! [`Deployment::take_back`]), so that it costs no request more than it must. Of the answers those count that nothing in
 //! the operation can change ([`Changes`]), and those that are the refusal of before; the rest is found out by trying.
-
-use std::collections::HashMap;
 
 use super::deploy::{Deployment, events_of};
 use super::inputs::Inputs;
 use super::prepare::Prepared;
 use crate::cluster::admission::Changes;
 use crate::cluster::apply::{ApplyOptions, Replacing};
-use crate::cluster::{Object, ObjectError, ObjectKey};
+use crate::cluster::{Object, ObjectError};
 use crate::controller::failure::{Failure, refusals};
 use crate::release::{Record, Status};
-use crate::value::Json;
 
 /// An operation as the API server is asked about it.
 struct Question<'a> {
@@ -66,18 +63,15 @@ impl Deployment<'_> {
 
     async fn ask(&self, question: Question<'_>) -> Result<(), Failure> {
         let Question { objects, definitions, before, hooks, known } = question;
-        let mut before = before.to_vec();
-        self.stamp(&mut before);
-        let before: HashMap<&ObjectKey, &Json> = before.iter().map(|old| (&old.key, &old.json)).collect();
+        let last = self.revisions().last().map(|last| last.status);
+        if last.is_none() && !hooks && known.is_empty() {
+            return Ok(());
+        }
+        let before = self.sent_before(before);
         let is_new = |object: &Object| !before.contains_key(&object.key);
-        let asked: Vec<Object> = match self.revisions().last().map(|last| last.status) {
-            Some(Status::Deployed) => {
-                let is_changed = |object: &&Object| before.get(&object.key) != Some(&&object.json);
-                objects.iter().filter(is_changed).cloned().collect()
-            }
-            None if !hooks && known.is_empty() => return Ok(()),
-            Some(_) | None => objects.to_vec(),
-        };
+        let is_asked =
+            |object: &&Object| last != Some(Status::Deployed) || before.get(&object.key) != Some(&object.json);
+        let asked: Vec<Object> = objects.iter().filter(is_asked).cloned().collect();
         let changes = Changes::by(asked.iter().chain(definitions), is_new, hooks);
         let counts = |refusal: &ObjectError| known.contains(refusal) || changes.leave(refusal);
         refusals(self.refusals_of(&asked).await.into_iter().filter(counts).collect())

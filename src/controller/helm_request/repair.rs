@@ -1,8 +1,8 @@
 //! Repairing drift: the objects that deviate are applied again, each alone, from the deployed revision's record.
 //!
 //! What happened is told in one event for each object: the fields, who changed them, and of a number or a switch the
-//! value found and the value restored. A writer who takes the same field again after each repair is not fought at full speed: each repair of an
-//! object that follows the last one too soon waits longer than the one before.
+//! value found and the value restored. A writer who takes the same field again after each repair is not fought at full
+//! speed: each repair of an object that follows the last one too soon waits longer than the one before.
 
 use std::time::Duration;
 

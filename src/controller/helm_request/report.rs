@@ -11,8 +11,7 @@ use super::status::{Deployed, Facts, Standing, Tests, compose, readiness, whole_
 use crate::api::conditions::{ConditionType, is_true};
 use crate::api::helm_request::{HelmRequestStatus, ObjectsStatus, RevisionEntry, SHOWN_OBJECTS};
 use crate::api::{HelmRequest, Reason};
-use crate::cluster::records::ReleaseKey;
-use crate::controller::context::Context;
+use crate::controller::context::{Context, release_of};
 use crate::controller::events::{EventType, Note};
 use crate::controller::failure::Failure;
 use crate::plan::Tested;
@@ -232,17 +231,13 @@ impl<'a> Report<'a> {
     /// How it stands with the tests of the deployed revision; nothing where they are not asked for.
     fn tests(&self, deployed: Option<&Deployed>) -> Option<Tests> {
         let deployed = deployed.filter(|_| self.request.spec.test)?;
-        let known = self.context.records.revisions(&self.release());
+        let known = self.context.records.revisions(&release_of(self.request));
         let tested = known.into_iter().find(|meta| meta.revision == deployed.revision)?.notes.tests;
         Some(match tested {
             None => Tests::Due,
             Some(Tested::None | Tested::Succeeded) => Tests::Succeeded,
             Some(Tested::Failed) => Tests::Failed(self.context.memory(self.request).test_failure),
         })
-    }
-
-    fn release(&self) -> ReleaseKey {
-        ReleaseKey { namespace: self.request.release_namespace(), name: self.request.release_name() }
     }
 
     async fn write(&self, facts: &Facts) -> Result<(), Failure> {
@@ -255,7 +250,7 @@ impl<'a> Report<'a> {
     /// what was told before.
     fn history(&self, newest: RevisionEntry) -> Vec<RevisionEntry> {
         let before = self.previous().history;
-        let known = self.context.records.revisions(&self.release()).into_iter().rev().take(SHOWN_OBJECTS);
+        let known = self.context.records.revisions(&release_of(self.request)).into_iter().rev().take(SHOWN_OBJECTS);
         let entries = known.map(|meta| {
             if meta.revision == newest.revision {
                 return newest.clone();

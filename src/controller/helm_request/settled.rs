@@ -1,7 +1,7 @@
 //! Which objects of an operation need not be sent: those that the deployed revision before it has alike and that are
 //! live as it applied them. An upgrade that changes one object applies one.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use super::deploy::Deployment;
 use crate::cluster::{Object, ObjectKey};
@@ -20,13 +20,18 @@ impl Deployment<'_> {
         let Some(_) = last.filter(|last| last.status == Status::Deployed && followed == Some(last.number)) else {
             return HashSet::new();
         };
-        let mut before = before.to_vec();
-        self.stamp(&mut before);
-        let before: BTreeMap<&ObjectKey, &Json> = before.iter().map(|old| (&old.key, &old.json)).collect();
+        let before = self.sent_before(before);
         let deviating = self.context.observer.deviations(&owner(self.request));
         let deviating: HashSet<&ObjectKey> = deviating.iter().map(|deviation| &deviation.object).collect();
         let is_settled =
-            |object: &&Object| before.get(&object.key) == Some(&&object.json) && !deviating.contains(&object.key);
+            |object: &&Object| before.get(&object.key) == Some(&object.json) && !deviating.contains(&object.key);
         objects.iter().filter(is_settled).map(|object| object.key.clone()).collect()
+    }
+
+    /// What was sent for the objects that earlier revisions may have left.
+    pub(super) fn sent_before(&self, before: &[Object]) -> HashMap<ObjectKey, Json> {
+        let mut before = before.to_vec();
+        self.stamp(&mut before);
+        before.into_iter().map(|old| (old.key, old.json)).collect()
     }
 }
