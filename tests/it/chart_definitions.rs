@@ -83,7 +83,7 @@ async fn definitions_are_replaced_unless_stored_objects_would_be_lost() -> Resul
         place.apply(&place.request("web", spec))
     };
     let served = || -> Result<Value> {
-        let live = place.get("crd", "gauges.replaced.example.com")?.unwrap_or_default();
+        let live = place.get("customresourcedefinition", "gauges.replaced.example.com")?.unwrap_or_default();
         Ok(live["spec"]["versions"].as_array().into_iter().flatten().map(|version| version["name"].clone()).collect())
     };
     ask("1.0.0")?;
@@ -133,6 +133,6 @@ async fn definitions_that_are_hooks_of_helm_2_are_treated_like_those_of_crds() -
     assert!(!manifest.contains("crd-install"), "it is no part of the release: {manifest}");
     place.kubectl(&["delete", "helmrequest", "web"])?;
     assert!(place.get("gauges.hooked.example.com", "web")?.is_none());
-    assert!(place.get("crd", "gauges.hooked.example.com")?.is_some(), "it outlives the release");
+    assert!(place.get("customresourcedefinition", "gauges.hooked.example.com")?.is_some(), "it outlives the release");
     Ok(())
 }

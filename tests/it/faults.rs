@@ -112,16 +112,11 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn read(world: &World) -> Result<Self> {
-        let list = |arguments: &[&str]| -> Result<Vec<Value>> {
-            let mut kubectl = world.cluster.kubectl();
-            kubectl.args(["get", "-A", "-o", "json"]).args(arguments);
-            let list: Value = serde_json::from_str(&crate::support::command::output(&mut kubectl)?)?;
-            Ok(list["items"].as_array().cloned().unwrap_or_default())
-        };
+        let reader = world.cluster.reader();
         let namespace = |object: &Value| object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
-        let requests = list(&["helmrequests"])?;
+        let requests = reader.list(None, "helmrequests", "")?;
         let mut revisions: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
-        for record in list(&["secrets", "-l", "owner=helm"])? {
+        for record in reader.list(None, "secrets", "owner=helm")? {
             let label = |name: &str| record["metadata"]["labels"][name].as_str().unwrap_or_default().to_owned();
             let entry = (label("version").parse().unwrap_or(0), label("status"));
             revisions.entry(namespace(&record)).or_default().push(entry);
@@ -244,8 +239,9 @@ fn addresses(place: &Place<'_>) -> Result<(Value, Value)> {
 }
 
 fn settings(place: &Place<'_>) -> Result<Vec<String>> {
-    let names = place.kubectl(&["get", "configmap", "-l", "app.kubernetes.io/managed-by=Helm", "-o", "name"])?;
-    Ok(names.lines().map(|name| name.trim_start_matches("configmap/").to_owned()).collect())
+    let reader = place.world.cluster.reader();
+    let found = reader.list(Some(&place.namespace), "configmaps", "app.kubernetes.io/managed-by=Helm")?;
+    Ok(found.iter().filter_map(|object| object["metadata"]["name"].as_str().map(str::to_owned)).collect())
 }
 
 #[tokio::test]

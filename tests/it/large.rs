@@ -78,7 +78,8 @@ async fn a_manifest_of_five_megabytes_is_installed_upgraded_rolled_back_and_unin
     for refused in [&["rollback", "web", "2"][..], &["uninstall", "web"]] {
         assert!(place.helm(refused).is_err(), "{refused:?}");
     }
-    says(&place, "one")?;
+    // What they left is taken over once helm may be thought dead; interchange.rs waits for that.
+    assert_eq!(place.get("configmap", "web-0")?.context("an object")?["data"]["message"], "one");
 
     let (peak, parts) = (world.memory("VmHWM")?, place.kubectl(&["get", "secrets", "-o", "name"])?);
     println!("peak memory of the operator: {peak:.0} MiB; Secrets of three revisions: {}", parts.lines().count());

@@ -1,4 +1,5 @@
-//! The life of a release beside its straight path: failures and what the request wants done about them, rollbacks, tests.
+//! The life of a release beside its straight path: failures and what the request wants done about them, rollbacks,
+//! tests.
 
 use std::thread::sleep;
 use std::time::Duration;

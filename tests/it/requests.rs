@@ -279,6 +279,9 @@ async fn kinds_that_come_with_a_chart_are_served_before_their_objects_are_applie
         place.until(kind, "web", "an object of the new kind to be repaired", |object| object["spec"]["size"] == 1)?;
     }
     place.kubectl(&["delete", "helmrequest", "web"])?;
-    assert!(place.get("crd", "gadgets.widgets.example.com")?.is_some(), "what crds/ brought stays");
+    assert!(
+        place.get("customresourcedefinition", "gadgets.widgets.example.com")?.is_some(),
+        "what crds/ brought stays"
+    );
     Ok(())
 }

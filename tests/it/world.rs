@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::support::folder::Folder;
@@ -193,8 +193,7 @@ impl Place<'_> {
 
     /// An object, or nothing where it does not exist.
     pub fn get(&self, kind: &str, name: &str) -> Result<Option<Value>> {
-        let text = self.kubectl(&["get", kind, name, "--ignore-not-found", "-o", "json"])?;
-        if text.trim().is_empty() { Ok(None) } else { Ok(Some(serde_json::from_str(&text)?)) }
+        self.world.cluster.reader().get(&self.namespace, kind, name)
     }
 
     /// Waits until an object exists and something holds of it.
@@ -224,11 +223,9 @@ impl Place<'_> {
 
     /// The notes of the events about a request that have a reason, oldest first.
     pub fn events(&self, request: &str, reason: &str) -> Result<Vec<String>> {
-        let text = self.kubectl(&["get", "events.events.k8s.io", "-o", "json"])?;
-        let list: Value = serde_json::from_str(&text)?;
-        let Some(items) = list["items"].as_array() else { bail!("no list of events: {list}") };
+        let events = self.world.cluster.reader().list(Some(&self.namespace), "events.events.k8s.io", "")?;
         let of_request =
-            items.iter().filter(|event| event["regarding"]["name"] == request && event["reason"] == reason);
+            events.iter().filter(|event| event["regarding"]["name"] == request && event["reason"] == reason);
         Ok(of_request.filter_map(|event| event["note"].as_str().map(str::to_owned)).collect())
     }
 

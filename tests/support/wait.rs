@@ -9,7 +9,8 @@ use anyhow::{Result, bail};
 /// ask without pause take the processor from what they wait for.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
-/// Asks until there is an answer, soon and then less often; blocks the thread. `what` completes "gave up waiting for …".
+/// Asks until there is an answer, soon and then less often; blocks the thread. `what` completes "gave up waiting for
+/// …".
 ///
 /// # Errors
 /// When the limit has passed, or at once when `ask` fails.

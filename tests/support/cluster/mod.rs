@@ -4,6 +4,7 @@
 mod ports;
 mod process;
 mod programs;
+mod reader;
 mod readiness;
 mod servers;
 
@@ -22,6 +23,7 @@ use serde_json::json;
 
 pub use self::process::{Process, Signal};
 pub use self::programs::Programs;
+pub use self::reader::Reader;
 use self::servers::Layout;
 use super::audit::Mark;
 use super::command;
@@ -54,6 +56,7 @@ pub struct ControlPlane {
     layout: Layout,
     options: Options,
     kubeconfig: PathBuf,
+    reader: Reader,
     audit_log: PathBuf,
     apiserver: Option<Process>,
     /// The other servers. Fields are dropped in this order: the servers, the folder, and the caretaker, which then has
@@ -92,6 +95,7 @@ impl ControlPlane {
         let caretaker = if Folder::kept() { None } else { Some(Process::start_caretaker(programs, folder.path())?) };
         let layout = Layout::prepare(programs, folder.path(), options)?;
         let mut cluster = Self {
+            reader: Reader::new(&layout.kubeconfig("admin"))?,
             kubeconfig: layout.kubeconfig("admin"),
             audit_log: layout.audit_log(),
             programs: programs.clone(),
@@ -192,6 +196,11 @@ impl ControlPlane {
         let mut kubectl = Command::new(self.bin("kubectl"));
         kubectl.env("KUBECONFIG", &self.kubeconfig).arg("--cache-dir").arg(self.folder.path().join("kubectl"));
         kubectl
+    }
+
+    /// What reads objects for tests that block.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// A client with every right, for the runtime it is asked for in.
