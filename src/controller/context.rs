@@ -14,6 +14,7 @@ use super::autoscalers::Autoscalers;
 use super::diagnosis::Diagnosis;
 use super::events::{Events, Note};
 use super::failure::{Failure, reason_of};
+use super::following::LookedUp;
 use super::helm_request::{Basis, Inputs};
 use super::metrics::Metrics;
 use super::patch::difference;
@@ -87,8 +88,8 @@ pub struct Memory {
     pub refused: Option<Refused>,
     /// The objects that its values come from, as they were read.
     pub sources: Vec<SourceRead>,
-    /// The revision whose lookups are followed, and the objects as they were looked up.
-    pub looked_up: Option<(i64, Vec<SourceRead>)>,
+    /// What is followed of the lookups of a revision.
+    pub looked_up: Option<LookedUp>,
     /// The pause after the last render for a change of the cluster, and when it ends.
     look: Option<(Duration, Instant)>,
     /// Why a test of the chart failed.

@@ -11,7 +11,7 @@ use crate::api::helm_request::{DriftChange, DriftMode, DriftStatus, DriftedObjec
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::apply::Applied;
 use crate::cluster::discovery::split_api_version;
-use crate::cluster::observe::{Deviation, Expectation, ObserveError, Observed, SourceRead, Taken};
+use crate::cluster::observe::{Deviation, Expectation, ListKey, ListRead, ObserveError, Observed, SourceRead, Taken};
 use crate::cluster::ownership::Marks;
 use crate::cluster::records::{ReleaseKey, RevisionMeta};
 use crate::cluster::{ApiError, Cluster, Kind, Object, ObjectKey};
@@ -32,6 +32,29 @@ impl From<ObserveError> for Failure {
             _ => Reason::ClusterUnreachable,
         };
         Self::new(reason, error.to_string())
+    }
+}
+
+/// What the render of a revision has looked up, where it can be watched.
+#[derive(Clone, Debug, Default)]
+pub struct LookedUp {
+    /// The revision.
+    revision: i64,
+    /// The objects.
+    objects: Vec<SourceRead>,
+    /// The lists.
+    lists: Vec<ListRead>,
+}
+
+impl LookedUp {
+    /// An object, or the list of what is looked up without a name.
+    fn push(&mut self, SourceRead { object, version }: SourceRead) {
+        if object.name.is_empty() {
+            let ObjectKey { group, kind, namespace, .. } = object;
+            self.lists.push(ListRead { list: ListKey { group, kind, namespace }, version });
+        } else {
+            self.objects.push(SourceRead { object, version });
+        }
     }
 }
 
@@ -144,12 +167,12 @@ impl Context {
     /// Follows the objects that the render of a request's revision looked up. What cannot be watched is left out: a
     /// change of it is not noticed then.
     pub async fn follow_lookups(&self, request: &HelmRequest, revision: i64, reads: &Reads) {
-        let followed = |memory: &mut Memory| memory.looked_up.as_ref().is_some_and(|(of, _)| *of == revision);
+        let followed = |memory: &mut Memory| memory.looked_up.as_ref().is_some_and(|known| known.revision == revision);
         if self.with_memory(request, followed) {
             return;
         }
-        let mut followed = Vec::new();
-        for Looked { query, resource_version } in &reads.lookups {
+        let mut followed = LookedUp { revision, ..LookedUp::default() };
+        for Looked { query, resource_version, .. } in &reads.lookups {
             let object = ObjectKey::from(query);
             match self.watch(&object).await {
                 Ok(true) => followed.push(SourceRead::new(object, Some(resource_version.as_str()))),
@@ -160,7 +183,7 @@ impl Context {
                 ),
             }
         }
-        self.with_memory(request, |memory| memory.looked_up = Some((revision, followed)));
+        self.with_memory(request, |memory| memory.looked_up = Some(followed));
         self.follow_reads(request);
     }
 
@@ -174,22 +197,24 @@ impl Context {
     }
 
     fn follow_reads(&self, request: &HelmRequest) {
-        let reads = self.with_memory(request, |memory| {
-            let lookups = memory.looked_up.iter().flat_map(|(_, lookups)| lookups);
-            memory.sources.iter().chain(lookups).cloned().collect()
+        let (reads, lists) = self.with_memory(request, |memory| {
+            let looked_up = memory.looked_up.clone().unwrap_or_default();
+            (memory.sources.iter().cloned().chain(looked_up.objects).collect(), looked_up.lists)
         });
-        self.observer.read_sources(&owner(request), reads);
+        let owner = owner(request);
+        self.observer.read_sources(&owner, reads);
+        self.observer.read_lists(&owner, lists);
     }
 
-    /// The objects that are not as they were looked up.
-    pub fn changed_lookups(&self, request: &HelmRequest) -> Vec<ObjectKey> {
-        let lookups = self.with_memory(request, |memory| memory.looked_up.clone());
-        lookups
-            .into_iter()
-            .flat_map(|(_, lookups)| lookups)
-            .filter(|read| !self.is_unchanged(read))
-            .map(|read| read.object)
-            .collect()
+    /// What is not as it was looked up, in words.
+    pub fn changed_lookups(&self, request: &HelmRequest) -> Vec<String> {
+        let LookedUp { objects, lists, .. } =
+            self.with_memory(request, |memory| memory.looked_up.clone()).unwrap_or_default();
+        let reader = owner(request);
+        let is_same = |read: &ListRead| self.observer.list_version(&read.list, &reader) == Some(read.version);
+        let objects = objects.iter().filter(|read| !self.is_unchanged(read)).map(|read| read.object.to_string());
+        let lists = lists.iter().filter(|read| !is_same(read)).map(|read| read.list.to_string());
+        objects.chain(lists).collect()
     }
 
     /// Whether sources are still as they were read.

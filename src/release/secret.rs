@@ -12,8 +12,9 @@ pub const TYPE: &str = "helm.sh/release.v1";
 pub const KEY: &str = "release";
 /// The value of the label `owner`.
 pub const OWNER: &str = "helm";
+/// What the name of every record begins with.
+pub const PREFIX: &str = "sh.helm.release.v1.";
 
-const PREFIX: &str = "sh.helm.release.v1.";
 const SYSTEM_LABELS: [&str; 6] = ["name", "owner", "status", "version", "createdAt", "modifiedAt"];
 
 /// Which of the two time labels a write sets.

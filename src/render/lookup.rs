@@ -66,8 +66,30 @@ pub struct Looked {
     /// What was asked for.
     #[serde(flatten)]
     pub query: Query,
-    /// The resource version of the object or list; empty where nothing was found.
+    /// The resource version of the object; empty where nothing was found. That of a list says nothing of the list: who
+    /// notes the lookup puts one of `listed` in its place.
     pub resource_version: String,
+    /// The objects of a list.
+    #[serde(skip)]
+    pub listed: Vec<Listed>,
+}
+
+/// An object of a list that was looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Empty for cluster-scoped objects.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its resource version.
+    pub resource_version: String,
+}
+
+impl Listed {
+    fn new(object: &Json) -> Self {
+        let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+        Self { namespace: text("namespace"), name: text("name"), resource_version: text("resourceVersion") }
+    }
 }
 
 impl Reads {
@@ -85,7 +107,10 @@ impl Reads {
     pub fn look_up(&mut self, query: Query, answer: &Json) {
         if self.lookups.iter().all(|looked| looked.query != query) {
             let version = answer.pointer("/metadata/resourceVersion").and_then(Json::as_str);
-            self.lookups.push(Looked { query, resource_version: version.unwrap_or_default().to_owned() });
+            let resource_version = version.unwrap_or_default().to_owned();
+            let items = answer["items"].as_array().filter(|_| query.name.is_empty());
+            let listed = items.into_iter().flatten().map(Listed::new).collect();
+            self.lookups.push(Looked { query, resource_version, listed });
         }
     }
 

@@ -26,7 +26,7 @@ pub mod versioned;
 pub use capabilities::{Capabilities, HelmVersion, KubeVersion, KubeVersionError, is_builtin_group};
 pub use chance::OperatingSystem;
 pub use hook::{Event, Hook};
-pub use lookup::{Looked, Lookup, NoCluster, Query, Reads};
+pub use lookup::{Listed, Looked, Lookup, NoCluster, Query, Reads};
 pub use manifest::{Head, Manifest, sort_documents, split};
 pub use order::{Order, sort_by_kind};
 pub use program::Program;

@@ -122,7 +122,7 @@ fn what_was_asked_of_the_cluster_is_returned() {
 pub(super) fn asks_for_a_secret_and_a_version(chart: Chart) {
     let reads = render(chart, &Json::Null).expect("valid").reads;
     let query = Query { api_version: "v1".into(), kind: "Secret".into(), namespace: "ns".into(), name: "s".into() };
-    let lookups = vec![Looked { query, resource_version: String::new() }];
+    let lookups = vec![Looked { query, resource_version: String::new(), listed: Vec::new() }];
     let api_versions = [("a/v1".to_owned(), false)].into();
     assert_eq!(reads, Reads { lookups, api_versions, ..Reads::default() });
 }

@@ -82,3 +82,30 @@ async fn another_answer_of_the_cluster_makes_a_revision_where_it_matters() -> Re
     assert!(!place.helm(&["history", "web"])?.contains("failed"));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_list_that_a_chart_looks_up_is_followed_with_every_object_in_it() -> Result<()> {
+    let place = world().bare_place("lists").await?;
+    let seen = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: seen}\ndata:\n  services: \
+                {{ range (lookup \"v1\" \"Service\" .Release.Namespace \"\").items }}{{ .metadata.name }} {{ end }}x\n  \
+                secrets: {{ len (lookup \"v1\" \"Secret\" .Release.Namespace \"\").items | quote }}\n---\n\
+                apiVersion: v1\nkind: Service\nmetadata: {name: own}\nspec: {ports: [{port: 80}]}\n";
+    list(&place, &[pack(&place, "lister", "0.1.0", &[("templates/seen.yaml", seen)])?])?;
+    place.kubectl(&["create", "service", "externalname", "other", "--external-name=example.org"])?;
+    open_store(&place)?;
+    ask(&place, "web", "store/lister", &json!({}))?;
+    assert_eq!(until_deployed(&place, 1)?["services"], "other x");
+
+    // The release's own Service and its record are in the lists now, and no news.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    until_deployed(&place, 1)?;
+    place.kubectl(&["delete", "service", "other"])?;
+    assert_eq!(until_deployed(&place, 2)?["services"], "own x");
+    place.until_event("web", "ClusterChanged", "the list of every Service in namespace")?;
+
+    place.kubectl(&["create", "service", "externalname", "another", "--external-name=example.org"])?;
+    assert_eq!(until_deployed(&place, 3)?["services"], "another own x");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    until_deployed(&place, 3)?;
+    Ok(())
+}

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::decode::{Managed, Stranger};
 use super::kind::{Identity, KindIndex, Live, News, Tracked, identity};
+use super::lists::{ListKey, ListRead, Lists};
 use super::queue::Queue;
 use super::sources::Sources;
 use super::{Change, Deviation, Expectation, ObjectState, Observed, OwnerKey, ReleaseHealth, SourceRead, Trigger};
@@ -41,6 +42,7 @@ pub(super) struct Index {
     kinds: Vec<KindIndex>,
     owners: HashMap<Arc<OwnerKey>, Owner>,
     sources: Sources,
+    lists: Lists,
     /// The marks of releases, each once.
     marks: HashSet<Arc<Marks>>,
     queue: Queue,
@@ -109,9 +111,14 @@ impl Index {
     }
 
     pub(super) fn apply_live(&mut self, id: KindId, namespace: &str, name: &str, live: Live) {
-        let changed = self.sources.seen((id, identity(namespace, name)), live.version);
+        let identity = identity(namespace, name);
+        let is_news = self.kinds[id].version(identity) != Some(live.version);
+        let changed = self.sources.seen((id, identity), live.version);
         let news = self.kinds[id].apply(namespace, name, live);
         self.spread(changed.into_iter().chain(news));
+        if is_news {
+            self.tell_lists(id, namespace, name);
+        }
     }
 
     /// An object with Helm's label is gone.
@@ -119,6 +126,7 @@ impl Index {
         let changed = self.sources.lost((id, identity(namespace, name)), version);
         let news = self.kinds[id].delete(namespace, name, version);
         self.spread(changed.into_iter().chain(news));
+        self.tell_lists(id, namespace, name);
     }
 
     /// All objects with Helm's label were told.
@@ -136,7 +144,7 @@ impl Index {
 
     /// An object without Helm's label is told.
     pub(super) fn tell_stranger(&mut self, id: KindId, stranger: &Stranger) {
-        self.kinds[id].tell_stranger(identity(&stranger.namespace, &stranger.name), stranger.version());
+        self.kinds[id].tell_stranger(&stranger.namespace, &stranger.name, stranger.version());
     }
 
     /// An object without Helm's label appeared or changed.
@@ -145,10 +153,10 @@ impl Index {
     }
 
     pub(super) fn change_stranger(&mut self, id: KindId, namespace: &str, name: &str, version: u64) {
-        let identity = identity(namespace, name);
-        self.kinds[id].apply_stranger(identity, version);
-        let news = self.sources.seen((id, identity), version);
+        self.kinds[id].apply_stranger(namespace, name, version);
+        let news = self.sources.seen((id, identity(namespace, name)), version);
         self.spread(news);
+        self.tell_lists(id, namespace, name);
     }
 
     /// An object without Helm's label is gone.
@@ -157,6 +165,7 @@ impl Index {
         self.kinds[id].delete_stranger(identity);
         let news = self.sources.lost((id, identity), version);
         self.spread(news);
+        self.tell_lists(id, namespace, name);
     }
 
     /// All objects without Helm's label were told.
@@ -177,6 +186,37 @@ impl Index {
             };
             self.spread(news);
         }
+        self.check_lists(id);
+    }
+
+    /// An object changed, appeared or went: those who read a list with it should know, unless it is their own.
+    fn tell_lists(&mut self, id: KindId, namespace: &str, name: &str) {
+        let readers = self.lists.of_kind(id);
+        if readers.is_empty() {
+            return;
+        }
+        let kind = &self.kinds[id];
+        let tracked = kind.entry(identity(namespace, name)).and_then(|entry| entry.tracked.as_ref());
+        let is_own = |reader: &Arc<OwnerKey>| tracked.is_some_and(|tracked| tracked.owner == *reader);
+        let concerned = readers.iter().filter(|(reader, read)| read.list.covers(namespace) && !is_own(reader));
+        let news: Vec<News> = concerned.map(|(reader, _)| News::source(reader, kind.key_of(namespace, name))).collect();
+        self.spread(news);
+    }
+
+    /// Those whose list is not as they read it should know.
+    fn check_lists(&mut self, id: KindId) {
+        let kind = &self.kinds[id];
+        let changed = self.lists.of_kind(id).iter().filter(|(reader, read)| {
+            kind.list_version(&read.list, reader).is_some_and(|version| version != read.version)
+        });
+        let news: Vec<News> =
+            changed.map(|(reader, read)| News::source(reader, kind.key_of(&read.list.namespace, ""))).collect();
+        self.spread(news);
+    }
+
+    /// The present version of a list to an owner; nothing while it is not known.
+    pub(super) fn list_version(&self, list: &ListKey, reader: &OwnerKey) -> Option<u64> {
+        self.kinds[self.find_kind(&list.group, &list.kind)?].list_version(list, reader)
     }
 
     /// Sets what an owner expects, in place of everything that it expected before but of the `settled` objects.
@@ -213,6 +253,7 @@ impl Index {
     /// Forgets what an owner expects and what it reads.
     pub(super) fn forget(&mut self, owner: &OwnerKey) {
         self.sources.remove(owner);
+        self.lists.remove(owner);
         self.queue.remove(owner);
         let Some((owner, known)) = self.owners.remove_entry(owner) else { return };
         for (id, identity) in known.objects {
@@ -245,6 +286,17 @@ impl Index {
                 let news = self.sources.seen(place, version);
                 self.spread(news);
             }
+        }
+    }
+
+    /// Sets the lists that an owner read, in place of all before.
+    pub(super) fn read_lists(&mut self, owner: &OwnerKey, lists: Vec<ListRead>) {
+        let owner = self.owner_key(owner);
+        self.lists.remove(&owner);
+        for read in lists {
+            let id = self.kind(&read.list.group, &read.list.kind);
+            self.lists.add(&owner, id, read);
+            self.check_lists(id);
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::lists::{ListKey, part};
 use super::{Change, Deviation, OwnerKey, Standing};
 use crate::cluster::ObjectKey;
 use crate::cluster::health::Verdict;
@@ -21,6 +22,27 @@ pub(super) fn identity(namespace: &str, name: &str) -> Identity {
     let mut hasher = DefaultHasher::new();
     (namespace, name).hash(&mut hasher);
     hasher.finish()
+}
+
+/// A hash of a namespace, to tell which objects without Helm's label are in it.
+fn place(namespace: &str) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    namespace.hash(&mut hasher);
+    let [upper, lower @ ..] = hasher.finish().to_be_bytes().map(u32::from);
+    lower.into_iter().fold(upper, |hash, byte| hash.rotate_left(8) ^ byte)
+}
+
+/// An object without Helm's label as it was last seen.
+#[derive(Clone, Copy, Debug)]
+struct Foreign {
+    place: u32,
+    version: u64,
+}
+
+impl Foreign {
+    fn new(namespace: &str, version: u64) -> Self {
+        Self { place: place(namespace), version }
+    }
 }
 
 /// An object with Helm's label as it was last seen.
@@ -107,6 +129,13 @@ pub(super) struct News {
     pub(super) change: Change,
 }
 
+impl News {
+    /// Something that was read for values or by a lookup is not as it was.
+    pub(super) fn source(owner: &Arc<OwnerKey>, object: ObjectKey) -> Self {
+        Self { owner: Arc::clone(owner), object, change: Change::Source }
+    }
+}
+
 /// How far a watch is.
 #[derive(Debug, Default)]
 struct Telling {
@@ -124,10 +153,10 @@ pub(super) struct KindIndex {
     /// The live objects by the release that they name.
     releases: HashMap<Arc<Marks>, Vec<Identity>>,
     telling: Telling,
-    /// Objects without Helm's label: identity and resource version.
-    strangers: HashMap<Identity, u64>,
+    /// Objects without Helm's label.
+    strangers: HashMap<Identity, Foreign>,
     /// Those of the telling that goes on.
-    told_strangers: HashMap<Identity, u64>,
+    told_strangers: HashMap<Identity, Foreign>,
     strangers_complete: bool,
 }
 
@@ -171,7 +200,18 @@ impl KindIndex {
     /// The resource version of an object, whoever's it is.
     pub(super) fn version(&self, identity: Identity) -> Option<u64> {
         let live = self.entries.get(&identity).and_then(|entry| entry.live.as_ref());
-        live.map(|live| live.version).or_else(|| self.strangers.get(&identity).copied())
+        live.map(|live| live.version).or_else(|| self.strangers.get(&identity).map(|foreign| foreign.version))
+    }
+
+    /// The version of a list without what an owner expects itself; nothing while not everything was told.
+    pub(super) fn list_version(&self, list: &ListKey, without: &OwnerKey) -> Option<u64> {
+        let is_own = |entry: &Entry| entry.tracked.as_ref().is_some_and(|tracked| *tracked.owner == *without);
+        let managed = self.entries.iter().filter(|(_, entry)| list.covers(&entry.namespace) && !is_own(entry));
+        let managed = managed.filter_map(|(identity, entry)| Some(part(*identity, entry.live.as_ref()?.version)));
+        let of_list = (!list.namespace.is_empty()).then(|| place(&list.namespace));
+        let strangers = self.strangers.iter().filter(|(_, foreign)| of_list.is_none_or(|place| place == foreign.place));
+        let strangers = strangers.map(|(identity, foreign)| part(*identity, foreign.version));
+        self.is_complete().then(|| managed.chain(strangers).fold(0, u64::wrapping_add))
     }
 
     pub(super) fn is_stranger(&self, identity: Identity) -> bool {
@@ -193,12 +233,12 @@ impl KindIndex {
     }
 
     pub(super) fn key(&self, entry: &Entry) -> ObjectKey {
-        ObjectKey {
-            group: self.group.to_string(),
-            kind: self.kind.to_string(),
-            namespace: entry.namespace.to_string(),
-            name: entry.name.to_string(),
-        }
+        self.key_of(&entry.namespace, &entry.name)
+    }
+
+    pub(super) fn key_of(&self, namespace: &str, name: &str) -> ObjectKey {
+        let (group, kind) = (self.group.to_string(), self.kind.to_string());
+        ObjectKey { group, kind, namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
     /// A telling of the objects with Helm's label begins.
@@ -312,13 +352,13 @@ impl KindIndex {
     }
 
     /// An object without Helm's label is told again.
-    pub(super) fn tell_stranger(&mut self, identity: Identity, version: u64) {
-        self.told_strangers.insert(identity, version);
+    pub(super) fn tell_stranger(&mut self, namespace: &str, name: &str, version: u64) {
+        self.told_strangers.insert(identity(namespace, name), Foreign::new(namespace, version));
     }
 
     /// An object without Helm's label appeared or changed.
-    pub(super) fn apply_stranger(&mut self, identity: Identity, version: u64) {
-        self.strangers.insert(identity, version);
+    pub(super) fn apply_stranger(&mut self, namespace: &str, name: &str, version: u64) {
+        self.strangers.insert(identity(namespace, name), Foreign::new(namespace, version));
     }
 
     /// An object without Helm's label is gone, or got the label.

@@ -15,6 +15,7 @@ mod causes;
 mod decode;
 mod index;
 mod kind;
+mod lists;
 mod ownership;
 mod queue;
 mod sources;
@@ -40,6 +41,7 @@ use super::ownership::Marks;
 use crate::value::Json;
 
 pub use causes::Cause;
+pub use lists::{ListKey, ListRead, list_version};
 pub use ownership::{FieldPath, Taken, Writer, cause, ownership_hash};
 
 /// Who expects something of objects: a HelmRequest.
@@ -64,7 +66,7 @@ pub enum Change {
     Progress,
     /// An object's health is another than before.
     Health,
-    /// A ConfigMap or Secret that values come from.
+    /// An object that values come from, or that a lookup found.
     Source,
     /// An object is no longer, or again, as expected.
     Modified,
@@ -343,6 +345,18 @@ impl Observer {
     /// newer triggers at once.
     pub fn read_sources(&self, owner: &OwnerKey, sources: Vec<SourceRead>) {
         self.shared.change(|index| index.read_sources(owner, sources));
+    }
+
+    /// Sets the lists that an owner has read, in place of all before. Their kinds must be watched. One that is another
+    /// already triggers at once.
+    pub fn read_lists(&self, owner: &OwnerKey, lists: Vec<ListRead>) {
+        self.shared.change(|index| index.read_lists(owner, lists));
+    }
+
+    /// The present version of a list (see [`list_version`]) without what its reader expects itself; nothing while that
+    /// is not known.
+    pub fn list_version(&self, list: &ListKey, reader: &OwnerKey) -> Option<u64> {
+        self.shared.index().list_version(list, reader)
     }
 
     /// The live objects that carry the marks of a release, of the kinds that are watched.

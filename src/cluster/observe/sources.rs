@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::OwnerKey;
 use super::kind::{Identity, News};
-use super::{Change, OwnerKey};
 use crate::cluster::ObjectKey;
 
 /// The readers of one object and the version that each has read; 0 where it was not there.
@@ -61,7 +61,7 @@ impl Sources {
         let object = &readers.object;
         let news = readers.read.iter_mut().filter_map(|(owner, read)| {
             *read = changed(*read)?;
-            Some(News { owner: Arc::clone(owner), object: object.clone(), change: Change::Source })
+            Some(News::source(owner, object.clone()))
         });
         news.collect()
     }

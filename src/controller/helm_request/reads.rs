@@ -3,8 +3,8 @@
 //! rendered again, and a new revision is made where the result differs.
 //!
 //! What the release itself brings (its objects, its hooks, the kinds of its definitions) is not noted: a chart that
-//! looks whether its own Secret exists must not see its own install as a change. Lists are not followed. Charts that
-//! change what they read would still go round; each further look soon after the last one waits longer.
+//! looks whether its own Secret exists must not see its own install as a change. Charts that change what they read would
+//! still go round; each further look soon after the last one waits longer.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -18,13 +18,14 @@ use super::values::Values;
 use crate::api::Reason;
 use crate::cluster::notes::Notes;
 use crate::cluster::object::api_versions_of;
+use crate::cluster::observe::list_version;
 use crate::cluster::records::RevisionMeta;
 use crate::cluster::{Object, ObjectKey};
 use crate::controller::events::EventType;
 use crate::controller::failure::Failure;
 use crate::plan::Situation;
-use crate::release::{Documents, Record};
-use crate::render::{Query, Reads};
+use crate::release::{Documents, Record, secret};
+use crate::render::{Listed, Looked, Query, Reads};
 use crate::value::Json;
 
 /// What another render gave.
@@ -40,18 +41,33 @@ impl Prepared {
     pub(super) fn noted_reads(&self) -> Reads {
         let mut reads = self.rendered.reads.clone();
         let own: HashSet<&ObjectKey> = self.objects.iter().map(|object| &object.key).collect();
-        let is_hook =
-            |query: &Query| self.rendered.hooks.iter().any(|hook| hook.kind == query.kind && hook.name == query.name);
-        reads.lookups.retain(|looked| {
-            let query = &looked.query;
-            !query.name.is_empty() && !is_hook(query) && !own.contains(&ObjectKey::from(query))
-        });
+        let hooks = &self.rendered.hooks;
+        let is_hook = |query: &Query| {
+            hooks.iter().any(|hook| hook.kind == query.kind && (query.name.is_empty() || hook.name == query.name))
+        };
+        reads.lookups.retain(|looked| !is_hook(&looked.query) && !own.contains(&ObjectKey::from(&looked.query)));
+        for Looked { query, resource_version, listed } in &mut reads.lookups {
+            if query.name.is_empty() {
+                *resource_version = version_of(query, listed, &own).to_string();
+            }
+        }
         let definitions: Vec<Object> = self.objects.iter().filter(|object| object.is_definition()).cloned().collect();
         for version in api_versions_of(&definitions) {
             reads.api_versions.remove(&version);
         }
         reads
     }
+}
+
+/// The version of a list without the release's own objects and without release records, which no watch tells.
+fn version_of(query: &Query, listed: &[Listed], own: &HashSet<&ObjectKey>) -> u64 {
+    let is_record = |object: &Listed| query.kind == "Secret" && object.name.starts_with(secret::PREFIX);
+    let is_own = |object: &Listed| {
+        let Listed { namespace, name, .. } = object.clone();
+        own.contains(&ObjectKey { namespace, name, ..ObjectKey::from(query) })
+    };
+    let others = listed.iter().filter(|object| !is_record(object) && !is_own(object));
+    list_version(others.map(|object| (&*object.namespace, &*object.name, &*object.resource_version)))
 }
 
 impl Deployment<'_> {
@@ -112,7 +128,7 @@ impl Reconciliation<'_> {
         }
         let capabilities = self.cluster.discovery().snapshot().await?.capabilities();
         let mut changes = reads.changes(&capabilities);
-        changes.extend(self.context.changed_lookups(self.request).iter().map(ToString::to_string));
+        changes.extend(self.context.changed_lookups(self.request));
         Ok(changes)
     }
 
