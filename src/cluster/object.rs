@@ -207,6 +207,14 @@ impl Cluster {
         if errors.is_empty() { Ok(objects) } else { Err(ManifestError::Documents(errors)) }
     }
 
+    /// Reads as much of a manifest as can be applied; what cannot is listed.
+    ///
+    /// # Errors
+    /// Only where the API server cannot be asked.
+    pub async fn read_served(&self, manifest: &str, namespace: &str) -> Result<Readable, ApiError> {
+        self.read_with(manifest, namespace, &[], false).await
+    }
+
     /// Reads the manifest of an earlier revision. An object whose version is no longer served is given the version
     /// that is, so that it can be found and deleted; what cannot be read is listed and not in the way.
     ///

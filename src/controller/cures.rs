@@ -1,4 +1,5 @@
-//! What appears in the cluster and cures failures: a namespace, the definition of a kind.
+//! What appears in the cluster and cures failures: a namespace, the definition of a kind, an API server of its own for
+//! some group (an aggregated one).
 //!
 //! The requests that failed for the lack of it are woken at once. The growing pauses between attempts stay for what is
 //! not watched, such as rights.
@@ -8,9 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedSender;
+use futures::stream::select;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::Event;
@@ -35,23 +38,32 @@ pub async fn follow_namespaces(
     context: Arc<Context>,
     triggers: UnboundedSender<ObjectRef<HelmRequest>>,
 ) {
-    let mut changed = pin!(changed::<Namespace>(client));
+    let mut changed = pin!(changed::<Namespace>(client, watcher::Config::default()));
     while let Some(name) = changed.next().await {
         wake(&triggers, failed(&context, Reason::NamespaceNotFound, &format!("{name:?}")));
     }
 }
 
+/// The label of the APIServices that the API server makes itself, for its own groups and those of definitions
+/// (`k8s.io/kube-aggregator/pkg/controllers/autoregister`).
+const AUTOMANAGED: &str = "kube-aggregator.kubernetes.io/automanaged";
+
 /// Wakes the requests whose charts use a kind that the cluster does not have, or asked for API versions that came or
-/// went, when definitions appear or go.
+/// went, when definitions or aggregated API servers appear, go, or are reached again.
 pub async fn follow_definitions(
     client: Client,
     context: Arc<Context>,
     triggers: UnboundedSender<ObjectRef<HelmRequest>>,
 ) {
-    let mut changed = pin!(changed::<CustomResourceDefinition>(client));
+    let aggregated = watcher::Config::default().labels(&format!("!{AUTOMANAGED}"));
+    let mut changed = pin!(select(
+        changed::<CustomResourceDefinition>(client.clone(), watcher::Config::default()),
+        changed::<APIService>(client, aggregated),
+    ));
     while changed.next().await.is_some() {
         let restless = Instant::now() + RESTLESS;
         while Instant::now() < restless && matches!(timeout(SERVED, changed.next()).await, Ok(Some(_))) {}
+        context.observer.retry();
         let waiting = failed(&context, Reason::UnknownKind, "");
         if waiting.is_empty() && asking(&context, Reads::ask_for_versions).is_empty() {
             continue;
@@ -68,11 +80,11 @@ pub async fn follow_definitions(
 }
 
 /// The names of objects that are created, changed or deleted from now on; those that exist are known to every attempt.
-fn changed<K>(client: Client) -> impl Stream<Item = String>
+fn changed<K>(client: Client, config: watcher::Config) -> impl Stream<Item = String>
 where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
 {
-    let events = watcher(Api::<PartialObjectMeta<K>>::all(client), watcher::Config::default()).default_backoff();
+    let events = watcher(Api::<PartialObjectMeta<K>>::all(client), config).default_backoff();
     events.filter_map(|event| {
         std::future::ready(match event {
             Ok(Event::Apply(object) | Event::Delete(object)) => Some(object.name_any()),

@@ -29,6 +29,7 @@ impl From<ObserveError> for Failure {
     fn from(error: ObserveError) -> Self {
         let reason = match &error {
             ObserveError::Refused { error: ApiError::Forbidden { .. }, .. } => Reason::PermissionDenied,
+            ObserveError::Refused { error: ApiError::KindNotServed | ApiError::NotFound, .. } => Reason::UnknownKind,
             _ => Reason::ClusterUnreachable,
         };
         Self::new(reason, error.to_string())
@@ -241,6 +242,11 @@ impl Context {
         deviations
     }
 
+    /// Why changes of some of a request's objects are not noticed.
+    pub fn blindness(&self, request: &HelmRequest) -> Option<Failure> {
+        self.observer.blindness(&owner(request)).map(Failure::from)
+    }
+
     /// Splits deviations into those to repair now and the pause until the others: an object that has to be repaired
     /// again and again is taken by somebody who will not give way, and each repair waits longer than the one before.
     pub fn repairs_due(&self, request: &HelmRequest, deviations: &[Deviation]) -> (Vec<ObjectKey>, Option<Duration>) {
@@ -258,16 +264,18 @@ impl Context {
                         let pause = at - Instant::now();
                         later = Some(later.map_or(pause, |shortest| shortest.min(pause)));
                     }
-                    _ => {
-                        let pause = self.repairs.fail((owner.clone(), object.clone()));
-                        let pause = if pause <= PATIENCE { Duration::ZERO } else { pause };
-                        memory.repairing(object, pause);
-                        due.push(object.clone());
-                    }
+                    _ => due.push(object.clone()),
                 }
             }
             (due, later)
         })
+    }
+
+    /// Notes that an object is being repaired; the next time may have to wait.
+    pub fn repairing(&self, request: &HelmRequest, object: &ObjectKey) {
+        let pause = self.repairs.fail((owner(request), object.clone()));
+        let pause = if pause <= PATIENCE { Duration::ZERO } else { pause };
+        self.with_memory(request, |memory| memory.repairing(object, pause));
     }
 
     /// Whether every object of a request is healthy.

@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::bad_input::{ask, list, open_store, pack};
-use crate::support::wait;
-use crate::world::{LIMIT, Place, world};
+use crate::support::{ChartServer, wait};
+use crate::world::{LIMIT, Place, condition, world};
 
 /// A chart that looks at a ConfigMap of others, at an API version, at its own Secret, and lets chance in.
 fn publish(place: &Place<'_>, group: &str) -> Result<()> {
@@ -107,5 +107,53 @@ async fn a_list_that_a_chart_looks_up_is_followed_with_every_object_in_it() -> R
     assert_eq!(until_deployed(&place, 3)?["services"], "another own x");
     tokio::time::sleep(Duration::from_secs(2)).await;
     until_deployed(&place, 3)?;
+    Ok(())
+}
+
+/// An API server of its own for a group, reached through the cluster's.
+fn aggregate(place: &Place<'_>, group: &str) -> Result<ChartServer> {
+    let folder = place.folder.path().join("aggregated");
+    std::fs::create_dir_all(folder.join("apis").join(group))?;
+    let kinds =
+        json!([{"name": "gauges", "singularName": "gauge", "namespaced": true, "kind": "Gauge", "verbs": ["get"]}]);
+    let list = json!({
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": format!("{group}/v1"), "resources": kinds,
+    });
+    std::fs::write(folder.join("apis").join(group).join("v1"), list.to_string())?;
+    let (server, _) = ChartServer::start_tls(&folder)?;
+    let port: u16 = server.url().trim_end_matches('/').rsplit(':').next().context("a port")?.parse()?;
+    place.apply(&json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "gauges", "namespace": place.namespace},
+        "spec": {"type": "ExternalName", "externalName": "localhost"},
+    }))?;
+    place.apply(&json!({
+        "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": format!("v1.{group}")},
+        "spec": {
+            "group": group, "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 10,
+            "insecureSkipTLSVerify": true, "service": {"name": "gauges", "namespace": place.namespace, "port": port},
+        },
+    }))?;
+    Ok(server)
+}
+
+#[tokio::test]
+async fn an_aggregated_api_that_comes_and_goes_makes_a_revision_and_an_outage_none() -> Result<()> {
+    let place = world().bare_place("aggregated").await?;
+    let group = format!("{}.example.org", place.namespace);
+    publish(&place, &group)?;
+    ask(&place, "web", "store/looker", &json!({}))?;
+    assert_eq!(until_deployed(&place, 1)?["served"], "false");
+    let server = aggregate(&place, &group)?;
+    let service = format!("v1.{group}");
+    assert_eq!(until_deployed(&place, 2)?["served"], "true");
+
+    drop(server);
+    place.until("apiservice", &service, "the outage to be noticed", |live| {
+        condition(live, "Available").is_some_and(|available| available["status"] == "False")
+    })?;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(until_deployed(&place, 2)?["served"], "true");
+    place.kubectl(&["delete", "apiservice", &service])?;
+    assert_eq!(until_deployed(&place, 3)?["served"], "false");
     Ok(())
 }

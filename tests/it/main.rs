@@ -42,6 +42,7 @@ mod rights;
 mod rooms;
 mod samples;
 mod storage;
+mod survival;
 mod template;
 mod undisturbed;
 mod unready;

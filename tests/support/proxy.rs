@@ -33,6 +33,8 @@ pub enum Fault {
     Delay(Duration),
     /// The answer breaks off after that time.
     CutAfter(Duration),
+    /// A watch is told that the server has forgotten where it is to begin, as after a compaction of etcd.
+    Expire,
 }
 
 /// A request of the operator.
@@ -178,6 +180,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     match fault {
         Some(Fault::LoseRequest) => std::future::pending().await,
         Some(Fault::Refuse(status)) => return refusal(status),
+        Some(Fault::Expire) => return expired(),
         Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
         Some(Fault::LoseAnswer | Fault::CutAfter(_)) | None => {}
     }
@@ -200,6 +203,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 fn refusal(status: u16) -> Response {
     let reason = match status {
         409 => "Conflict",
+        410 => "Expired",
         429 => "TooManyRequests",
         _ => "InternalError",
     };
@@ -209,6 +213,16 @@ fn refusal(status: u16) -> Response {
     });
     let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (code, [("content-type", "application/json")], body.to_string()).into_response()
+}
+
+/// What the API server sends where a watch begins too far back: a good answer with one event.
+fn expired() -> Response {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "Expired", "code": 410,
+        "message": "too old resource version: 1 (2)",
+    });
+    let event = json!({"type": "ERROR", "object": status});
+    ([("content-type", "application/json")], format!("{event}\n")).into_response()
 }
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -18,7 +18,9 @@ use super::kind::{Identity, KindIndex, Live, News, Tracked, identity};
 use super::lists::{ListKey, ListRead, Lists};
 use super::queue::Queue;
 use super::sources::Sources;
-use super::{Change, Deviation, Expectation, ObjectState, Observed, OwnerKey, ReleaseHealth, SourceRead, Trigger};
+use super::{
+    Change, Deviation, Expectation, ObjectState, ObserveError, Observed, OwnerKey, ReleaseHealth, SourceRead, Trigger,
+};
 use crate::cluster::ObjectKey;
 use crate::cluster::object::MANAGED_BY;
 use crate::cluster::ownership::Marks;
@@ -135,6 +137,18 @@ impl Index {
         self.spread(news);
         self.marks.retain(|marks| Arc::strong_count(marks) > 1);
         self.check_sources(id);
+    }
+
+    /// Changes of the objects with Helm's label are not noticed any more, or are again.
+    pub(super) fn blind(&mut self, id: KindId, why: Option<ObserveError>) {
+        let news = self.kinds[id].set_blind(why);
+        self.spread(news);
+    }
+
+    /// Why changes of some of an owner's objects are not noticed.
+    pub(super) fn blindness(&self, owner: &OwnerKey) -> Option<ObserveError> {
+        let known = self.owners.get(owner)?;
+        known.objects.iter().find_map(|&(id, _)| self.kinds[id].blindness()).cloned()
     }
 
     /// A watch of the objects without Helm's label starts telling all of them.

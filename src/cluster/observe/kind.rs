@@ -2,14 +2,14 @@
 //!
 //! A watch tells the whole set again after it was cut (`begin`, each object, `end`); what is not told again is gone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::lists::{ListKey, part};
-use super::{Change, Deviation, OwnerKey, Standing};
+use super::{Change, Deviation, ObserveError, OwnerKey, Standing};
 use crate::cluster::ObjectKey;
 use crate::cluster::health::Verdict;
 use crate::cluster::ownership::Marks;
@@ -153,6 +153,8 @@ pub(super) struct KindIndex {
     /// The live objects by the release that they name.
     releases: HashMap<Arc<Marks>, Vec<Identity>>,
     telling: Telling,
+    /// Why changes are not noticed.
+    blind: Option<ObserveError>,
     /// Objects without Helm's label.
     strangers: HashMap<Identity, Foreign>,
     /// Those of the telling that goes on.
@@ -168,6 +170,7 @@ impl KindIndex {
             entries: HashMap::new(),
             releases: HashMap::new(),
             telling: Telling::default(),
+            blind: None,
             strangers: HashMap::new(),
             told_strangers: HashMap::new(),
             strangers_complete: false,
@@ -296,6 +299,28 @@ impl KindIndex {
         let gone = self.entries.iter().filter(|(_, entry)| entry.telling != number && is_gone(entry));
         let gone: Vec<Identity> = gone.map(|(identity, _)| *identity).collect();
         gone.into_iter().filter_map(|identity| self.lose(identity, 0)).collect()
+    }
+
+    /// Changes are not noticed any more, or are again; gives what each owner is to know once.
+    pub(super) fn set_blind(&mut self, why: Option<ObserveError>) -> Vec<News> {
+        if self.blind == why {
+            return Vec::new();
+        }
+        self.blind = why;
+        let mut told = HashSet::new();
+        let tracked = self.entries.values().filter_map(|entry| Some((entry, &entry.tracked.as_ref()?.owner)));
+        let firsts = tracked.filter(|(_, owner)| told.insert(Arc::clone(owner)));
+        let news = |(entry, owner): (&Entry, &Arc<OwnerKey>)| News {
+            owner: Arc::clone(owner),
+            object: self.key(entry),
+            change: Change::Health,
+        };
+        firsts.map(news).collect()
+    }
+
+    /// Why changes are not noticed.
+    pub(super) fn blindness(&self) -> Option<&ObserveError> {
+        self.blind.as_ref()
     }
 
     fn news(&self, identity: Identity, change: Change) -> Option<News> {

@@ -397,6 +397,16 @@ impl Observer {
         self.shared.index().look_at_health(owner)
     }
 
+    /// Why changes of some of an owner's objects are not noticed: a watch that the API server refuses. Its end is told.
+    pub fn blindness(&self, owner: &OwnerKey) -> Option<ObserveError> {
+        self.shared.index().blindness(owner)
+    }
+
+    /// Has every watch that was refused tried again now: a kind or a right may have come.
+    pub fn retry(&self) {
+        self.watches.retry();
+    }
+
     /// A digest over what an owner expects of its objects, or nothing for one that expects nothing. With
     /// [`Expectation::Live`] for all of them it tells after a restart whether they are still as they were.
     pub fn digest(&self, owner: &OwnerKey) -> Option<String> {

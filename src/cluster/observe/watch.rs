@@ -1,7 +1,8 @@
 //! The watches that fill the index: two for each kind, started on demand, kept, and repaired by themselves.
 //!
 //! Each is a task of its own over kube's `watcher`, which lists, watches, resumes after a cut and lists again when the
-//! server has forgotten where it was. A failure is waited out with growing pauses; what is known meanwhile stays.
+//! server has forgotten where it was. A failure is waited out with growing pauses; what is known meanwhile stays. Where
+//! the server refuses the watch, what is known grows old, and whoever expects something of the kind is told.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -15,7 +16,7 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -30,6 +31,8 @@ use crate::cluster::object::{MANAGED_BY, MANAGED_BY_LABEL};
 const WATCH_SECONDS: u32 = 210;
 /// How soon a refused watch may be started again because somebody asks.
 const RETRY: Duration = Duration::from_secs(2);
+/// The pause after a watch was refused, and the longest after it was refused again and again.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// How a watch is doing.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,11 +69,18 @@ pub(super) struct Watches {
     client: Client,
     shared: Arc<Shared>,
     pairs: Mutex<HashMap<(String, String), Pair>>,
+    /// Rung when refused watches may be granted now.
+    again: Arc<Notify>,
 }
 
 impl Watches {
     pub(super) fn new(client: Client, shared: Arc<Shared>) -> Self {
-        Self { client, shared, pairs: Mutex::default() }
+        Self { client, shared, pairs: Mutex::default(), again: Arc::default() }
+    }
+
+    /// Has every watch that was refused tried again now.
+    pub(super) fn retry(&self) {
+        self.again.notify_waiters();
     }
 
     /// Starts what is not running and waits until everything was told.
@@ -108,26 +118,85 @@ impl Watches {
 
     fn run<K: Watched>(&self, id: KindId, resource: &ApiResource, config: watcher::Config) -> Task {
         let (sender, health) = watch::channel(Health::Starting(None));
-        let api = Api::<K>::all_with(self.client.clone(), resource);
-        let shared = Arc::clone(&self.shared);
-        let resource = resource.clone();
-        let task = tokio::spawn(async move {
-            let mut events = pin!(watcher(api, config).default_backoff());
-            while let Some(event) = events.next().await {
-                match event {
-                    Ok(event) => {
-                        let complete = matches!(event, Event::InitDone);
-                        shared.change(|index| K::take(index, id, &resource, event));
-                        if complete {
-                            sender.send_replace(Health::Complete);
-                        }
+        let watching = Watching {
+            api: Api::<K>::all_with(self.client.clone(), resource),
+            config,
+            id,
+            resource: resource.clone(),
+            shared: Arc::clone(&self.shared),
+            health: sender,
+            again: Arc::clone(&self.again),
+        };
+        Task { health, abort: tokio::spawn(watching.run()).abort_handle() }
+    }
+}
+
+/// What one watch works with.
+struct Watching<K> {
+    api: Api<K>,
+    config: watcher::Config,
+    id: KindId,
+    resource: ApiResource,
+    shared: Arc<Shared>,
+    health: watch::Sender<Health>,
+    again: Arc<Notify>,
+}
+
+impl<K: Watched> Watching<K> {
+    /// Watches for ever. What was refused begins with a list again: a watch that is granted later may stay silent.
+    async fn run(self) {
+        let (first, longest) = PAUSES;
+        let mut pause = first;
+        loop {
+            if self.follow().await {
+                pause = first;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = longest.min(pause * 2),
+                () = self.again.notified() => pause = first,
+            }
+        }
+    }
+
+    /// Takes events until the watch is refused; tells whether everything was told before.
+    async fn follow(&self) -> bool {
+        let mut told = false;
+        let mut events = pin!(watcher(self.api.clone(), self.config.clone()).default_backoff());
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => {
+                    let complete = matches!(event, Event::InitDone);
+                    self.shared.change(|index| K::take(index, self.id, &self.resource, event));
+                    if complete {
+                        told = true;
+                        self.health.send_replace(Health::Complete);
+                        self.shared.change(|index| K::blind(index, self.id, None));
                     }
-                    Err(error) => sender.send_modify(|health| health.fail(api_error(error))),
+                }
+                Err(error) => {
+                    let is_expired = is_expired(&error);
+                    self.health.send_modify(|health| health.fail(api_error(error)));
+                    let refused = self.health.borrow().refusal();
+                    if let Some(error) = refused {
+                        let resource = resource_name(&self.resource);
+                        let refused = ObserveError::Refused { resource, error };
+                        self.shared.change(|index| K::blind(index, self.id, Some(refused)));
+                        return told;
+                    }
+                    if is_expired {
+                        return told;
+                    }
                 }
             }
-        });
-        Task { health, abort: task.abort_handle() }
+        }
+        told
     }
+}
+
+/// Whether a watch was not even begun because the server has forgotten where it is to begin; kube's watcher lists anew
+/// only where a watch that was begun tells so.
+fn is_expired(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410)
 }
 
 impl Pair {
@@ -146,6 +215,13 @@ impl Health {
             }
             error if *self != Self::Complete => *self = Self::Starting(Some(error)),
             _ => {}
+        }
+    }
+
+    fn refusal(&self) -> Option<ApiError> {
+        match self {
+            Self::Refused(error) => Some(error.clone()),
+            Self::Starting(_) | Self::Complete => None,
         }
     }
 }
@@ -217,6 +293,9 @@ trait Watched:
 {
     /// Takes an event into the index.
     fn take(index: &mut Index, id: KindId, resource: &ApiResource, event: Event<Self>);
+
+    /// Tells the index why changes are not noticed, or that they are.
+    fn blind(index: &mut Index, id: KindId, why: Option<ObserveError>);
 }
 
 impl Watched for Managed {
@@ -227,6 +306,10 @@ impl Watched for Managed {
             Event::Delete(object) => index.delete(id, &object.namespace, &object.name, object.version()),
             Event::InitDone => index.end(id),
         }
+    }
+
+    fn blind(index: &mut Index, id: KindId, why: Option<ObserveError>) {
+        index.blind(id, why);
     }
 }
 
@@ -240,4 +323,7 @@ impl Watched for Stranger {
             Event::InitDone => index.end_strangers(id),
         }
     }
+
+    /// Nothing is expected of strangers.
+    fn blind(_: &mut Index, _: KindId, _: Option<ObserveError>) {}
 }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::deploy::Deployment;
 use crate::api::helm_request::SHOWN_OBJECTS;
 use crate::cluster::apply::{Applied, ApplyOptions, Replacing};
+use crate::cluster::object::{ManifestError, Readable};
 use crate::cluster::observe::{Cause, Taken, cause};
 use crate::cluster::{Object, ObjectKey};
 use crate::controller::events::{EventType, Note, Related};
@@ -27,14 +28,29 @@ pub async fn run(deployment: &Deployment<'_>, revision: i64) -> Result<Option<Du
     if now.is_empty() {
         return Ok(later);
     }
-    let objects = deployment.stamped_objects(revision).await?;
-    let mut failed = None;
-    for object in objects.iter().filter(|object| now.contains(&object.key)) {
+    let (objects, mut failed) = served_objects(deployment, revision, &now).await?;
+    for object in &objects {
+        deployment.context.repairing(deployment.request, &object.key);
         if let Err(failure) = repair(deployment, object).await {
             failed = Some(failure);
         }
     }
     failed.map_or(Ok(later), Err)
+}
+
+/// Those of the objects of a revision that are to be repaired and can be, and why others cannot: their kind is gone.
+async fn served_objects(
+    deployment: &Deployment<'_>,
+    revision: i64,
+    now: &[ObjectKey],
+) -> Result<(Vec<Object>, Option<Failure>), Failure> {
+    let record = deployment.record(revision).await?;
+    let read = deployment.cluster.read_served(&record.manifest, &deployment.release.namespace).await;
+    let Readable { mut objects, errors } = read.map_err(ManifestError::from)?;
+    deployment.stamp(&mut objects);
+    objects.retain(|object| now.contains(&object.key));
+    let unread = (objects.len() < now.len() && !errors.is_empty()).then(|| ManifestError::Documents(errors).into());
+    Ok((objects, unread))
 }
 
 async fn repair(deployment: &Deployment<'_>, object: &Object) -> Result<(), Failure> {

@@ -213,6 +213,7 @@ impl<'a> Report<'a> {
             standing,
             objects: deployed.as_ref().map(|_| self.objects()),
             drift: self.context.drift(self.request, SHOWN_OBJECTS),
+            blind: self.context.blindness(self.request),
             tests: self.tests(deployed.as_ref()),
             deployed,
             history: None,

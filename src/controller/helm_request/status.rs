@@ -70,6 +70,8 @@ pub struct Facts {
     pub objects: Option<ObjectsStatus>,
     /// What differs from what was deployed.
     pub drift: Option<DriftStatus>,
+    /// Why changes of some objects are not noticed.
+    pub blind: Option<Failure>,
     /// The digest of the spec, once it is deployed.
     pub spec_hash: Option<String>,
     /// The value of the resync annotation that was acted on.
@@ -229,6 +231,10 @@ fn health(facts: &Facts) -> (ConditionStatus, Reason, String) {
     let Some(objects) = &facts.objects else {
         return (ConditionStatus::Unknown, Reason::Progressing, "nothing is known of the objects yet".to_owned());
     };
+    if let Some(Failure { reason, message, .. }) = &facts.blind {
+        let message = format!("{message}; until then it is not noticed what becomes of its objects");
+        return (ConditionStatus::Unknown, *reason, message);
+    }
     let ready = if objects.ready >= objects.total { ConditionStatus::True } else { ConditionStatus::False };
     let reason = if ready == ConditionStatus::True { Reason::Ready } else { Reason::NotReady };
     (ready, reason, readiness(objects))
@@ -275,6 +281,7 @@ mod tests {
             history: None,
             objects: Some(ObjectsStatus { ready: 2, total: 2, worst: vec![] }),
             drift: None,
+            blind: None,
             spec_hash: None,
             handled_resync: None,
         }
