@@ -27,6 +27,8 @@ const ROLLBACK: &str = "coxswain.dev/rollback-to";
 const TESTS: &str = "coxswain.dev/tests";
 /// What the render read of the cluster, as JSON.
 const READS: &str = "coxswain.dev/reads";
+/// The digest of the rules by which fields were left to others.
+const LEFT: &str = "coxswain.dev/left";
 /// The versions of versioned objects that may exist.
 const VERSIONS: &str = "coxswain.dev/versions";
 
@@ -47,6 +49,8 @@ pub struct Notes {
     pub rollback_to: Option<i64>,
     /// How the chart's tests ended, once they have.
     pub tests: Option<Tested>,
+    /// The digest of the rules by which fields of its objects were left to others; absent where there were none.
+    pub left: Option<Digest>,
     /// The versions of ConfigMaps and Secrets that may exist once the operation has ended.
     pub versions: Inventory,
     /// What the render read of the cluster, but for objects of the release itself.
@@ -68,6 +72,7 @@ impl Notes {
             attempts: text(ATTEMPTS).and_then(|text| text.parse().ok()).unwrap_or(0),
             rollback_to: text(ROLLBACK).and_then(|text| text.parse().ok()),
             tests: text(TESTS).and_then(Tested::parse),
+            left: text(LEFT).map(Digest::stored),
             versions: text(VERSIONS).map(Inventory::parse).unwrap_or_default(),
             reads: text(READS).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
             kept: text(kept::ANNOTATION).map(Kept::parse).unwrap_or_default(),
@@ -85,6 +90,7 @@ impl Notes {
             (ATTEMPTS, (self.attempts > 0).then(|| self.attempts.to_string())),
             (ROLLBACK, self.rollback_to.map(|revision| revision.to_string())),
             (TESTS, self.tests.map(|tested| tested.as_str().to_owned())),
+            (LEFT, self.left.as_ref().map(ToString::to_string)),
             (VERSIONS, (!self.versions.is_empty()).then(|| self.versions.to_string())),
             (
                 READS,
@@ -142,6 +148,7 @@ mod tests {
             attempts: 3,
             rollback_to: Some(2),
             tests: Some(Tested::Failed),
+            left: Some(Digest::stored("c")),
             versions: Inventory::parse("Secret/demo/web/3/c0ffee/7"),
             reads: Reads { kube_version: Some("v1.37.0".to_owned()), ..Reads::default() },
             kept: Kept::parse(r#"{"/Service/demo/web":{"spec":{"clusterIP":"10.0.0.7"}}}"#),

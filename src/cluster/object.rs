@@ -15,6 +15,7 @@ use super::discovery::{Discovery, Kind, split_api_version};
 use super::error::ApiError;
 use super::policy::Policy;
 use super::request::core_kind;
+use super::secret::encode_string_data;
 use crate::render::split;
 use crate::render::versioned::{Base, Version};
 use crate::value::Json;
@@ -275,6 +276,9 @@ impl Document {
             object.insert("apiVersion".to_owned(), kind.resource.api_version.clone().into());
         }
         let key = ObjectKey { group: kind.resource.group.clone(), kind: self.kind, namespace, name: self.name };
+        if key.group.is_empty() && key.kind == "Secret" {
+            encode_string_data(&mut self.json);
+        }
         let policy = Policy::of(&key, &self.json);
         Object { key, kind, source: self.source, json: self.json, policy }
     }

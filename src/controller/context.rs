@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::attempts::Attempts;
 use super::autoscalers::Autoscalers;
@@ -58,7 +58,7 @@ pub struct Context {
     /// Renders take a core each; more than there are cores would only wait for one another.
     renders: Semaphore,
     /// Operations write to the API server; more at the same time would only queue there.
-    pub turns: Semaphore,
+    turns: Semaphore,
 }
 
 /// The pause after the first render for a change of the cluster.
@@ -92,6 +92,8 @@ pub struct Memory {
     pub looked_up: Option<LookedUp>,
     /// The pause after the last render for a change of the cluster, and when it ends.
     look: Option<(Duration, Instant)>,
+    /// Its operation waits for its turn.
+    pub queued: bool,
     /// Why a test of the chart failed.
     pub test_failure: Option<String>,
     /// The revision that another writer has begun, and when that was first seen.
@@ -106,8 +108,8 @@ pub struct Memory {
     written: Option<(u64, HelmRequestStatus)>,
     /// When it was last written.
     written_at: Option<Instant>,
-    /// When each object was last repaired, and when it may be again.
-    repairs: HashMap<ObjectKey, (Instant, Instant)>,
+    /// When each object that was repaired may be again, and how long it has to wait until then.
+    repairs: HashMap<ObjectKey, (Instant, Duration)>,
 }
 
 impl Memory {
@@ -138,20 +140,14 @@ impl Memory {
         (*failed == generation && of == inputs && !left.is_zero()).then_some(left)
     }
 
-    /// When an object was last repaired.
-    pub fn repaired_at(&self, object: &ObjectKey) -> Option<Instant> {
-        self.repairs.get(object).map(|(at, _)| *at)
-    }
-
     /// When an object may be repaired again.
     pub fn repair_after(&self, object: &ObjectKey) -> Option<Instant> {
-        self.repairs.get(object).map(|(_, after)| *after)
+        self.repairs.get(object).map(|(after, _)| *after)
     }
 
-    /// Notes that an object is being repaired, and how long the next time is to wait.
-    pub fn repairing(&mut self, object: &ObjectKey, pause: Duration) {
-        let now = Instant::now();
-        self.repairs.insert(object.clone(), (now, now + pause));
+    /// Notes that an object is being repaired, and how long the next time is to wait; gives how long this one had to.
+    pub fn repairing(&mut self, object: &ObjectKey, pause: Duration) -> Option<Duration> {
+        self.repairs.insert(object.clone(), (Instant::now() + pause, pause)).map(|(_, before)| before)
     }
 }
 
@@ -267,15 +263,24 @@ impl Context {
         })
     }
 
+    /// Waits until an operation of a request may write objects; its turn ends when this is dropped.
+    pub async fn turn(&self, request: &HelmRequest) -> Option<SemaphorePermit<'_>> {
+        self.with_memory(request, |memory| memory.queued = true);
+        let turn = self.turns.acquire().await;
+        self.with_memory(request, |memory| memory.queued = false);
+        // It is never closed.
+        turn.ok()
+    }
+
     /// Patches the request itself, not its status.
     ///
     /// # Errors
     /// The API server refused; a request that is gone needs no patch.
     pub async fn patch_request(&self, request: &HelmRequest, patch: &serde_json::Value) -> Result<(), Failure> {
-        use kube::api::{Api, Patch, PatchParams};
+        use kube::api::{Api, Patch};
         let api: Api<HelmRequest> = self.requests_api(request);
         self.metrics.wrote("patch", "request");
-        match api.patch_metadata(&request.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await {
+        match api.patch_metadata(&request.name_any(), &writer(), &Patch::Merge(patch)).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
             Err(error) => Err(unwritten("the request", error)),
@@ -292,13 +297,13 @@ impl Context {
         previous: &HelmRequestStatus,
         next: HelmRequestStatus,
     ) -> Result<(), Failure> {
-        use kube::api::{Api, Patch, PatchParams};
+        use kube::api::{Api, Patch};
         let as_json = |status: &HelmRequestStatus| serde_json::to_value(status).unwrap_or_default();
         let Some(patch) = difference(&as_json(previous), &as_json(&next)) else { return Ok(()) };
         let patch = serde_json::json!({"status": patch});
         let api: Api<HelmRequest> = self.requests_api(request);
         self.metrics.wrote("patch", "status");
-        match api.patch_status(&request.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await {
+        match api.patch_status(&request.name_any(), &writer(), &Patch::Merge(&patch)).await {
             Ok(written) => {
                 let version = version_of(&written);
                 self.with_memory(request, |memory| {
@@ -367,6 +372,11 @@ pub fn release_of(request: &HelmRequest) -> ReleaseKey {
 /// A request as the owner of objects.
 pub fn owner(request: &HelmRequest) -> OwnerKey {
     OwnerKey { namespace: request.namespace().unwrap_or_default(), name: request.name_any() }
+}
+
+/// Who writes a request's finalizer and status, as its `managedFields` name it.
+fn writer() -> kube::api::PatchParams {
+    kube::api::PatchParams { field_manager: Some("coxswain".to_owned()), ..kube::api::PatchParams::default() }
 }
 
 fn version_of(request: &HelmRequest) -> u64 {

@@ -20,10 +20,23 @@ use crate::render::{Looked, Reads};
 
 /// How long the first list of a kind may take.
 const LISTING: Duration = Duration::from_secs(60);
-/// An object that has to be repaired again within this time after a repair is being fought over.
+/// An object that has to be repaired again within this time after it could be is being fought over.
 const QUIET: Duration = Duration::from_secs(60);
+/// How often it is looked whether objects are healthy that may be in a moment.
+const GLANCE: Duration = Duration::from_millis(20);
 /// A pause up to this long is not made: the first few repairs of an object happen at full speed.
 const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How fast an object is being repaired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// As soon as it deviates.
+    Full,
+    /// From now on with pauses: it had to be repaired again and again.
+    Slowing,
+    /// With pauses, as before.
+    Slow,
+}
 
 impl From<ObserveError> for Failure {
     fn from(error: ObserveError) -> Self {
@@ -102,6 +115,12 @@ impl Context {
     pub fn track(&self, request: &HelmRequest, applied: &[Applied], settled: &HashSet<ObjectKey>) {
         let expected = applied.iter().map(|applied| (applied.key.clone(), Expectation::from_reply(&applied.json)));
         self.observer.track_beside(&owner(request), expected.collect(), settled);
+    }
+
+    /// Expects the objects of a request to be as a dry run of their apply shows them.
+    pub fn track_declared(&self, request: &HelmRequest, dry_run: &[Applied]) {
+        let expected = dry_run.iter().map(|applied| (applied.key.clone(), Expectation::from_dry_run(&applied.json)));
+        self.observer.track(&owner(request), expected.collect());
     }
 
     /// Expects one object of a request to stay as it was applied, beside the others.
@@ -255,8 +274,7 @@ impl Context {
             let mut due = Vec::new();
             let mut later: Option<Duration> = None;
             for Deviation { object, .. } in deviations {
-                let since = memory.repaired_at(object).map(|at| at.elapsed());
-                if since.is_none_or(|since| since > QUIET) {
+                if memory.repair_after(object).is_none_or(|after| after.elapsed() > QUIET) {
                     self.repairs.succeed(&(owner.clone(), object.clone()));
                 }
                 match memory.repair_after(object) {
@@ -272,15 +290,28 @@ impl Context {
     }
 
     /// Notes that an object is being repaired; the next time may have to wait.
-    pub fn repairing(&self, request: &HelmRequest, object: &ObjectKey) {
+    pub fn repairing(&self, request: &HelmRequest, object: &ObjectKey) -> Pace {
         let pause = self.repairs.fail((owner(request), object.clone()));
         let pause = if pause <= PATIENCE { Duration::ZERO } else { pause };
-        self.with_memory(request, |memory| memory.repairing(object, pause));
+        let before = self.with_memory(request, |memory| memory.repairing(object, pause));
+        match (before.is_some_and(|before| !before.is_zero()), pause.is_zero()) {
+            (_, true) => Pace::Full,
+            (false, false) => Pace::Slowing,
+            (true, false) => Pace::Slow,
+        }
     }
 
     /// Whether every object of a request is healthy.
     pub fn is_healthy(&self, request: &HelmRequest) -> bool {
         self.observer.health(&owner(request)).is_ready()
+    }
+
+    /// Waits a moment for every object of a request to be healthy.
+    pub async fn settle(&self, request: &HelmRequest, limit: Duration) {
+        let deadline = tokio::time::Instant::now() + limit;
+        while !self.observer.look_at_health(&owner(request)).is_ready() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(GLANCE).await;
+        }
     }
 
     /// The health of a request's objects, the worst first and at most `shown` of them.

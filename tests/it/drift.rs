@@ -86,7 +86,27 @@ async fn fields_that_a_rule_leaves_to_others_stay_as_they_make_them() -> Result<
     let image = json!([{"name": "side", "image": "example.org/side:9"}]);
     patch(&place, "deployment/web", &json!({"spec": {"template": {"spec": {"containers": image}}}}))?;
     place.until_event("web", "DriftRepaired", "containers[name=side].image")?;
-    as_others_made_them(&place)
+    as_others_made_them(&place)?;
+
+    // A rule that goes, goes at once and without a revision.
+    let fewer = json!({"ignore": [{"kind": "ConfigMap", "name": "web", "paths": ["/data/tuned"]}]});
+    place.apply(&place.request("web", spec("two", &fewer)))?;
+    wait::until(LIMIT, "the image to be the chart's", || {
+        let image = &live(&place, "deployment")?["spec"]["template"]["spec"]["containers"][0]["image"];
+        Ok((image == "example.org/app:1").then_some(()))
+    })?;
+    assert_eq!(live(&place, "configmap")?["data"]["tuned"], "mine");
+    assert_eq!(place.until_ready("web")?["status"]["revision"], 2);
+    place.apply(&place.request("web", spec("two", &drift)))?;
+    place.until_ready("web")?;
+    let image = json!([{"name": "app", "image": "example.org/app:8"}]);
+    let repairs = place.events("web", "DriftRepaired")?.len();
+    patch(&place, "deployment/web", &json!({"spec": {"template": {"spec": {"containers": image}}}}))?;
+    until_looked_at(&place, "two")?;
+    let containers = live(&place, "deployment")?["spec"]["template"]["spec"]["containers"].take();
+    assert_eq!(containers[0]["image"], "example.org/app:8", "a rule that comes counts at once too");
+    assert!(place.events("web", "DriftRepaired")?.len() <= repairs + 1);
+    Ok(())
 }
 
 #[tokio::test]

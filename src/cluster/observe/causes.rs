@@ -4,7 +4,8 @@ use super::ownership::{Taken, Writer};
 use crate::cluster::object::{RELEASE_NAME_ANNOTATION, RELEASE_NAMESPACE_ANNOTATION};
 use crate::value::Json;
 
-/// Why an object is not as it was deployed.
+/// Why an object is not as it was deployed. What admission changes within our own write is no deviation, see
+/// [`mutated`](super::mutated).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// It was deleted.

@@ -16,6 +16,7 @@ mod decode;
 mod index;
 mod kind;
 mod lists;
+mod mutated;
 mod ownership;
 mod queue;
 mod sources;
@@ -42,6 +43,7 @@ use crate::value::Json;
 
 pub use causes::Cause;
 pub use lists::{ListKey, ListRead, list_version};
+pub use mutated::mutated;
 pub use ownership::{FieldPath, Taken, Writer, cause, ownership_hash};
 
 /// Who expects something of objects: a HelmRequest.
@@ -110,6 +112,11 @@ impl Expectation {
     pub fn from_reply(object: &Json) -> Self {
         let version = object.pointer("/metadata/resourceVersion").and_then(Json::as_str);
         Self::Written { hash: ownership_hash(object), version: decode::version_number(version) }
+    }
+
+    /// What the reply to the dry run of an apply lets expect: nothing was written, so everything seen counts.
+    pub fn from_dry_run(object: &Json) -> Self {
+        Self::Written { hash: ownership_hash(object), version: 0 }
     }
 }
 

@@ -108,7 +108,7 @@ impl FieldPath {
             .collect()
     }
 
-    fn is_below(&self, other: &Self) -> bool {
+    pub(super) fn is_below(&self, other: &Self) -> bool {
         self.0.len() > other.0.len() && self.0.starts_with(&other.0)
     }
 }
@@ -218,7 +218,7 @@ fn other_writers(object: &Json) -> Vec<(Writer, BTreeSet<FieldPath>)> {
 }
 
 /// The fields of a set: its leaves, and those with members that are members themselves (`.`).
-fn paths(fields: &Json) -> BTreeSet<FieldPath> {
+pub(super) fn paths(fields: &Json) -> BTreeSet<FieldPath> {
     let mut found = BTreeSet::new();
     collect(fields, &mut Vec::new(), &mut found);
     found

@@ -13,6 +13,7 @@ use super::earlier::Earlier;
 use super::hooks;
 use super::inputs::Inputs;
 use super::journal::Journal;
+use super::left_fields::left_rules;
 use super::preflight;
 use super::secrets::Secrets;
 use super::values::Values;
@@ -180,10 +181,25 @@ impl Deployment<'_> {
         let mut journal = Journal::new(self.cluster, &self.context.records, record, noted.clone());
         journal.notes.kinds = kinds_of(&objects);
         journal.notes.objects = self.context.objects_digest(self.request);
+        journal.notes.left = left_rules(self.request);
         if journal.notes != noted {
             journal.write().await?;
         }
         Ok(())
+    }
+
+    /// Finds out by a dry run how every object of a deployed revision should be, and expects that.
+    ///
+    /// # Errors
+    /// An object that the API server would not take.
+    pub async fn expect_declared(&self, revision: i64) -> Result<(), Failure> {
+        let objects = self.stamped_objects(revision).await?;
+        self.context.follow_kinds(&objects).await?;
+        let _turn = self.context.turn(self.request).await;
+        let options = ApplyOptions { dry_run: true, ..ApplyOptions::default() };
+        let outcome = self.cluster.apply_all(&objects, options).await;
+        self.context.track_declared(self.request, &outcome.applied);
+        refusals(outcome.failed)
     }
 
     /// The record of a revision.
@@ -308,7 +324,7 @@ impl Deployment<'_> {
     ) -> Result<(), Stop> {
         self.context.follow_kinds(objects).await?;
         let sent: Vec<Object> = objects.iter().filter(|object| !settled.contains(&object.key)).cloned().collect();
-        let _turn = self.context.turns.acquire().await;
+        let _turn = self.context.turn(self.request).await;
         let outcome = self.cluster.apply_all(&sent, options).await;
         outcome.applied.iter().for_each(|_| self.context.metrics.applied(false));
         outcome.failed.iter().for_each(|_| self.context.metrics.applied(true));
@@ -317,6 +333,7 @@ impl Deployment<'_> {
         }
         self.context.track(self.request, &outcome.applied, settled);
         self.tell_of_replaced(&outcome.applied).await;
+        self.tell_of_mutated(&sent, &outcome.applied).await;
         let is_final = |refusal: &ObjectError| refusal.is_final() && !bring_webhook_of(objects, refusal);
         let is_final = outcome.failed.iter().any(is_final);
         refusals(outcome.failed.clone()).map_err(|failure| match is_final {
@@ -364,7 +381,8 @@ impl Deployment<'_> {
         let rollback_to = self.request.spec.rollback_to;
         let versions = self.versions_with(record.version, objects);
         let (kinds, kept) = (kinds_of(objects), self.left_to_keep());
-        let notes = Notes { inputs, kinds, attempts: 1, rollback_to, versions, kept, ..Notes::default() };
+        let left = left_rules(self.request);
+        let notes = Notes { inputs, kinds, attempts: 1, rollback_to, left, versions, kept, ..Notes::default() };
         Journal::new(self.cluster, &self.context.records, record, notes)
     }
 

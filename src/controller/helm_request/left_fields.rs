@@ -8,6 +8,7 @@ use crate::cluster::Object;
 use crate::cluster::left::LeftField;
 use crate::controller::autoscalers::scaled_by;
 use crate::controller::failure::Failure;
+use crate::plan::Digest;
 
 /// Checks the rules of a request.
 ///
@@ -23,6 +24,13 @@ pub fn check(request: &HelmRequest) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// The digest of the rules of a request that leave fields to others; nothing where there are none.
+pub fn left_rules(request: &HelmRequest) -> Option<Digest> {
+    let rules = request.spec.drift_ignore().iter().filter(|rule| !rule.paths.is_empty());
+    let rules: Vec<String> = rules.filter_map(|rule| serde_json::to_string(rule).ok()).collect();
+    (!rules.is_empty()).then(|| Digest::of(&rules))
 }
 
 impl Deployment<'_> {

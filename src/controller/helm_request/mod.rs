@@ -11,6 +11,7 @@ mod hooks;
 mod inputs;
 mod journal;
 mod left_fields;
+mod mutated;
 mod outside;
 mod post_render;
 mod preflight;
@@ -175,9 +176,23 @@ impl Reconciliation<'_> {
                 self.keep(&step, &situation).await?;
                 return Err(failure);
             }
-            Some(Ok(inputs)) => self.serve(&step, &situation, &inputs).await?,
+            Some(Ok(inputs)) => {
+                let pause = self.serve(&step, &situation, &inputs).await?;
+                pause.into_iter().chain(self.next_repair(&inputs.digest).await?).min()
+            }
         };
         Ok(pause.map_or_else(Action::await_change, Action::requeue))
+    }
+
+    /// When to repair what deviates now: somebody may have changed it after it was repaired or deployed and before that
+    /// was told, and what was told is no news any more.
+    async fn next_repair(&self, inputs: &Digest) -> Result<Option<Duration>, Failure> {
+        let deviating = self.context.deviations(self.request);
+        if deviating.is_empty() || plan::decide(&self.situation(Some(inputs.clone())).await?) != Step::Repair {
+            return Ok(None);
+        }
+        let (due, later) = self.context.repairs_due(self.request, &deviating);
+        Ok(if due.is_empty() { later } else { Some(Duration::ZERO) })
     }
 
     /// Takes a step and tells the outcome; returns when to look again without being called.
@@ -355,10 +370,18 @@ impl Reconciliation<'_> {
         match step {
             Step::Follow => self.remember(revision),
             Step::Repair => return repair::run(&self.deployment(), revision).await,
-            Step::Reapply => {
-                self.deployment().reapply(revision).await?;
-                self.remember(revision);
-            }
+            Step::Reapply => match self.request.spec.drift_mode() {
+                DriftMode::Repair => {
+                    self.deployment().reapply(revision).await?;
+                    self.remember(revision);
+                }
+                DriftMode::Report => {
+                    self.deployment().expect_declared(revision).await?;
+                    self.remember(revision);
+                }
+                // What nobody looks at is not proven by looking away either.
+                DriftMode::Off => {}
+            },
             _ => {}
         }
         Ok(None)
@@ -392,6 +415,10 @@ impl Reconciliation<'_> {
 
     /// How the objects of the deployed revision compare with what was applied.
     async fn objects(&self, deployed: &RevisionMeta) -> Result<Objects, Failure> {
+        let repairs = self.request.spec.drift_mode() == DriftMode::Repair;
+        if repairs && deployed.notes.left != left_fields::left_rules(self.request) {
+            return Ok(Objects::Unproven);
+        }
         if self.context.memory(self.request).followed == Some(deployed.revision) {
             return Ok(match self.context.deviations(self.request).len() {
                 0 if self.context.is_healthy(self.request) => Objects::Healthy,

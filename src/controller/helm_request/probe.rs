@@ -81,7 +81,7 @@ impl Deployment<'_> {
         if objects.is_empty() {
             return Vec::new();
         }
-        let _turn = self.context.turns.acquire().await;
+        let _turn = self.context.turn(self.request).await;
         let replacing = Replacing::Changed { by: self.deadline };
         let options = ApplyOptions { dry_run: true, replacing, ..ApplyOptions::default() };
         self.cluster.apply_all(objects, options).await.failed

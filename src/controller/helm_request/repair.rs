@@ -2,7 +2,8 @@
 //!
 //! What happened is told in one event for each object: the fields, who changed them, and of a number or a switch the
 //! value found and the value restored. A writer who takes the same field again after each repair is not fought at full
-//! speed: each repair of an object that follows the last one too soon waits longer than the one before.
+//! speed: each repair of an object that follows the last one too soon waits longer than the one before. That is told
+//! once; while a repair waits, the status names the fields and the writer.
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::cluster::observe::{Cause, Taken, cause};
 use crate::cluster::{Object, ObjectKey};
 use crate::controller::events::{EventType, Note, Related};
 use crate::controller::failure::Failure;
+use crate::controller::following::Pace;
 use crate::value::Json;
 
 /// Repairs what deviates from the deployed revision. Returns when to come back for what has to wait.
@@ -29,9 +31,16 @@ pub async fn run(deployment: &Deployment<'_>, revision: i64) -> Result<Option<Du
         return Ok(later);
     }
     let (objects, mut failed) = served_objects(deployment, revision, &now).await?;
-    for object in &objects {
-        deployment.context.repairing(deployment.request, &object.key);
-        if let Err(failure) = repair(deployment, object).await {
+    let is_unread = failed.is_some();
+    for key in &now {
+        let object = objects.iter().find(|object| object.key == *key);
+        // What cannot be tried does not wait longer for it.
+        if object.is_none() && is_unread {
+            continue;
+        }
+        let pace = deployment.context.repairing(deployment.request, key);
+        let Some(object) = object else { continue };
+        if let Err(failure) = repair(deployment, object, pace).await {
             failed = Some(failure);
         }
     }
@@ -53,7 +62,7 @@ async fn served_objects(
     Ok((objects, unread))
 }
 
-async fn repair(deployment: &Deployment<'_>, object: &Object) -> Result<(), Failure> {
+async fn repair(deployment: &Deployment<'_>, object: &Object, pace: Pace) -> Result<(), Failure> {
     let Deployment { context, request, cluster, .. } = deployment;
     let began = Instant::now();
     let live = cluster.live(object).await?;
@@ -62,27 +71,53 @@ async fn repair(deployment: &Deployment<'_>, object: &Object) -> Result<(), Fail
     let applied = cluster.apply(object, ApplyOptions { replacing, ..ApplyOptions::default() }).await?;
     context.expect(request, &applied);
     deployment.tell_of_replaced(std::slice::from_ref(&applied)).await;
+    deployment.tell_of_mutated(std::slice::from_ref(object), std::slice::from_ref(&applied)).await;
     let taken = taken_from(live.as_ref(), &applied);
     let release = (deployment.release.name.as_str(), deployment.release.namespace.as_str());
     let why = Cause::of(live.as_ref(), &taken, release);
     context.metrics.repaired(why.as_str(), began.elapsed());
     if let Some(text) = tell(object, live.as_ref(), &taken, &applied) {
         let text = format!("{text} (cause: {})", why.as_str());
-        let note = Note {
-            event_type: EventType::Normal,
-            reason: "DriftRepaired".to_owned(),
-            action: "Repair".to_owned(),
-            text,
-            related: Some(Related {
-                api_version: object.kind.resource.api_version.clone(),
-                kind: object.key.kind.clone(),
-                namespace: object.key.namespace.clone(),
-                name: object.key.name.clone(),
-            }),
-        };
+        let note = note_about(object, EventType::Normal, "DriftRepaired", text);
         context.publish(request, &note).await;
     }
+    if pace == Pace::Slowing {
+        let text = contest(object, &taken);
+        context.publish(request, &note_about(object, EventType::Warning, "DriftContested", text)).await;
+    }
+    if pace != Pace::Full {
+        context.with_memory(request, |memory| memory.explained.insert(object.key.clone(), (0, taken)));
+    }
     Ok(())
+}
+
+fn note_about(object: &Object, event_type: EventType, reason: &str, text: String) -> Note {
+    Note {
+        event_type,
+        reason: reason.to_owned(),
+        action: "Repair".to_owned(),
+        text,
+        related: Some(Related {
+            api_version: object.kind.resource.api_version.clone(),
+            kind: object.key.kind.clone(),
+            namespace: object.key.namespace.clone(),
+            name: object.key.name.clone(),
+        }),
+    }
+}
+
+/// That an object is fought over, and what to do about it.
+fn contest(object: &Object, taken: &[Taken]) -> String {
+    let name = shown(&object.key);
+    if taken.is_empty() {
+        return format!("{name} is deleted again after each repair; further repairs wait longer and longer");
+    }
+    let told: Vec<String> = taken.iter().map(ToString::to_string).collect();
+    format!(
+        "{name}: {} again after each repair; further repairs wait longer and longer: stop the other writer, or leave the \
+         fields to it by a rule in spec.drift.ignore",
+        told.join("; ")
+    )
 }
 
 fn taken_from(live: Option<&Json>, applied: &Applied) -> Vec<Taken> {

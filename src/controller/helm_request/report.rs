@@ -4,6 +4,7 @@ use std::hash::Hasher;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
+use tokio::time::{Instant, timeout};
 
 use super::deploy::Outcome;
 use super::inputs::Inputs;
@@ -16,8 +17,14 @@ use crate::controller::events::{EventType, Note};
 use crate::controller::failure::Failure;
 use crate::plan::Tested;
 
-/// How long an operation may run before the status says that it runs: most end sooner, and a write is saved.
+/// How long an operation may run before the status says that it runs: most end sooner, and a write is saved. The wait for
+/// its turn among many does not count, up to [`QUEUED`].
 const SHORT: Duration = Duration::from_secs(1);
+/// How long an operation may wait for its turn before the status says that it runs.
+const QUEUED: Duration = Duration::from_secs(60);
+/// How long the news of a deployed revision is held back: what need not start is healthy as soon as it is seen, and
+/// one write tells both.
+const SETTLING: Duration = Duration::from_millis(300);
 /// How often the progress of unready objects is written at most.
 pub const PROGRESS: Duration = Duration::from_secs(2);
 
@@ -44,8 +51,14 @@ impl<'a> Report<'a> {
         what: &str,
     ) -> Result<T, Failure> {
         let mut operation = std::pin::pin!(operation);
-        if let Ok(outcome) = tokio::time::timeout(SHORT, &mut operation).await {
-            return outcome;
+        let began = Instant::now();
+        loop {
+            if let Ok(outcome) = timeout(SHORT, &mut operation).await {
+                return outcome;
+            }
+            if began.elapsed() > QUEUED || !self.context.memory(self.request).queued {
+                break;
+            }
         }
         // A status that cannot be written must not stop the operation; the next one tells more.
         let _ = self.write(&self.facts(Standing::Working(what.to_owned()), None)).await;
@@ -88,6 +101,7 @@ impl<'a> Report<'a> {
     pub async fn deployed(&self, outcome: &Outcome, inputs: &Inputs) -> Result<Option<Duration>, Failure> {
         let record = &outcome.record;
         let chart = &record.chart.metadata;
+        self.context.settle(self.request, SETTLING).await;
         self.write_deployed(outcome, inputs, Standing::Deployed).await?;
         let back = match record.info.rollback_revision {
             0 => String::new(),
