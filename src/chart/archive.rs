@@ -3,13 +3,18 @@
 //! and devices are refused, and no path can leave the chart.
 
 use std::io::Read;
+use std::ops::Range;
 
-use flate2::bufread::MultiGzDecoder;
+use bytes::Bytes;
+use jiff::Timestamp;
 
+use super::unpack::Unpacking;
 use super::{File, LoadError};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const GZIP_MAGIC: &[u8] = b"\x1f\x8b\x08";
+/// What a tar file may have of headers and padding for each of its files.
+const TAR_OVERHEAD: u64 = 2048;
 
 /// What a chart may cost to load. The defaults are Helm's sizes, and more entries and levels than any chart has.
 #[derive(Clone, Copy, Debug)]
@@ -63,36 +68,62 @@ impl Budget {
     /// # Errors
     /// The limits' errors, and [`LoadError::Corrupt`] where reading fails.
     pub fn read(&mut self, name: &str, claimed: u64, source: impl Read) -> Result<Vec<u8>, LoadError> {
-        let too_large = LoadError::TooLarge(self.limits.total);
-        if claimed > self.bytes {
-            return Err(too_large);
-        }
-        let file_limit = || LoadError::FileTooLarge { name: name.to_owned(), limit: self.limits.file };
-        if claimed > self.limits.file {
-            return Err(file_limit());
-        }
+        self.check(name, claimed)?;
         let limit = self.bytes.min(self.limits.file);
         let mut data = Vec::with_capacity(usize::try_from(claimed).unwrap_or(0));
         source
             .take(limit + 1)
             .read_to_end(&mut data)
             .map_err(|error| LoadError::Corrupt(format!("{name:?}: {error}")))?;
-        let length = data.len() as u64;
-        if length > self.bytes {
-            return Err(too_large);
-        }
-        if length > self.limits.file {
-            return Err(file_limit());
-        }
-        self.bytes -= length;
+        self.take(name, data.len() as u64)?;
         if data.starts_with(BYTE_ORDER_MARK) {
             data.drain(..BYTE_ORDER_MARK.len());
         }
         Ok(data)
     }
+
+    /// Accounts for the bytes of one file.
+    ///
+    /// # Errors
+    /// The limits' errors.
+    fn take(&mut self, name: &str, length: u64) -> Result<(), LoadError> {
+        self.check(name, length)?;
+        self.bytes -= length;
+        Ok(())
+    }
+
+    fn check(&self, name: &str, length: u64) -> Result<(), LoadError> {
+        if length > self.bytes {
+            return Err(LoadError::TooLarge(self.limits.total));
+        }
+        if length > self.limits.file {
+            return Err(LoadError::FileTooLarge { name: name.to_owned(), limit: self.limits.file });
+        }
+        Ok(())
+    }
+
+    /// How large a tar file may be.
+    fn tar(&self) -> usize {
+        let entries = self.entries as u64 + 2;
+        usize::try_from(self.bytes.saturating_add(entries.saturating_mul(TAR_OVERHEAD))).unwrap_or(usize::MAX)
+    }
 }
 
-/// The files of an archive, the first element of each path removed.
+/// A file of an archive that is being walked through.
+struct Found {
+    name: String,
+    modified: Option<Timestamp>,
+    body: Body,
+}
+
+enum Body {
+    /// A part of the tar file.
+    Place(Range<usize>),
+    /// What is put together of several parts: a sparse file.
+    Sparse(Vec<u8>),
+}
+
+/// The files of an archive, the first element of each path removed. They share the memory that it was unpacked into.
 ///
 /// # Errors
 /// [`LoadError`], for the first entry that is not allowed.
@@ -103,9 +134,9 @@ pub fn read_archive(archive: &[u8], budget: &mut Budget) -> Result<Vec<File>, Lo
     let corrupt =
         |offset: u64, error: std::io::Error| LoadError::Corrupt(format!("entry after byte {offset}: {error}"));
     let mut offset = 0;
-    let mut files = Vec::new();
-    let mut archive = tar::Archive::new(MultiGzDecoder::new(archive));
-    for entry in archive.entries().map_err(|error| corrupt(offset, error))? {
+    let mut found = Vec::new();
+    let mut archive = tar::Archive::new(Unpacking::new(archive, budget.tar()));
+    for entry in archive.entries_with_seek().map_err(|error| corrupt(offset, error))? {
         let entry = entry.map_err(|error| corrupt(offset, error))?;
         offset = entry.raw_file_position();
         let raw_name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
@@ -119,11 +150,34 @@ pub fn read_archive(archive: &[u8], budget: &mut Budget) -> Result<Vec<File>, Lo
             return Err(LoadError::NotAFile { name, kind });
         }
         let seconds = entry.header().mtime().ok().and_then(|seconds| i64::try_from(seconds).ok());
-        let modified = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-        let data = budget.read(&name, entry.size(), entry)?;
-        files.push(File { name, data: data.into(), modified });
+        let modified = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+        let body = if kind.is_gnu_sparse() {
+            Body::Sparse(budget.read(&name, entry.size(), entry)?)
+        } else {
+            budget.take(&name, entry.size())?;
+            let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+            Body::Place(place(offset)..place(offset.saturating_add(entry.size())))
+        };
+        found.push(Found { name, modified, body });
     }
-    if files.is_empty() { Err(LoadError::Empty) } else { Ok(files) }
+    let tar = Bytes::from(archive.into_inner().into_content());
+    if found.is_empty() { Err(LoadError::Empty) } else { Ok(found.into_iter().map(|file| file.of(&tar)).collect()) }
+}
+
+impl Found {
+    /// The file in its unpacked archive, its byte order mark removed.
+    fn of(self, tar: &Bytes) -> File {
+        let data = match self.body {
+            Body::Sparse(data) => data.into(),
+            Body::Place(Range { start, end }) => {
+                let end = end.min(tar.len());
+                let start = start.min(end);
+                let mark = if tar[start..end].starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+                tar.slice(start + mark..end).into()
+            }
+        };
+        File { name: self.name, data, modified: self.modified }
+    }
 }
 
 fn refused_kind(kind: tar::EntryType) -> Option<&'static str> {

@@ -20,8 +20,7 @@ pub fn load_archive(archive: &[u8], limits: &Limits) -> Result<Chart, LoadError>
     let mut budget = Budget::new(limits);
     let files = read_archive(archive, &mut budget)?;
     check_version(&files)?;
-    let chart = chart_from_files(files, &mut budget, 0)?;
-    Ok(Chart { digest: hex_digest(Sha256::digest(archive).as_slice()).into(), ..chart })
+    chart_from_files(files, &mut budget, 0)
 }
 
 /// Reads a values file: the documents of a YAML stream, merged in order.
@@ -66,11 +65,7 @@ pub fn content_digest(files: &[File]) -> String {
         hash.update((file.data.len() as u64).to_be_bytes());
         hash.update(&file.data);
     }
-    hex_digest(hash.finalize().as_slice())
-}
-
-fn hex_digest(hash: &[u8]) -> String {
-    hash.iter().fold(String::from("sha256:"), |mut text, byte| {
+    hash.finalize().iter().fold(String::from("sha256:"), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
@@ -186,7 +181,7 @@ impl Parts {
             files: self.files.into(),
             values: Arc::new(self.values),
             schema_modified: self.schema.as_ref().and_then(|file| file.modified),
-            schema: self.schema.map(|file| file.data),
+            schema: self.schema.map(|file| file.data.bytes()),
             modified: self.modified,
             dependencies,
             digest: "".into(),

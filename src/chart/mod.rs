@@ -6,6 +6,7 @@
 //! checked against the schemas ([`schema::validate`]). All of it follows Helm v4.3.1 (`pkg/chart`), messages included.
 
 mod archive;
+mod content;
 pub mod decode;
 pub mod dependencies;
 mod directory;
@@ -16,16 +17,20 @@ mod metadata;
 pub mod pattern;
 pub mod schema;
 pub mod set;
+mod unpack;
 pub mod values;
 pub mod version;
 
 pub use archive::Limits;
+pub use content::Content;
 pub use directory::load_directory;
 pub use error::LoadError;
 pub use load::{load_archive, load_values, merge_maps};
 pub use metadata::{Dependency, Lock, Maintainer, Metadata};
 
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use crate::value::Json;
 
@@ -35,7 +40,7 @@ pub struct File {
     /// The path inside the chart, with `/`.
     pub name: String,
     /// The content, without a leading byte order mark.
-    pub data: Arc<[u8]>,
+    pub data: Content,
     /// When it was last changed, where the archive or the file system says so.
     pub modified: Option<jiff::Timestamp>,
 }
@@ -54,15 +59,15 @@ pub struct Chart {
     /// The default values: an object, or null where the chart has no values.yaml.
     pub values: Arc<Json>,
     /// `values.schema.json`.
-    pub schema: Option<Arc<[u8]>>,
+    pub schema: Option<Bytes>,
     /// When the schema file was last changed.
     pub schema_modified: Option<jiff::Timestamp>,
     /// When `Chart.yaml` was last changed.
     pub modified: Option<jiff::Timestamp>,
     /// The subcharts.
     pub dependencies: Vec<Chart>,
-    /// What identifies the content: `sha256:` and the hex digest of the archive, or of names and contents of a
-    /// directory's files. Empty for subcharts.
+    /// What identifies the content: `sha256:` and the hex digest of names and contents of a directory's files, or of
+    /// the archive, which whoever fetched it has to say. Empty for subcharts.
     pub digest: Arc<str>,
 }
 
@@ -74,7 +79,7 @@ pub struct Crd {
     /// The path from the root chart, `root/charts/sub/crds/x.yaml`.
     pub path: String,
     /// The content.
-    pub data: Arc<[u8]>,
+    pub data: Bytes,
 }
 
 impl Chart {
@@ -100,7 +105,7 @@ impl Chart {
         crds.extend(manifests.map(|file| Crd {
             name: file.name.clone(),
             path: format!("{path}/{}", file.name),
-            data: Arc::clone(&file.data),
+            data: file.data.bytes(),
         }));
         for child in &self.dependencies {
             child.collect_crds(&format!("{path}/charts/{}", child.name()), crds);

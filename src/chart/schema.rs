@@ -10,10 +10,11 @@ mod path;
 mod plain;
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use boon::{Compiler, SchemaIndex};
+use bytes::Bytes;
 
 use super::Chart;
 use super::dependencies::Selected;
@@ -110,8 +111,8 @@ impl Schemas {
     }
 }
 
-fn address(schema: &Arc<[u8]>) -> usize {
-    Arc::as_ptr(schema).cast::<u8>() as usize
+fn address(schema: &Bytes) -> usize {
+    schema.as_ptr() as usize
 }
 
 impl Schema {

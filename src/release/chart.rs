@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -31,7 +32,7 @@ pub struct StoredChart {
     pub values: Arc<Json>,
     /// `values.schema.json`.
     #[serde(serialize_with = "write_schema", deserialize_with = "read_schema")]
-    pub schema: Option<Arc<[u8]>>,
+    pub schema: Option<Bytes>,
     /// When the schema was last changed.
     #[serde(rename = "schemamodtime", with = "time::optional")]
     pub schema_modified: Option<Timestamp>,
@@ -107,14 +108,14 @@ fn read_values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Json>, 
     super::record::read_values(deserializer).map(Arc::new)
 }
 
-fn write_schema<S: Serializer>(schema: &Option<Arc<[u8]>>, serializer: S) -> Result<S::Ok, S::Error> {
+fn write_schema<S: Serializer>(schema: &Option<Bytes>, serializer: S) -> Result<S::Ok, S::Error> {
     schema.as_ref().map(|schema| STANDARD.encode(schema)).serialize(serializer)
 }
 
-fn read_schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<[u8]>>, D::Error> {
+fn read_schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bytes>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     let schema = text.map(|text| STANDARD.decode(text)).transpose().map_err(D::Error::custom)?;
-    Ok(schema.map(Arc::from))
+    Ok(schema.map(Bytes::from))
 }
 
 /// The JSON of a list of files alone.

@@ -13,7 +13,7 @@ use serde_json::ser::Formatter;
 
 use super::chart::Files;
 use super::{Info, Record, StoredChart, memo};
-use crate::chart::File;
+use crate::chart::{Content, File};
 use crate::value::Json;
 
 /// The most bytes that a Secret's data may have (`k8s.io/api/core/v1` MaxSecretSize).
@@ -191,7 +191,7 @@ fn compress(record: &Record) -> io::Result<Vec<u8>> {
 
 /// A list that marks the place of another one.
 fn placeholder(mark: &str) -> Arc<[File]> {
-    Arc::new([File { name: mark.to_owned(), data: Arc::new([]), modified: None }])
+    Arc::new([File { name: mark.to_owned(), data: Content::default(), modified: None }])
 }
 
 /// The text before, between and after the marks; nothing where one of them stands somewhere else too.

@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     fn files() -> Arc<[File]> {
-        Arc::new([File { name: "README.md".to_owned(), data: Arc::new(*b"read me"), modified: None }])
+        Arc::new([File { name: "README.md".to_owned(), data: b"read me".to_vec().into(), modified: None }])
     }
 
     #[test]

@@ -16,13 +16,13 @@ use crate::value::{List, Map, MapType, Value};
 
 /// One template file with the context that it is run with.
 #[derive(Debug)]
-pub struct Template {
+pub struct Template<'c> {
     /// Its full name, `root/charts/sub/templates/x.yaml`.
     pub name: String,
     /// The directory that `.Template.BasePath` names.
     pub base_path: Arc<str>,
     /// The file in its chart.
-    pub file: File,
+    pub file: &'c File,
     /// The context of its chart.
     pub context: Map,
 }
@@ -36,23 +36,23 @@ pub struct Common {
 }
 
 /// All templates of a chart and its subcharts, in Helm's order: most deeply nested first, then by name, descending.
-pub fn templates(chart: &Selected, values: &Map, common: &Common) -> Vec<Template> {
+pub fn templates<'c>(chart: &'c Selected, values: &Map, common: &Common) -> Vec<Template<'c>> {
     let mut templates = BTreeMap::new();
     collect(chart, chart.name(), Some(values.with_type(MapType::Values)), true, common, &mut templates);
-    let mut templates: Vec<Template> = templates.into_values().collect();
+    let mut templates: Vec<Template<'_>> = templates.into_values().collect();
     // They come by name, ascending.
     templates.reverse();
     templates.sort_by_cached_key(|template| Reverse(memchr::memchr_iter(b'/', template.name.as_bytes()).count()));
     templates
 }
 
-fn collect(
-    chart: &Selected,
+fn collect<'c>(
+    chart: &'c Selected,
     path: &str,
     values: Option<Map>,
     is_root: bool,
     common: &Common,
-    templates: &mut BTreeMap<String, Template>,
+    templates: &mut BTreeMap<String, Template<'c>>,
 ) -> Map {
     let values = values.unwrap_or_else(|| Map::of(MapType::Values));
     let subcharts = Map::new();
@@ -72,12 +72,8 @@ fn collect(
     let base_path: Arc<str> = format!("{path}/templates").into();
     for file in chart.chart.templates.iter().filter(|file| !chart.chart.is_library() || is_partial(&file.name)) {
         let name = format!("{path}/{}", file.name);
-        let template = Template {
-            name: name.clone(),
-            base_path: Arc::clone(&base_path),
-            file: file.clone(),
-            context: context.clone(),
-        };
+        let template =
+            Template { name: name.clone(), base_path: Arc::clone(&base_path), file, context: context.clone() };
         templates.insert(name, template);
     }
     context

@@ -86,7 +86,7 @@ impl Documents {
             match part {
                 Some(Part::Manifest(document)) => documents.push(document),
                 Some(Part::Hook(hook)) => hooks.push(hook),
-                None => {}
+                Some(Part::Dropped(_)) | None => {}
             }
         }
         if changed {
@@ -113,7 +113,7 @@ impl Source {
             None => objects.swap_remove(0),
         };
         match yaml::to_string(&json) {
-            Ok(text) => read_part(&path, &text),
+            Ok(text) => read_part(&path, &text).map(Some),
             Err(error) => Err(RenderError::Document { path, reason: error.to_string() }),
         }
     }

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::glob::Glob;
-use crate::chart::File;
+use crate::chart::{Content, File};
 use crate::value::{ElementType, Json, Kind, List, Map, Method, Object, Str, Value};
 use crate::yaml;
 
@@ -27,7 +27,7 @@ impl Files {
     }
 
     /// Name and content; where a name occurs twice, the last one counts.
-    fn by_name(&self) -> BTreeMap<&str, &Arc<[u8]>> {
+    fn by_name(&self) -> BTreeMap<&str, &Content> {
         match &self.chosen {
             None => self.all.iter().map(|file| (file.name.as_str(), &file.data)).collect(),
             Some(chosen) => chosen
@@ -38,14 +38,14 @@ impl Files {
         }
     }
 
-    fn get(&self, name: &str) -> Option<&Arc<[u8]>> {
+    fn get(&self, name: &str) -> Option<&Content> {
         let position = self.all.iter().rposition(|file| file.name == name)?;
         let visible = self.chosen.as_ref().is_none_or(|chosen| chosen.contains(&position));
         visible.then(|| &self.all[position].data)
     }
 
     fn bytes(&self, name: &Str) -> Str {
-        name.as_utf8().and_then(|name| self.get(name)).map_or_else(Str::default, |data| Str::from(Arc::clone(data)))
+        name.as_utf8().and_then(|name| self.get(name)).map_or_else(Str::default, Content::text)
     }
 
     /// A bad pattern chooses everything.
@@ -71,7 +71,7 @@ impl Files {
     }
 
     /// The files as the data of a ConfigMap or Secret: base names to texts.
-    fn data(&self, text: impl Fn(&Arc<[u8]>) -> Str) -> Value {
+    fn data(&self, text: impl Fn(&Content) -> Str) -> Value {
         let data = Map::new();
         for (name, content) in self.by_name() {
             data.insert(base_name(name), Value::Str(text(content)));
@@ -114,14 +114,14 @@ impl Object for Files {
             "GetBytes" => Value::Bytes(self.bytes(&argument)),
             "Glob" => Value::object(self.glob(&argument)),
             "Lines" => self.lines(&argument),
-            "AsConfig" => self.data(|content| Str::from(Arc::clone(content))),
+            "AsConfig" => self.data(Content::text),
             "AsSecrets" => self.data(|content| STANDARD.encode(content).into()),
             _ => return Err(format!("{method} is not a method of engine.files")),
         })
     }
 
     fn print(&self, _direct: bool) -> String {
-        let entry = |(name, content): (&str, &Arc<[u8]>)| {
+        let entry = |(name, content): (&str, &Content)| {
             let bytes: Vec<String> = content.iter().map(u8::to_string).collect();
             format!("{name}:[{}]", bytes.join(" "))
         };
@@ -140,7 +140,7 @@ impl Object for Files {
 
     fn entries(&self) -> Option<Vec<(Str, Value)>> {
         let entries = self.by_name().into_iter();
-        Some(entries.map(|(name, content)| (name.into(), Value::Bytes(Str::from(Arc::clone(content))))).collect())
+        Some(entries.map(|(name, content)| (name.into(), Value::Bytes(content.text()))).collect())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use memchr::memmem;
-
 use super::{Event, Hook, Order, RenderError, sort_by_kind};
 use crate::chart::decode::{Decoder, Structure};
 use crate::yaml;
@@ -94,52 +92,49 @@ pub fn split(stream: &str) -> Vec<&str> {
     documents.into_iter().map(str::trim_start).filter(|document| !document.is_empty()).collect()
 }
 
+/// The documents of a render by what becomes of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sorted {
+    /// What belongs to the release.
+    pub manifests: Vec<Manifest>,
+    /// What runs around operations.
+    pub hooks: Vec<Hook>,
+    /// Hooks of events that Helm does not know, which it drops; in the order of their files.
+    pub dropped: Vec<Manifest>,
+}
+
 /// Splits rendered files (path and text) into hooks and manifests, each in the given order of kinds.
 ///
 /// # Errors
 /// [`RenderError::Document`] for the first document whose head cannot be read.
-pub fn sort_documents(
-    files: &BTreeMap<String, String>,
-    order: Order,
-) -> Result<(Vec<Hook>, Vec<Manifest>), RenderError> {
-    let mut hooks = Vec::new();
-    let mut manifests = Vec::new();
+pub fn sort_documents(files: &BTreeMap<String, String>, order: Order) -> Result<Sorted, RenderError> {
+    let mut sorted = Sorted::default();
     for (path, text) in files {
         if path.rsplit('/').next().is_some_and(|base| base.starts_with('_')) {
             continue;
         }
         for document in split(text) {
             match read_part(path, document)? {
-                Some(Part::Hook(hook)) => hooks.push(hook),
-                Some(Part::Manifest(manifest)) => manifests.push(manifest),
-                None => {}
+                Part::Hook(hook) => sorted.hooks.push(hook),
+                Part::Manifest(manifest) => sorted.manifests.push(manifest),
+                Part::Dropped(manifest) => sorted.dropped.push(manifest),
             }
         }
     }
-    sort_by_kind(&mut hooks, order, |hook: &Hook| &hook.kind);
-    sort_by_kind(&mut manifests, order, |manifest: &Manifest| &manifest.head.kind);
-    Ok((hooks, manifests))
+    sort_by_kind(&mut sorted.hooks, order, |hook: &Hook| &hook.kind);
+    sort_by_kind(&mut sorted.manifests, order, |manifest: &Manifest| &manifest.head.kind);
+    Ok(sorted)
 }
 
-/// The custom resource definitions that charts for Helm 2 bring as hooks, in the order of their files. Helm knows this
-/// event no more and drops the documents ([`sort_documents`]).
-///
-/// # Errors
-/// [`RenderError::Document`] for the first document whose head cannot be read.
-pub fn old_definitions(files: &BTreeMap<String, String>) -> Result<Vec<Manifest>, RenderError> {
-    let mut definitions = Vec::new();
-    for (path, text) in files.iter().filter(|(_, text)| memmem::find(text.as_bytes(), CRD_INSTALL.as_bytes()).is_some())
-    {
-        for document in split(text) {
-            let head = Head::read(document).map_err(|reason| RenderError::Document { path: path.clone(), reason })?;
-            let events = head.annotations.get(HOOK).map(String::as_str).unwrap_or_default();
-            let is_asked = events.split(',').any(|event| event.trim().eq_ignore_ascii_case(CRD_INSTALL));
-            if is_asked && head.kind == "CustomResourceDefinition" {
-                definitions.push(Manifest { path: path.clone(), content: document.to_owned(), head });
-            }
-        }
-    }
-    Ok(definitions)
+/// The custom resource definitions that charts for Helm 2 bring as hooks. Helm knows their event no more, so that they
+/// are among the dropped documents.
+pub fn old_definitions(dropped: Vec<Manifest>) -> Vec<Manifest> {
+    let is_definition = |document: &Manifest| {
+        let events = document.head.annotations.get(HOOK).map(String::as_str).unwrap_or_default();
+        let is_asked = events.split(',').any(|event| event.trim().eq_ignore_ascii_case(CRD_INSTALL));
+        is_asked && document.head.kind == "CustomResourceDefinition"
+    };
+    dropped.into_iter().filter(is_definition).collect()
 }
 
 /// A document of a release by what becomes of it.
@@ -149,18 +144,22 @@ pub enum Part {
     Manifest(Manifest),
     /// It runs around an operation.
     Hook(Hook),
+    /// A hook of an event that Helm does not know, which it drops.
+    Dropped(Manifest),
 }
 
-/// Reads one document of a template; nothing where Helm drops it.
+/// Reads one document of a template.
 ///
 /// # Errors
 /// [`RenderError::Document`] where its head cannot be read.
-pub fn read_part(path: &str, document: &str) -> Result<Option<Part>, RenderError> {
+pub fn read_part(path: &str, document: &str) -> Result<Part, RenderError> {
     let head = Head::read(document).map_err(|reason| RenderError::Document { path: path.to_owned(), reason })?;
-    if head.annotations.contains_key(HOOK) {
-        return Ok(hook(path, document, &head).map(Part::Hook));
+    let is_hook = head.annotations.contains_key(HOOK);
+    if let Some(hook) = is_hook.then(|| hook(path, document, &head)).flatten() {
+        return Ok(Part::Hook(hook));
     }
-    Ok(Some(Part::Manifest(Manifest { path: path.to_owned(), content: document.to_owned(), head })))
+    let manifest = Manifest { path: path.to_owned(), content: document.to_owned(), head };
+    Ok(if is_hook { Part::Dropped(manifest) } else { Part::Manifest(manifest) })
 }
 
 /// The manifest as Helm stores it: each document with the template that it comes from.
@@ -222,9 +221,9 @@ mod tests {
     fn annotations_make_hooks() {
         let text = "kind: Job\nmetadata:\n  name: j\n  annotations:\n    helm.sh/hook: Pre-Install , test-success\n    \
                     helm.sh/hook-weight: 5\n    helm.sh/hook-delete-policy: hook-succeeded,Before-Hook-Creation\n";
-        let (hooks, manifests) = sort_documents(&files(text), Order::Install).expect("valid");
-        assert!(manifests.is_empty());
-        let hook = &hooks[0];
+        let sorted = sort_documents(&files(text), Order::Install).expect("valid");
+        assert!(sorted.manifests.is_empty());
+        let hook = &sorted.hooks[0];
         assert_eq!(hook.events, [Event::PreInstall, Event::Test]);
         assert_eq!(hook.weight, 5);
         assert_eq!(hook.delete_policies, ["hook-succeeded", "before-hook-creation"]);
@@ -233,7 +232,8 @@ mod tests {
     #[test]
     fn an_unknown_event_drops_the_document() {
         let text = "kind: Job\nmetadata:\n  annotations:\n    helm.sh/hook: pre-install,crd-install\n";
-        assert_eq!(sort_documents(&files(text), Order::Install), Ok((Vec::new(), Vec::new())));
+        let sorted = sort_documents(&files(text), Order::Install).expect("valid");
+        assert_eq!((sorted.hooks.len(), sorted.manifests.len(), sorted.dropped.len()), (0, 0, 1));
     }
 
     #[test]
@@ -241,11 +241,11 @@ mod tests {
         let text = "kind: CustomResourceDefinition\nmetadata:\n  name: a\n  annotations:\n    helm.sh/hook: \
                     CRD-Install , pre-upgrade\n---\nkind: Job\nmetadata:\n  annotations:\n    helm.sh/hook: crd-install\n\
                     ---\nkind: CustomResourceDefinition\nmetadata:\n  name: b\n";
-        let found = old_definitions(&files(text)).expect("valid");
+        let sorted = sort_documents(&files(text), Order::Install).expect("valid");
+        assert_eq!((sorted.hooks.len(), sorted.manifests.len()), (0, 1), "it is in neither list");
+        let found = old_definitions(sorted.dropped);
         let names: Vec<&str> = found.iter().map(|definition| definition.head.name.as_str()).collect();
         assert_eq!(names, ["a"]);
-        let (hooks, manifests) = sort_documents(&files(text), Order::Install).expect("valid");
-        assert_eq!((hooks.len(), manifests.len()), (0, 1), "it is in neither list");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use capabilities::{Capabilities, HelmVersion, KubeVersion, KubeVersionError,
 pub use chance::OperatingSystem;
 pub use hook::{Event, Hook};
 pub use lookup::{Listed, Looked, Lookup, NoCluster, Query, Reads};
-pub use manifest::{Head, Manifest, sort_documents, split};
+pub use manifest::{Head, Manifest, Sorted, sort_documents, split};
 pub use order::{Order, sort_by_kind};
 pub use program::Program;
 

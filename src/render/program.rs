@@ -9,13 +9,13 @@ use foldhash::fast::RandomState;
 
 use super::context::{self, Common, Template};
 use super::{
-    Capabilities, Input, Lookup, Order, Query, Reads, RenderError, Rendered, capabilities, jinja, manifest,
+    Capabilities, Input, Lookup, Order, Query, Reads, RenderError, Rendered, Sorted, capabilities, jinja, manifest,
     sort_documents,
 };
 use crate::chart::dependencies::{self, Selected, Selector};
-use crate::chart::{Chart, Crd, schema, values};
+use crate::chart::{Chart, Crd, File, schema, values};
 use crate::template::{self, Environment, Execution, ParseError, Parsed, Set, TemplateError};
-use crate::value::{Json, Map, MapType, Str, Value};
+use crate::value::{Json, Map, MapType, Value};
 
 const NOTES: &str = "NOTES.txt";
 
@@ -26,10 +26,10 @@ const NOTES: &str = "NOTES.txt";
 #[derive(Debug)]
 pub struct Program {
     chart: Chart,
-    /// Every template file of the chart and its subcharts, by the address of its shared content. Files of equal content
-    /// are parsed once: subcharts often bring the same library.
+    /// Every template file of the chart and its subcharts, by its address. Files of equal content are parsed once:
+    /// subcharts often bring the same library.
     parsed: HashMap<usize, Arc<Slot>, RandomState>,
-    /// The Jinja templates of the charts that ask for Jinja, by the same addresses of their files.
+    /// The Jinja templates of the charts that ask for Jinja, by the addresses of their files.
     jinja: HashMap<usize, Arc<jinja::Templates>>,
     schemas: schema::Schemas,
     selector: Selector,
@@ -71,7 +71,7 @@ impl Program {
         let reads = Rc::new(RefCell::new(Reads::default()));
         let files = self.run_templates(&chart, &values, input, &reads)?;
         let (files, notes) = take_notes(files, chart.name());
-        let (hooks, documents) = sort_documents(&files, Order::Install)?;
+        let Sorted { manifests: documents, hooks, dropped } = sort_documents(&files, Order::Install)?;
         let chart = chart.to_chart();
         let reads = reads.take();
         Ok(Rendered {
@@ -80,7 +80,7 @@ impl Program {
             hooks,
             notes,
             crds: chart.crds(),
-            old_definitions: manifest::old_definitions(&files)?,
+            old_definitions: manifest::old_definitions(dropped),
             chart,
             reads,
         })
@@ -160,11 +160,11 @@ impl Program {
     }
 
     /// The compiled templates of a Jinja template's chart; nothing for a Go template.
-    fn jinja(&self, template: &Template) -> Option<&jinja::Templates> {
-        self.jinja.get(&address(&template.file.data)).map(Arc::as_ref)
+    fn jinja(&self, template: &Template<'_>) -> Option<&jinja::Templates> {
+        self.jinja.get(&address(template.file)).map(Arc::as_ref)
     }
 
-    fn assemble(&self, templates: &[Template]) -> Result<Set, RenderError> {
+    fn assemble(&self, templates: &[Template<'_>]) -> Result<Set, RenderError> {
         let mut set = Set::new();
         for template in templates {
             if let Some(compiled) = self.jinja(template) {
@@ -172,9 +172,8 @@ impl Program {
                 error.map_or(Ok(()), |error| Err(RenderError::Template(error)))?;
                 continue;
             }
-            let data = &template.file.data;
-            let Some(slot) = self.parsed.get(&address(data)) else { continue };
-            match slot.get_or_init(|| template::parse(&Str::from(Arc::clone(data))).map(Arc::new)) {
+            let Some(slot) = self.parsed.get(&address(template.file)) else { continue };
+            match slot.get_or_init(|| template::parse(&template.file.data.text()).map(Arc::new)) {
                 Ok(parsed) => set.add(&template.name, parsed).map_err(template_error)?,
                 Err(error) => return Err(RenderError::Template(parse_error(&error.text(&template.name)))),
             }
@@ -186,7 +185,7 @@ impl Program {
 fn compile_jinja(chart: &Chart, compiled: &mut HashMap<usize, Arc<jinja::Templates>>) {
     if let Some(templates) = jinja::Templates::compile(chart).map(Arc::new) {
         for file in chart.templates.iter().filter(|file| jinja::is_template(&file.name)) {
-            compiled.insert(address(&file.data), Arc::clone(&templates));
+            compiled.insert(address(file), Arc::clone(&templates));
         }
     }
     for child in &chart.dependencies {
@@ -202,15 +201,15 @@ fn add_templates<'c>(
 ) {
     for file in chart.templates.iter() {
         let slot = contents.entry(&file.data).or_default();
-        parsed.insert(address(&file.data), Arc::clone(slot));
+        parsed.insert(address(file), Arc::clone(slot));
     }
     chart.dependencies.iter().for_each(|child| add_templates(child, parsed, contents));
 }
 
-/// Contents are shared between all copies of a chart and live as long as the program, so that their address names
-/// them.
-fn address(data: &Arc<[u8]>) -> usize {
-    Arc::as_ptr(data).cast::<u8>() as usize
+/// The list of templates is shared between all copies of a chart and lives as long as the program, so that the address
+/// of a file names it.
+fn address(file: &File) -> usize {
+    std::ptr::from_ref(file) as usize
 }
 
 fn user_values(values: &Json) -> Result<Map, RenderError> {
@@ -242,7 +241,7 @@ fn check_engines(chart: &Selected) -> Result<(), RenderError> {
 }
 
 /// The dot of a template: its chart's context, which names the template that is running.
-fn dot(template: &Template) -> Value {
+fn dot(template: &Template<'_>) -> Value {
     let names = [("Name", template.name.as_str().into()), ("BasePath", (&*template.base_path).into())];
     let names: Map = names.into_iter().collect();
     template.context.insert("Template", Value::Map(names.with_type(MapType::Values)));

@@ -14,7 +14,7 @@ use super::cache::Archives;
 use super::http::Repository;
 use super::index::Entry;
 use super::{Digest, SourceError};
-use crate::chart::{self, Limits};
+use crate::chart::{self, Chart, Limits};
 use crate::render::Program;
 
 /// Charts that unpack at the same time; each may take as much memory as [`Limits::total`].
@@ -130,7 +130,7 @@ impl Store {
         }
         entry.learn(digest);
         let bytes = size(&chart);
-        let program = Arc::new(Program::new(chart));
+        let program = Arc::new(Program::new(Chart { digest: format!("sha256:{digest}").into(), ..chart }));
         self.parsed().insert(digest, Arc::clone(&program), bytes);
         Ok(program)
     }

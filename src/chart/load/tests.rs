@@ -53,7 +53,6 @@ fn files_are_sorted_into_their_places() {
     assert_eq!(names(&chart.files), ["crds/crd.yaml", "README.md", "charts/sub.tgz.prov"]);
     let crds: Vec<String> = chart.crds().into_iter().map(|crd| crd.path).collect();
     assert_eq!(crds, ["c/crds/crd.yaml", "c/charts/sub/crds/crd.YML"]);
-    assert!(chart.digest.starts_with("sha256:"));
     assert_eq!(chart.modified.map(jiff::Timestamp::as_second), Some(1_700_000_000));
 }
 

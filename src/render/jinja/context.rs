@@ -33,7 +33,7 @@ impl<'a> Rendering<'a> {
     ///
     /// # Errors
     /// Where values are nested too deeply or over the limits.
-    pub fn prepare(&mut self, template: &Template) -> Result<(), RenderError> {
+    pub fn prepare(&mut self, template: &Template<'_>) -> Result<(), RenderError> {
         if self.contexts.contains_key(&template.base_path) {
             return Ok(());
         }
@@ -51,7 +51,7 @@ impl<'a> Rendering<'a> {
     ///
     /// # Errors
     /// [`RenderError::Template`] or [`RenderError::Limit`] with file, line and reason.
-    pub fn render(&self, templates: &Templates, template: &Template) -> Result<String, RenderError> {
+    pub fn render(&self, templates: &Templates, template: &Template<'_>) -> Result<String, RenderError> {
         let context = self.contexts.get(&template.base_path).cloned().unwrap_or_default();
         let render = || {
             self.execution.enter(|| {
@@ -69,7 +69,7 @@ impl<'a> Rendering<'a> {
         rendered.unwrap_or_else(|_| Err(crashed())).map_err(|error| self.failed(template, &error))
     }
 
-    fn failed(&self, template: &Template, error: &Error) -> RenderError {
+    fn failed(&self, template: &Template<'_>, error: &Error) -> RenderError {
         let chart = template.base_path.strip_suffix("/templates").unwrap_or(&template.base_path);
         let text = failure::execution(chart, &template.file.name, error);
         if self.execution.is_exhausted() { RenderError::Limit(text) } else { RenderError::Template(text) }

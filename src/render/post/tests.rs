@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::chart::dependencies::tests::chart;
-use crate::render::{Event, Order, Reads, sort_documents};
+use crate::render::{Event, Order, Reads, Sorted, sort_documents};
 
 const CONFIG_MAP: &str = "# by hand\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {a: \"1\"}\n";
 const SERVICE: &str =
@@ -16,7 +16,8 @@ const HOOK: &str = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: before\n
 pub fn rendered(documents: &[&str]) -> Rendered {
     let files =
         documents.iter().enumerate().map(|(place, text)| (format!("c/templates/{place}.yaml"), (*text).to_owned()));
-    let (hooks, documents) = sort_documents(&files.collect::<BTreeMap<_, _>>(), Order::Install).expect("documents");
+    let Sorted { manifests: documents, hooks, .. } =
+        sort_documents(&files.collect::<BTreeMap<_, _>>(), Order::Install).expect("documents");
     let manifest = crate::render::manifest::manifest(&documents);
     let chart = chart("c", Json::Null, Vec::new());
     Rendered {
