@@ -27,11 +27,8 @@ impl Chance for Still {
 }
 
 pub(super) fn files(entries: &[(&str, &str)]) -> Arc<[File]> {
-    let file = |(name, text): &(&str, &str)| File {
-        name: (*name).to_owned(),
-        data: text.as_bytes().into(),
-        modified: None,
-    };
+    let file =
+        |(name, text): &(&str, &str)| File { name: (*name).to_owned(), data: text.as_bytes().into(), modified: None };
     entries.iter().map(file).collect()
 }
 

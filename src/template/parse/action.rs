@@ -219,11 +219,11 @@ impl Parser<'_> {
                     }
                 }
                 _ if adjacent.kind == TokenKind::Space => {
-                    self.back_up_to_first(variable, adjacent);
+                    self.back_up_by(2);
                     return Ok(false);
                 }
                 _ => {
-                    self.back_up_to(variable);
+                    self.back_up();
                     return Ok(false);
                 }
             }

@@ -7,6 +7,10 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
+use super::characters::{
+    has_left_trim_marker, has_right_trim_marker, is_alphanumeric, leading_spaces, length_without_blanks, newlines,
+    word_length,
+};
 use super::token::{Token, TokenKind};
 use crate::template::{print, unicode};
 
@@ -281,9 +285,8 @@ impl<'t> Lexer<'t> {
     /// A run of spaces, of which the last may belong to a trim marker.
     fn space(&mut self) -> Token {
         let first = self.position;
-        while self.rest().first().is_some_and(|&byte| is_space(byte)) {
-            self.advance();
-        }
+        self.position += leading_spaces(self.rest());
+        self.count_lines();
         let last = self.text.get(self.position - 1..).unwrap_or_default();
         if has_right_trim_marker(last) && last.get(TRIM_MARKER_LENGTH..).is_some_and(|rest| rest.starts_with(RIGHT)) {
             self.position -= 1;
@@ -323,8 +326,7 @@ impl<'t> Lexer<'t> {
 
     fn alphanumeric_run(&mut self) {
         loop {
-            let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-            self.position += self.rest().iter().take_while(|byte| is_word(byte)).count();
+            self.position += word_length(self.rest());
             if self.rest().first().is_none_or(u8::is_ascii) || !self.peek().is_some_and(is_alphanumeric) {
                 return;
             }
@@ -424,33 +426,4 @@ impl<'t> Lexer<'t> {
         }
         true
     }
-}
-
-/// How long `text` is without the blanks at its end. Trim markers remove only these four, whatever Unicode says.
-fn length_without_blanks(text: &[u8]) -> usize {
-    text.iter().rposition(|&byte| !is_space(byte)).map_or(0, |last| last + 1)
-}
-
-fn leading_spaces(text: &[u8]) -> usize {
-    text.iter().take_while(|&&byte| is_space(byte)).count()
-}
-
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
-}
-
-fn is_alphanumeric(rune: u32) -> bool {
-    rune == u32::from(b'_') || unicode::is_letter(rune) || unicode::is_digit(rune)
-}
-
-fn has_left_trim_marker(text: &[u8]) -> bool {
-    matches!(text, [b'-', space, ..] if is_space(*space))
-}
-
-fn has_right_trim_marker(text: &[u8]) -> bool {
-    matches!(text, [space, b'-', ..] if is_space(*space))
-}
-
-fn newlines(text: &[u8]) -> u32 {
-    u32::try_from(memchr::memchr_iter(b'\n', text).count()).unwrap_or(u32::MAX)
 }

@@ -4,11 +4,13 @@
 //! of a branch that is perhaps never taken.
 
 mod action;
+mod characters;
 mod lex;
 mod number;
 mod operand;
 mod parser;
 mod token;
+mod tokens;
 mod tree;
 
 pub(crate) use number::{Ideal, Number};
@@ -27,11 +29,12 @@ use parser::Parser;
 /// [`ParseError`], in Go's words.
 pub fn parse(text: &Str) -> Result<Parsed, ParseError> {
     let here = Parser::new(text).parse();
-    match here {
+    let parsed = match here {
         Err(error) if error.is_too_deep => {
             let there = on_large_stack(|| Parser::new(text).parse());
             there.unwrap_or(Err(error))
         }
         other => other,
-    }
+    };
+    parsed.map_err(|error| *error)
 }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::lex::Lexer;
 use super::number::Number;
 use super::token::{Token, TokenKind};
+use super::tokens::Tokens;
 use super::tree::{Children, Definition, Node, NodeId, NodeKind, NumberId, Parsed, StringId, VariableId};
 use crate::template::error::ParseError;
 use crate::template::limits::StackGuard;
@@ -22,12 +22,10 @@ const TOO_DEEP: &str = "max nesting depth exceeded";
 /// About as many nodes an action makes, with the text before it.
 const NODES_PER_ACTION: usize = 5;
 
-/// The state of one template while it is parsed. A definition has its own, its own look-ahead included, which is what
-/// the lines of messages come from.
+/// The state of one template while it is parsed. A definition has its own.
 pub(super) struct Tree {
-    /// Three tokens of look-ahead; the first is the last one read.
-    tokens: [Token; 3],
-    peeked: usize,
+    /// The line of the last token that was read for this template, which messages name.
+    line: u32,
     /// The declared variables, and how often each is among them.
     variables: Vec<VariableId>,
     declarations: HashMap<VariableId, u32>,
@@ -40,8 +38,7 @@ pub(super) struct Tree {
 impl Tree {
     fn new() -> Self {
         Self {
-            tokens: [Token::NONE; 3],
-            peeked: 0,
+            line: 0,
             variables: vec![super::ROOT_VARIABLE],
             declarations: HashMap::from([(super::ROOT_VARIABLE, 1)]),
             action_line: 0,
@@ -78,7 +75,7 @@ impl Tree {
 pub(super) struct Parser<'t> {
     source: &'t Str,
     pub(super) text: &'t [u8],
-    lexer: Lexer<'t>,
+    tokens: Tokens<'t>,
     pub(super) tree: Tree,
     nodes: Vec<Node>,
     children: Vec<u32>,
@@ -127,7 +124,8 @@ pub(super) enum Item {
     Terminator(Terminator),
 }
 
-pub(super) type Parse<T> = Result<T, ParseError>;
+/// Errors are boxed: every node is returned through one of these.
+pub(super) type Parse<T> = Result<T, Box<ParseError>>;
 
 impl<'t> Parser<'t> {
     pub(super) fn new(source: &'t Str) -> Self {
@@ -137,7 +135,7 @@ impl<'t> Parser<'t> {
         let mut parser = Self {
             source,
             text,
-            lexer: Lexer::new(text),
+            tokens: Tokens::new(text),
             tree: Tree::new(),
             nodes: Vec::with_capacity(nodes),
             children: Vec::with_capacity(nodes),
@@ -160,22 +158,20 @@ impl<'t> Parser<'t> {
     pub(super) fn parse(mut self) -> Parse<Parsed> {
         let position = self.peek().start;
         while self.peek().kind != TokenKind::Eof {
-            if self.peek().kind == TokenKind::LeftDelimiter {
-                let delimiter = self.next();
-                if self.next_non_space().kind == TokenKind::Define {
-                    self.definition()?;
-                    continue;
-                }
-                self.back_up_to(delimiter);
+            let token = self.next_non_space();
+            if token.kind == TokenKind::LeftDelimiter && self.peek_non_space().kind == TokenKind::Define {
+                self.next();
+                self.definition()?;
+                continue;
             }
-            match self.text_or_action()? {
+            match self.text_or_action(&token)? {
                 Item::Node(node) => self.add(node),
                 Item::Terminator(end) => return Err(self.error(format!("unexpected {}", end.describe()))),
             }
         }
         let items = self.children_since(0);
         let root = self.push(position, NodeKind::List(items));
-        let main = Definition { root, is_blank: self.is_blank(root), line: self.line() };
+        let main = Definition { root, is_blank: self.is_blank(root), line: self.tree.line };
         Ok(Parsed {
             text: self.source.clone(),
             nodes: self.nodes,
@@ -224,7 +220,7 @@ impl<'t> Parser<'t> {
 
     /// Adds a definition: a blank one gives way, two others of one name in a file are an error.
     fn define(&mut self, name: Str, root: NodeId) -> Parse<()> {
-        let definition = Definition { root, is_blank: self.is_blank(root), line: self.line() };
+        let definition = Definition { root, is_blank: self.is_blank(root), line: self.tree.line };
         let known = self.definition_indices.get(&name).and_then(|&index| self.definitions.get_mut(index));
         match known {
             None => {
@@ -247,7 +243,8 @@ impl<'t> Parser<'t> {
         let position = self.peek_non_space().start;
         let mark = self.mark();
         while self.peek_non_space().kind != TokenKind::Eof {
-            match self.text_or_action()? {
+            let token = self.next();
+            match self.text_or_action(&token)? {
                 Item::Node(node) => self.add(node),
                 Item::Terminator(end) => {
                     self.nesting -= 1;
@@ -260,8 +257,8 @@ impl<'t> Parser<'t> {
         Err(self.error("unexpected EOF".to_owned()))
     }
 
-    fn text_or_action(&mut self) -> Parse<Item> {
-        let token = self.next_non_space();
+    /// What a token begins outside of actions.
+    fn text_or_action(&mut self, token: &Token) -> Parse<Item> {
         match token.kind {
             TokenKind::Text => Ok(Item::Node(self.push(token.start, NodeKind::Text(token.place())))),
             TokenKind::LeftDelimiter => {
@@ -271,15 +268,16 @@ impl<'t> Parser<'t> {
                 self.tree.action_line = 0;
                 Ok(item)
             }
-            _ => Err(self.unexpected(&token, "input")),
+            _ => Err(self.unexpected(token, "input")),
         }
     }
 
     /// Go's stack grows to a gigabyte; here nesting ends with the stack that there is.
     pub(super) fn check_depth(&self) -> Parse<()> {
         if self.stack.is_exhausted() {
-            let error = self.error(TOO_DEEP.to_owned());
-            return Err(ParseError { is_too_deep: true, ..error });
+            let mut error = self.error(TOO_DEEP.to_owned());
+            error.is_too_deep = true;
+            return Err(error);
         }
         Ok(())
     }
@@ -380,37 +378,26 @@ impl<'t> Parser<'t> {
     // Tokens.
 
     pub(super) fn next(&mut self) -> Token {
-        if self.tree.peeked > 0 {
-            self.tree.peeked -= 1;
-        } else {
-            self.tree.tokens[0] = self.lexer.next_token();
-        }
-        self.tree.tokens[self.tree.peeked]
+        let token = *self.peek();
+        self.tokens.cursor += 1;
+        token
     }
 
+    /// Gives back the last token.
     pub(super) fn back_up(&mut self) {
-        self.tree.peeked += 1;
+        self.back_up_by(1);
     }
 
-    /// Gives back two tokens; the later one is still there.
-    pub(super) fn back_up_to(&mut self, first: Token) {
-        self.tree.tokens[1] = first;
-        self.tree.peeked = 2;
-    }
-
-    /// Gives back three tokens; the last one is still there.
-    pub(super) fn back_up_to_first(&mut self, first: Token, second: Token) {
-        self.tree.tokens[1] = second;
-        self.tree.tokens[2] = first;
-        self.tree.peeked = 3;
+    /// Gives back the last tokens; at most [`LOOK_BACK`](super::tokens::LOOK_BACK) of them.
+    pub(super) fn back_up_by(&mut self, count: usize) {
+        self.tokens.cursor -= count;
     }
 
     pub(super) fn peek(&mut self) -> &Token {
-        if self.tree.peeked == 0 {
-            self.tree.peeked = 1;
-            self.tree.tokens[0] = self.lexer.next_token();
+        if self.tokens.is_unread() {
+            self.tree.line = self.tokens.read();
         }
-        &self.tree.tokens[self.tree.peeked - 1]
+        self.tokens.current()
     }
 
     pub(super) fn next_non_space(&mut self) -> Token {
@@ -423,9 +410,13 @@ impl<'t> Parser<'t> {
     }
 
     pub(super) fn peek_non_space(&mut self) -> Token {
-        let token = self.next_non_space();
-        self.back_up();
-        token
+        loop {
+            let token = *self.peek();
+            if token.kind != TokenKind::Space {
+                return token;
+            }
+            self.tokens.cursor += 1;
+        }
     }
 
     pub(super) fn expect(&mut self, kind: TokenKind, context: &str) -> Parse<Token> {
@@ -435,23 +426,18 @@ impl<'t> Parser<'t> {
 
     // Errors.
 
-    /// The line of the last token read, which messages name.
-    fn line(&self) -> u32 {
-        self.tree.tokens[0].line
+    pub(super) fn error(&self, message: String) -> Box<ParseError> {
+        Box::new(ParseError::new(self.tree.line, message))
     }
 
-    pub(super) fn error(&self, message: String) -> ParseError {
-        ParseError::new(self.line(), message)
-    }
-
-    pub(super) fn unexpected(&self, token: &Token, context: &str) -> ParseError {
-        let Some(message) = self.lexer.message().filter(|_| token.kind == TokenKind::Error) else {
+    pub(super) fn unexpected(&self, token: &Token, context: &str) -> Box<ParseError> {
+        let Some(message) = self.tokens.message().filter(|_| token.kind == TokenKind::Error) else {
             return self.error(format!("unexpected {} in {context}", token.describe(self.text)));
         };
         let start = self.tree.action_line;
         let has_word = message.ends_with(" action");
         let action = (start != 0 && start != token.line).then_some((start, has_word));
-        ParseError { action, ..self.error(message.to_owned()) }
+        Box::new(ParseError { action, ..ParseError::new(self.tree.line, message.to_owned()) })
     }
 }
 

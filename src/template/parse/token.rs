@@ -73,9 +73,6 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// What a parser holds before it has read anything.
-    pub(super) const NONE: Self = Self { kind: TokenKind::Error, line: 0, start: 0, end: 0 };
-
     /// A token between two places of a text, which is smaller than 4 GiB.
     pub(super) fn new(kind: TokenKind, start: usize, end: usize, line: u32) -> Self {
         let place = |position: usize| u32::try_from(position).unwrap_or(u32::MAX);
