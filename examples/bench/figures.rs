@@ -24,8 +24,9 @@ pub struct Stage {
     pub requests: BTreeMap<String, usize>,
     /// How many releases it was about.
     pub releases: usize,
-    /// How many times as long as the bare client.
-    pub times: Option<f64>,
+    /// How many times as long as the bare client, until all was deployed and until all was ready; the bare client waits
+    /// for neither pods nor anything else.
+    pub times: Option<(f64, f64)>,
 }
 
 /// One run.
@@ -55,7 +56,7 @@ impl Figures {
             vec![
                 stage.name.clone(),
                 format!("{:.1}", stage.took.as_secs_f64()),
-                stage.times.map(|times| format!("{times:.2}")).unwrap_or_default(),
+                stage.times.map(|(deployed, ready)| format!("{deployed:.2}, ready {ready:.2}")).unwrap_or_default(),
                 format!("{:.1}", stage.cpu.as_secs_f64()),
                 each(total),
                 named.join(", "),

@@ -12,6 +12,7 @@ use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostPar
 use kube::core::{DynamicObject, Request};
 use kube::{Resource, core};
 
+use super::FIELD_MANAGER;
 use super::client::Cluster;
 use super::discovery::Kind;
 use super::error::{ApiError, Cause};
@@ -81,6 +82,12 @@ impl Collection {
 
     pub(super) fn merge(&self, name: &str, patch: &Json) -> Built {
         self.named(name, |request, name| request.patch(name, &PatchParams::default(), &Patch::Merge(patch)))
+    }
+
+    /// A merge patch whose fields are ours.
+    pub(super) fn merge_as_owner(&self, name: &str, patch: &Json) -> Built {
+        let ours = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        self.named(name, |request, name| request.patch(name, &ours, &Patch::Merge(patch)))
     }
 
     /// A JSON patch. (kube builds one only with a patch crate that we have no other use for.)

@@ -22,6 +22,7 @@ pub mod kept;
 pub mod lease;
 mod leaving;
 pub mod left;
+mod lists;
 mod live;
 pub mod lookup;
 pub mod migrate;

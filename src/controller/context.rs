@@ -108,8 +108,19 @@ pub struct Memory {
     written: Option<(u64, HelmRequestStatus)>,
     /// When it was last written.
     written_at: Option<Instant>,
-    /// When each object that was repaired may be again, and how long it has to wait until then.
-    repairs: HashMap<ObjectKey, (Instant, Duration)>,
+    /// The last repair of each object that was repaired.
+    pub repairs: HashMap<ObjectKey, Repaired>,
+}
+
+/// A repair of an object.
+#[derive(Clone, Debug)]
+pub struct Repaired {
+    /// When it may be repaired again.
+    pub after: Instant,
+    /// How long it has to wait until then.
+    pub pause: Duration,
+    /// What had been done to it; nothing where it was gone.
+    pub taken: Vec<Taken>,
 }
 
 impl Memory {
@@ -138,16 +149,6 @@ impl Memory {
         let (failed, of, until) = self.failed.as_ref()?;
         let left = until.saturating_duration_since(Instant::now());
         (*failed == generation && of == inputs && !left.is_zero()).then_some(left)
-    }
-
-    /// When an object may be repaired again.
-    pub fn repair_after(&self, object: &ObjectKey) -> Option<Instant> {
-        self.repairs.get(object).map(|(after, _)| *after)
-    }
-
-    /// Notes that an object is being repaired, and how long the next time is to wait; gives how long this one had to.
-    pub fn repairing(&mut self, object: &ObjectKey, pause: Duration) -> Option<Duration> {
-        self.repairs.insert(object.clone(), (Instant::now() + pause, pause)).map(|(_, before)| before)
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use kube::ResourceExt;
 
-use super::context::{Context, Memory, owner};
+use super::context::{Context, Memory, Repaired, owner};
 use super::failure::Failure;
 use crate::api::helm_request::{DriftChange, DriftMode, DriftStatus, DriftedObject, ObjectHealth, ObjectsStatus};
 use crate::api::{HelmRequest, Reason};
-use crate::cluster::apply::Applied;
+use crate::cluster::apply::{Applied, ApplyOutcome};
 use crate::cluster::discovery::split_api_version;
 use crate::cluster::observe::{Deviation, Expectation, ListKey, ListRead, ObserveError, Observed, SourceRead, Taken};
 use crate::cluster::ownership::Marks;
@@ -117,9 +117,12 @@ impl Context {
         self.observer.track_beside(&owner(request), expected.collect(), settled);
     }
 
-    /// Expects the objects of a request to be as a dry run of their apply shows them.
-    pub fn track_declared(&self, request: &HelmRequest, dry_run: &[Applied]) {
-        let expected = dry_run.iter().map(|applied| (applied.key.clone(), Expectation::from_dry_run(&applied.json)));
+    /// Expects the objects of a request to be as a dry run of their apply shows them. Where that was refused, the live
+    /// object cannot be what is declared.
+    pub fn track_declared(&self, request: &HelmRequest, dry_run: &ApplyOutcome) {
+        let shown = dry_run.applied.iter().map(|applied| (&applied.key, Expectation::from_dry_run(&applied.json)));
+        let refused = dry_run.failed.iter().map(|refused| (&refused.object, Expectation::ANOTHER));
+        let expected = shown.chain(refused).map(|(key, expected)| (key.clone(), expected));
         self.observer.track(&owner(request), expected.collect());
     }
 
@@ -274,10 +277,11 @@ impl Context {
             let mut due = Vec::new();
             let mut later: Option<Duration> = None;
             for Deviation { object, .. } in deviations {
-                if memory.repair_after(object).is_none_or(|after| after.elapsed() > QUIET) {
+                let after = memory.repairs.get(object).map(|repaired| repaired.after);
+                if after.is_none_or(|after| after.elapsed() > QUIET) {
                     self.repairs.succeed(&(owner.clone(), object.clone()));
                 }
-                match memory.repair_after(object) {
+                match after {
                     Some(at) if at > Instant::now() => {
                         let pause = at - Instant::now();
                         later = Some(later.map_or(pause, |shortest| shortest.min(pause)));
@@ -289,12 +293,19 @@ impl Context {
         })
     }
 
-    /// Notes that an object is being repaired; the next time may have to wait.
-    pub fn repairing(&self, request: &HelmRequest, object: &ObjectKey) -> Pace {
-        let pause = self.repairs.fail((owner(request), object.clone()));
+    /// Notes that an object was repaired, or that this failed, and what had been done to it; where that was the same
+    /// the last time, the next repair may have to wait.
+    pub fn repaired(&self, request: &HelmRequest, object: &ObjectKey, taken: &[Taken]) -> Pace {
+        let key = (owner(request), object.clone());
+        let before = self.with_memory(request, |memory| memory.repairs.remove(object));
+        if before.as_ref().is_some_and(|before| before.taken != taken) {
+            self.repairs.succeed(&key);
+        }
+        let pause = self.repairs.fail(key);
         let pause = if pause <= PATIENCE { Duration::ZERO } else { pause };
-        let before = self.with_memory(request, |memory| memory.repairing(object, pause));
-        match (before.is_some_and(|before| !before.is_zero()), pause.is_zero()) {
+        let repaired = Repaired { after: Instant::now() + pause, pause, taken: taken.to_vec() };
+        self.with_memory(request, |memory| memory.repairs.insert(object.clone(), repaired));
+        match (before.is_some_and(|before| !before.pause.is_zero()), pause.is_zero()) {
             (_, true) => Pace::Full,
             (false, false) => Pace::Slowing,
             (true, false) => Pace::Slow,

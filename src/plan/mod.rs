@@ -166,7 +166,7 @@ pub enum Step {
     Suspended,
     /// Follow the live objects of the deployed revision as they are: they are what was applied.
     Follow,
-    /// Apply every object of the deployed revision again from its record, then follow them.
+    /// Make sure of every object of the deployed revision, from its record, then follow them.
     Reapply,
     /// Apply the deviating objects again from the deployed revision's record.
     Repair,

@@ -172,6 +172,16 @@ fn more() -> Vec<Row> {
         ),
         edit("planet", &remove("/spec/names"), ".spec.names removed", "/spec/names", json!(["a", "b"])),
         edit(
+            "service",
+            &replace("/spec/ports", &json!([{"port": 82}])),
+            "port=80",
+            "/spec/ports",
+            json!([
+                {"name": "http", "port": 80, "protocol": "TCP", "targetPort": 80},
+                {"name": "more", "port": 81, "protocol": "TCP", "targetPort": 81},
+            ]),
+        ),
+        edit(
             "configmap",
             &remove("/metadata/labels/app.kubernetes.io~1managed-by"),
             "managed-by",

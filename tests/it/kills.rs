@@ -5,12 +5,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::json;
 
 use crate::faults::Cluster;
+use crate::support::chance::{Chance, number};
 use crate::support::proxy::Proxy;
 use crate::support::wait;
 use crate::world::{Place, World};
@@ -24,24 +25,6 @@ const KILLS: usize = 3;
 const LIMIT: Duration = Duration::from_secs(30);
 /// The operator lives that many milliseconds, at least and at most, once it is ready.
 const LIFE: (u64, u64) = (50, 1_500);
-
-/// Numbers that look drawn and come again with the same seed (Steele's SplitMix64).
-struct Moments(u64);
-
-impl Moments {
-    fn next(&mut self) -> Duration {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut drawn = self.0;
-        drawn = (drawn ^ (drawn >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        drawn = (drawn ^ (drawn >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        drawn ^= drawn >> 31;
-        Duration::from_millis(LIFE.0 + drawn % (LIFE.1 - LIFE.0))
-    }
-}
-
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
-}
 
 /// A release, and how many of its operations are done.
 struct Release<'a> {
@@ -88,9 +71,9 @@ impl Release<'_> {
 }
 
 /// Kills the operator and starts it again until everything is done, that often at most; gives how often.
-fn kill_until(done: &AtomicBool, world: &World, mut moments: Moments, most: usize) -> Result<usize> {
+fn kill_until(done: &AtomicBool, world: &World, mut chance: Chance, most: usize) -> Result<usize> {
     for kills in 0..most {
-        sleep(moments.next());
+        sleep(Duration::from_millis(LIFE.0 + chance.below(LIFE.1 - LIFE.0)));
         if done.load(Ordering::Relaxed) {
             return Ok(kills);
         }
@@ -126,9 +109,8 @@ fn drive(world: &World, releases: &mut [Release<'_>]) -> Result<()> {
 async fn kills_at_random_moments_change_nothing_of_what_comes_out() -> Result<()> {
     let releases =
         number("COXSWAIN_KILLS_RELEASES").and_then(|number| usize::try_from(number).ok()).unwrap_or(RELEASES);
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let seed = number("COXSWAIN_KILLS_SEED").unwrap_or_else(now);
-    println!("COXSWAIN_KILLS_SEED={seed} COXSWAIN_KILLS_RELEASES={releases}");
+    let chance = Chance::seeded("COXSWAIN_KILLS_SEED");
+    println!("COXSWAIN_KILLS_RELEASES={releases}");
     let (world, proxy) = World::start_proxied()?;
     let mut lives = Vec::new();
     for _ in 0..releases {
@@ -138,7 +120,7 @@ async fn kills_at_random_moments_change_nothing_of_what_comes_out() -> Result<()
 
     let (done, began) = (AtomicBool::new(false), Instant::now());
     let (ended, kills) = scope(|threads| {
-        let killer = threads.spawn(|| kill_until(&done, &world, Moments(seed), KILLS * releases));
+        let killer = threads.spawn(|| kill_until(&done, &world, chance, KILLS * releases));
         let ended = drive(&world, &mut lives);
         done.store(true, Ordering::Relaxed);
         (ended, killer.join())

@@ -44,6 +44,7 @@ mod rights;
 mod rooms;
 mod samples;
 mod storage;
+mod storm;
 mod survival;
 mod template;
 mod undisturbed;

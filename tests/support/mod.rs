@@ -5,6 +5,7 @@
 #![allow(dead_code, unused_imports, reason = "every target that includes this folder uses another part of it")]
 
 pub mod audit;
+pub mod chance;
 pub mod chart_server;
 pub mod charts;
 pub mod cluster;

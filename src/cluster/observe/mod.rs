@@ -114,6 +114,9 @@ impl Expectation {
         Self::Written { hash: ownership_hash(object), version: decode::version_number(version) }
     }
 
+    /// That it becomes another than it is: no fields hash to this.
+    pub const ANOTHER: Self = Self::Written { hash: Some(0), version: 0 };
+
     /// What the reply to the dry run of an apply lets expect: nothing was written, so everything seen counts.
     pub fn from_dry_run(object: &Json) -> Self {
         Self::Written { hash: ownership_hash(object), version: 0 }

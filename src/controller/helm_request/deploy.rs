@@ -25,7 +25,7 @@ use crate::cluster::notes::Notes;
 use crate::cluster::prune::Owner;
 use crate::cluster::records::ReleaseKey;
 use crate::cluster::{Cluster, Object, ObjectError, ObjectKey};
-use crate::controller::context::Context;
+use crate::controller::context::{Context, owner};
 use crate::controller::failure::{Failure, refusals};
 use crate::plan::Digest;
 use crate::release::{Content, Record, Revision, Status};
@@ -188,18 +188,40 @@ impl Deployment<'_> {
         Ok(())
     }
 
+    /// Whether a dry run can tell what of a revision's objects is not as declared: all of them were once applied as they
+    /// would be now.
+    pub fn can_be_told_by_a_dry_run(&self, revision: i64) -> bool {
+        let noted = self.notes(revision);
+        noted.objects.is_some() && noted.left == left_rules(self.request)
+    }
+
+    /// Notes how the objects of a deployed revision are expected to be, where that is not what was noted: an API server
+    /// of another version may know more fields.
+    ///
+    /// # Errors
+    /// The record could not be written.
+    pub async fn note_objects(&self, revision: i64) -> Result<(), Failure> {
+        let objects = self.context.objects_digest(self.request);
+        let noted = self.notes(revision);
+        if objects != noted.objects && self.context.observer.deviations(&owner(self.request)).is_empty() {
+            let record = self.record(revision).await?;
+            Journal::new(self.cluster, &self.context.records, record, Notes { objects, ..noted }).write().await?;
+        }
+        Ok(())
+    }
+
     /// Finds out by a dry run how every object of a deployed revision should be, and expects that.
     ///
     /// # Errors
-    /// An object that the API server would not take.
+    /// The record is gone, or a kind of it is no longer served or may not be watched.
     pub async fn expect_declared(&self, revision: i64) -> Result<(), Failure> {
         let objects = self.stamped_objects(revision).await?;
         self.context.follow_kinds(&objects).await?;
         let _turn = self.context.turn(self.request).await;
         let options = ApplyOptions { dry_run: true, ..ApplyOptions::default() };
         let outcome = self.cluster.apply_all(&objects, options).await;
-        self.context.track_declared(self.request, &outcome.applied);
-        refusals(outcome.failed)
+        self.context.track_declared(self.request, &outcome);
+        Ok(())
     }
 
     /// The record of a revision.

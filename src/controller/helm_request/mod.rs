@@ -371,10 +371,7 @@ impl Reconciliation<'_> {
             Step::Follow => self.remember(revision),
             Step::Repair => return repair::run(&self.deployment(), revision).await,
             Step::Reapply => match self.request.spec.drift_mode() {
-                DriftMode::Repair => {
-                    self.deployment().reapply(revision).await?;
-                    self.remember(revision);
-                }
+                DriftMode::Repair => return self.prove(revision).await,
                 DriftMode::Report => {
                     self.deployment().expect_declared(revision).await?;
                     self.remember(revision);
@@ -384,6 +381,21 @@ impl Reconciliation<'_> {
             },
             _ => {}
         }
+        Ok(None)
+    }
+
+    /// Makes sure that the objects of a deployed revision are as declared. A dry run tells which are not, and these are
+    /// repaired; where that cannot tell, all are applied.
+    async fn prove(&self, revision: i64) -> Result<Option<Duration>, Failure> {
+        let deployment = self.deployment();
+        if deployment.can_be_told_by_a_dry_run(revision) && deployment.expect_declared(revision).await.is_ok() {
+            self.remember(revision);
+            let later = repair::run(&deployment, revision).await?;
+            deployment.note_objects(revision).await?;
+            return Ok(later);
+        }
+        deployment.reapply(revision).await?;
+        self.remember(revision);
         Ok(None)
     }
 

@@ -38,11 +38,14 @@ pub async fn run(deployment: &Deployment<'_>, revision: i64) -> Result<Option<Du
         if object.is_none() && is_unread {
             continue;
         }
-        let pace = deployment.context.repairing(deployment.request, key);
-        let Some(object) = object else { continue };
-        if let Err(failure) = repair(deployment, object, pace).await {
-            failed = Some(failure);
+        let repaired = match object {
+            Some(object) => repair(deployment, object).await,
+            None => Ok(()),
+        };
+        if object.is_none() || repaired.is_err() {
+            deployment.context.repaired(deployment.request, key, &[]);
         }
+        failed = repaired.err().or(failed);
     }
     failed.map_or(Ok(later), Err)
 }
@@ -62,17 +65,24 @@ async fn served_objects(
     Ok((objects, unread))
 }
 
-async fn repair(deployment: &Deployment<'_>, object: &Object, pace: Pace) -> Result<(), Failure> {
+async fn repair(deployment: &Deployment<'_>, object: &Object) -> Result<(), Failure> {
     let Deployment { context, request, cluster, .. } = deployment;
     let began = Instant::now();
     let live = cluster.live(object).await?;
     // What somebody changed is put back in place; only what cannot be is made anew.
     let replacing = Replacing::Refused { by: deployment.deadline };
-    let applied = cluster.apply(object, ApplyOptions { replacing, ..ApplyOptions::default() }).await?;
+    let options = ApplyOptions { replacing, ..ApplyOptions::default() };
+    let applied = match cluster.apply(object, options).await {
+        Err(refused) if live.is_some() && cluster.replace_lists(object, &refused.error).await? => {
+            cluster.apply(object, options).await?
+        }
+        applied => applied?,
+    };
     context.expect(request, &applied);
     deployment.tell_of_replaced(std::slice::from_ref(&applied)).await;
     deployment.tell_of_mutated(std::slice::from_ref(object), std::slice::from_ref(&applied)).await;
     let taken = taken_from(live.as_ref(), &applied);
+    let pace = context.repaired(request, &object.key, &taken);
     let release = (deployment.release.name.as_str(), deployment.release.namespace.as_str());
     let why = Cause::of(live.as_ref(), &taken, release);
     context.metrics.repaired(why.as_str(), began.elapsed());
