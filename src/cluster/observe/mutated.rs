@@ -20,7 +20,12 @@ pub fn mutated(sent: &Json, reply: &Json) -> Vec<FieldPath> {
         (Some(sent), live) => !is_same(sent, live),
     };
     let found: Vec<FieldPath> = paths(owned).into_iter().filter(|path| !is_status(path) && differs(path)).collect();
-    found.iter().filter(|path| !found.iter().any(|other| path.is_below(other))).cloned().collect()
+    // What is gone is told as a whole, what is there by its members.
+    let is_gone = |path: &FieldPath| path.of(reply).is_none();
+    let is_told_by = |path: &FieldPath, other: &FieldPath| {
+        path.is_below(other) && is_gone(other) || other.is_below(path) && !is_gone(path)
+    };
+    found.iter().filter(|path| !found.iter().any(|other| is_told_by(path, other))).cloned().collect()
 }
 
 /// The status is written by others, through its subresource.
