@@ -92,8 +92,8 @@ pub struct Memory {
     pub looked_up: Option<LookedUp>,
     /// The pause after the last render for a change of the cluster, and when it ends.
     look: Option<(Duration, Instant)>,
-    /// Its operation waits for its turn.
-    pub queued: bool,
+    /// Its operation waits for its turn, or had it at that time.
+    turn: Turn,
     /// Why a test of the chart failed.
     pub test_failure: Option<String>,
     /// The revision that another writer has begun, and when that was first seen.
@@ -112,6 +112,18 @@ pub struct Memory {
     pub repairs: HashMap<ObjectKey, Repaired>,
 }
 
+/// Whether an operation may write objects.
+#[derive(Clone, Copy, Debug, Default)]
+enum Turn {
+    /// It has not asked to.
+    #[default]
+    Unasked,
+    /// It waits among many.
+    Queued,
+    /// It may since then.
+    Since(Instant),
+}
+
 /// A repair of an object.
 #[derive(Clone, Debug)]
 pub struct Repaired {
@@ -124,6 +136,15 @@ pub struct Repaired {
 }
 
 impl Memory {
+    /// Whether its operation waits for its turn, or did until this long ago.
+    pub fn was_queued_within(&self, time: Duration) -> bool {
+        match self.turn {
+            Turn::Unasked => false,
+            Turn::Queued => true,
+            Turn::Since(at) => at.elapsed() < time,
+        }
+    }
+
     /// Counts a render for a change of the cluster, or gives the pause before it: each that follows the last one soon
     /// waits longer.
     pub fn pause_before_look(&mut self) -> Option<Duration> {
@@ -266,9 +287,9 @@ impl Context {
 
     /// Waits until an operation of a request may write objects; its turn ends when this is dropped.
     pub async fn turn(&self, request: &HelmRequest) -> Option<SemaphorePermit<'_>> {
-        self.with_memory(request, |memory| memory.queued = true);
+        self.with_memory(request, |memory| memory.turn = Turn::Queued);
         let turn = self.turns.acquire().await;
-        self.with_memory(request, |memory| memory.queued = false);
+        self.with_memory(request, |memory| memory.turn = Turn::Since(Instant::now()));
         // It is never closed.
         turn.ok()
     }

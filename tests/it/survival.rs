@@ -83,6 +83,20 @@ async fn an_api_server_that_restarts_with_a_broken_corner_stops_nothing() -> Res
     ask(&place, "far", &[gauge, settings("far")])?;
     let message = place.until_failed("far", "UnknownKind")?;
     assert!(message.contains("broken.example.org/v1") && message.contains("Gauge"), "{message}");
+
+    // What is only to be told is found after a restart of the operator too, and left.
+    let spec = json!({
+        "chart": "charts/objects", "values": {"objects": [settings("told")]}, "drift": {"mode": "Report"},
+    });
+    place.apply(&place.request("told", spec))?;
+    place.until_ready("told")?;
+    world.kill_operator();
+    place.kubectl(&["patch", "configmap", "told", "--type=merge", "-p", r#"{"data": {"color": "red"}}"#])?;
+    world.start_operator()?;
+    place.until("helmrequest", "told", "the change to be told", |request| {
+        request["status"]["drift"]["objects"][0]["fields"] == json!([".data.color"])
+    })?;
+    assert_eq!(place.get("configmap", "told")?.context("the object")?["data"]["color"], "red");
     Ok(())
 }
 

@@ -41,6 +41,8 @@ impl Operator {
         let listen = format!("127.0.0.1:{}", free_port()?);
         let mut command = Command::new(binary()?);
         command.arg("controller").arg(format!("--listen={listen}")).args(flags).env("KUBECONFIG", kubeconfig);
+        // As in the image.
+        command.env("MIMALLOC_PURGE_DELAY", "0");
         command.arg("--cache-dir").arg(cluster.folder().join("charts"));
         let process = cluster.run("coxswain", &command)?;
         Ok(Self { process, listen })

@@ -10,6 +10,7 @@ mod earlier;
 mod hooks;
 mod inputs;
 mod journal;
+mod keep;
 mod left_fields;
 mod mutated;
 mod outside;
@@ -44,7 +45,7 @@ use self::deletion::Uninstallation;
 use self::deploy::{Adoption, Deployment, Outcome};
 use self::report::Report;
 use self::status::{Deployed, Standing};
-use crate::api::helm_request::{DriftMode, FailureStrategy, HelmRequestSpec, Phase};
+use crate::api::helm_request::{FailureStrategy, HelmRequestSpec, Phase};
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::Cluster;
 use crate::cluster::notes::Notes;
@@ -182,17 +183,6 @@ impl Reconciliation<'_> {
             }
         };
         Ok(pause.map_or_else(Action::await_change, Action::requeue))
-    }
-
-    /// When to repair what deviates now: somebody may have changed it after it was repaired or deployed and before that
-    /// was told, and what was told is no news any more.
-    async fn next_repair(&self, inputs: &Digest) -> Result<Option<Duration>, Failure> {
-        let deviating = self.context.deviations(self.request);
-        if deviating.is_empty() || plan::decide(&self.situation(Some(inputs.clone())).await?) != Step::Repair {
-            return Ok(None);
-        }
-        let (due, later) = self.context.repairs_due(self.request, &deviating);
-        Ok(if due.is_empty() { later } else { Some(Duration::ZERO) })
     }
 
     /// Takes a step and tells the outcome; returns when to look again without being called.
@@ -361,44 +351,6 @@ impl Reconciliation<'_> {
         Standing::RolledBack(Failure::new(Reason::RolledBack, message))
     }
 
-    /// Takes a step that keeps the deployed revision as declared; returns when to look again without being called.
-    async fn keep(&self, step: &Step, situation: &Situation) -> Result<Option<Duration>, Failure> {
-        let revision = situation.deployed().map_or(0, |deployed| deployed.revision);
-        if revision > 0 && self.request.spec.drift_mode() == DriftMode::Report {
-            repair::explain(&self.deployment(), revision).await?;
-        }
-        match step {
-            Step::Follow => self.remember(revision),
-            Step::Repair => return repair::run(&self.deployment(), revision).await,
-            Step::Reapply => match self.request.spec.drift_mode() {
-                DriftMode::Repair => return self.prove(revision).await,
-                DriftMode::Report => {
-                    self.deployment().expect_declared(revision).await?;
-                    self.remember(revision);
-                }
-                // What nobody looks at is not proven by looking away either.
-                DriftMode::Off => {}
-            },
-            _ => {}
-        }
-        Ok(None)
-    }
-
-    /// Makes sure that the objects of a deployed revision are as declared. A dry run tells which are not, and these are
-    /// repaired; where that cannot tell, all are applied.
-    async fn prove(&self, revision: i64) -> Result<Option<Duration>, Failure> {
-        let deployment = self.deployment();
-        if deployment.can_be_told_by_a_dry_run(revision) && deployment.expect_declared(revision).await.is_ok() {
-            self.remember(revision);
-            let later = repair::run(&deployment, revision).await?;
-            deployment.note_objects(revision).await?;
-            return Ok(later);
-        }
-        deployment.reapply(revision).await?;
-        self.remember(revision);
-        Ok(None)
-    }
-
     async fn situation(&self, inputs: Option<Digest>) -> Result<Situation, Failure> {
         let known = self.context.records.revisions(self.release);
         let deployed = known.iter().rev().find(|meta| meta.status == Status::Deployed);
@@ -423,26 +375,6 @@ impl Reconciliation<'_> {
             cluster_changed,
         };
         Ok(Situation { busy_elsewhere: self.is_busy_elsewhere(&situation), ..situation })
-    }
-
-    /// How the objects of the deployed revision compare with what was applied.
-    async fn objects(&self, deployed: &RevisionMeta) -> Result<Objects, Failure> {
-        let repairs = self.request.spec.drift_mode() == DriftMode::Repair;
-        if repairs && deployed.notes.left != left_fields::left_rules(self.request) {
-            return Ok(Objects::Unproven);
-        }
-        if self.context.memory(self.request).followed == Some(deployed.revision) {
-            return Ok(match self.context.deviations(self.request).len() {
-                0 if self.context.is_healthy(self.request) => Objects::Healthy,
-                0 => Objects::AsDeclared,
-                deviating => Objects::Deviating(deviating),
-            });
-        }
-        if deployed.notes.objects.is_none() {
-            return Ok(Objects::Unproven);
-        }
-        let live = self.context.follow_live(self.request, self.release, deployed).await?;
-        Ok(if live == deployed.notes.objects { Objects::Unfollowed } else { Objects::Unproven })
     }
 
     /// From now on the objects of this revision are followed.

@@ -56,7 +56,7 @@ impl<'a> Report<'a> {
             if let Ok(outcome) = timeout(SHORT, &mut operation).await {
                 return outcome;
             }
-            if began.elapsed() > QUEUED || !self.context.memory(self.request).queued {
+            if began.elapsed() > QUEUED || !self.context.memory(self.request).was_queued_within(SHORT) {
                 break;
             }
         }
