@@ -80,10 +80,6 @@ impl Collection {
         self.named(name, |request, name| request.patch(name, parameters, &Patch::Apply(object)))
     }
 
-    pub(super) fn merge(&self, name: &str, patch: &Json) -> Built {
-        self.named(name, |request, name| request.patch(name, &PatchParams::default(), &Patch::Merge(patch)))
-    }
-
     /// A merge patch whose fields are ours.
     pub(super) fn merge_as_owner(&self, name: &str, patch: &Json) -> Built {
         let ours = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
@@ -92,7 +88,8 @@ impl Collection {
 
     /// A JSON patch. (kube builds one only with a patch crate that we have no other use for.)
     pub(super) fn json_patch(&self, name: &str, patch: &Json) -> Built {
-        let mut request = self.merge(name, patch)?;
+        let merge = Patch::Merge(patch);
+        let mut request = self.named(name, |request, name| request.patch(name, &PatchParams::default(), &merge))?;
         let content_type = HeaderValue::from_static("application/json-patch+json");
         request.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
         Ok(request)

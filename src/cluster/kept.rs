@@ -62,37 +62,57 @@ pub struct Keeping<'a> {
     cluster: &'a Cluster,
     namespace: &'a str,
     secret: String,
-    kept: Mutex<Kept>,
+    state: Mutex<State>,
+}
+
+/// What is to be used, and what the record says of it.
+#[derive(Default)]
+struct State {
+    kept: Kept,
+    written: Kept,
 }
 
 impl<'a> Keeping<'a> {
     /// Notes on the record of a revision, on which this much is noted already.
     pub fn new(cluster: &'a Cluster, namespace: &'a str, release: &str, revision: i64, kept: Kept) -> Self {
-        Self { cluster, namespace, secret: secret::name(release, revision), kept: Mutex::new(kept) }
+        let state = Mutex::new(State { written: kept.clone(), kept });
+        Self { cluster, namespace, secret: secret::name(release, revision), state }
     }
 
-    /// What is still to be used.
+    /// What is still to be used, for who writes the record next.
     pub fn into_kept(self) -> Kept {
-        self.kept.into_inner()
+        self.state.into_inner().kept
+    }
+
+    /// The same for who may not write the record: what was used up is taken off it here.
+    ///
+    /// # Errors
+    /// The record could not be read or written.
+    pub async fn close(self) -> Result<Kept, ApiError> {
+        let State { kept, written } = std::mem::take(&mut *self.state.lock().await);
+        if kept != written {
+            self.write(&kept).await?;
+        }
+        Ok(kept)
     }
 
     /// What an object is to keep of a predecessor that an interrupted attempt has deleted.
     pub(super) async fn of(&self, object: &ObjectKey) -> Option<Json> {
-        self.kept.lock().await.0.get(&name_of(object)).cloned()
+        self.state.lock().await.kept.0.get(&name_of(object)).cloned()
     }
 
     /// Notes what an object is to keep. When this returns, its predecessor may be deleted.
     pub(super) async fn note(&self, object: &ObjectKey, fields: Json) -> Result<(), ApiError> {
-        let mut kept = self.kept.lock().await;
-        let next = kept.with(object, fields);
+        let mut state = self.state.lock().await;
+        let next = state.kept.with(object, fields);
         self.write(&next).await?;
-        *kept = next;
+        *state = State { kept: next.clone(), written: next };
         Ok(())
     }
 
     /// The object is there again.
     pub(super) async fn forget(&self, object: &ObjectKey) {
-        self.kept.lock().await.0.remove(&name_of(object));
+        self.state.lock().await.kept.0.remove(&name_of(object));
     }
 
     /// Reads and replaces the record's Secret: an account that may deploy has the rights to, but need not have that to
@@ -100,7 +120,11 @@ impl<'a> Keeping<'a> {
     async fn write(&self, kept: &Kept) -> Result<(), ApiError> {
         let secrets = self.cluster.collection(&core_kind("Secret", "secrets", true), self.namespace);
         let mut record: Json = self.cluster.call(secrets.get(&self.secret)).await?;
-        record["metadata"]["annotations"][ANNOTATION] = kept.to_string().into();
+        let annotations = &mut record["metadata"]["annotations"];
+        match annotations.as_object_mut() {
+            Some(annotations) if kept.is_empty() => drop(annotations.remove(ANNOTATION)),
+            _ => annotations[ANNOTATION] = kept.to_string().into(),
+        }
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false };
         self.cluster.call::<Json>(secrets.replace(&self.secret, &parameters, &record)).await.map(drop)
     }

@@ -216,13 +216,16 @@ impl Cluster {
         let labels = secret::labels(record, write);
         let whole = record.clone();
         let Packed { omitted, parts } = blocking(move || pack(&whole)).await??;
-        let further: Vec<(Place<'_>, &String)> = parts[1..].iter().map(|text| (place.part(text), text)).collect();
-        for (part, text) in &further {
-            self.write_part(part, &record.name, text).await?;
+        let further: Vec<Part<'_>> = parts[1..].iter().map(|text| Part::new(&place, &record.name, text)).collect();
+        let mut loose = Vec::new();
+        for part in &further {
+            if self.keep_part(part, write).await? == Tie::Loose {
+                loose.push(part);
+            }
         }
         let mut annotations = annotations.clone();
         if !further.is_empty() {
-            let names: Vec<&str> = further.iter().map(|(part, _)| part.secret.as_str()).collect();
+            let names: Vec<&str> = further.iter().map(|part| part.place.secret.as_str()).collect();
             annotations.insert(PARTS_ANNOTATION.to_owned(), names.join(","));
         }
         let first = json!({
@@ -236,32 +239,27 @@ impl Cluster {
             Write::Create(_) => self.create_secret(&place, &first).await?,
             Write::Update(_) => self.replace_secret(&place, &first).await?,
         };
-        for (part, _) in &further {
-            self.tie_part(part, &place, &metadata_text(&written, "uid")).await?;
+        let owner = json!({
+            "apiVersion": "v1", "kind": "Secret", "name": place.secret, "uid": metadata_text(&written, "uid"),
+        });
+        for part in loose {
+            self.replace_secret(&part.place, &part.tied_to(&owner)).await?;
         }
         Ok(Stored { resource_version: metadata_text(&written, "resourceVersion"), omitted })
     }
 
-    async fn write_part(&self, place: &Place<'_>, release: &str, text: &str) -> Result<(), StorageError> {
-        let part = json!({
-            "apiVersion": "v1", "kind": "Secret", "type": PART_TYPE,
-            "metadata": {"name": place.secret, "namespace": place.namespace, "labels": {PART_LABEL: release}},
-            "data": {secret::KEY: STANDARD.encode(text)},
-        });
-        match self.create_secret(place, &part).await {
-            // Its name is its content.
-            Err(StorageError::Api { error: ApiError::AlreadyExists, .. }) => Ok(()),
-            written => written.map(drop),
+    /// Writes a part unless it is there: its name is its content.
+    async fn keep_part(&self, part: &Part<'_>, write: Write) -> Result<Tie, StorageError> {
+        if matches!(write, Write::Update(_)) {
+            match self.get_secret(&part.place).await {
+                Err(StorageError::Api { error: ApiError::NotFound, .. }) => {}
+                live => return live.map(|live| Tie::of(&live)),
+            }
         }
-    }
-
-    /// Lets a part go when the first one is deleted, whoever deletes it.
-    async fn tie_part(&self, part: &Place<'_>, first: &Place<'_>, uid: &str) -> Result<(), StorageError> {
-        let owner = json!({"apiVersion": "v1", "kind": "Secret", "name": first.secret, "uid": uid});
-        let patch = json!({"metadata": {"ownerReferences": [owner]}});
-        let collection = self.collection(&secrets(), part.namespace);
-        let request = collection.merge(&part.secret, &patch);
-        self.call::<Json>(request).await.map(drop).map_err(|error| part.api(error))
+        match self.create_secret(&part.place, &part.secret).await {
+            Err(StorageError::Api { error: ApiError::AlreadyExists, .. }) => Ok(Tie::Loose),
+            written => written.map(|_| Tie::Loose),
+        }
     }
 
     async fn get_secret(&self, place: &Place<'_>) -> Result<Json, StorageError> {
@@ -277,6 +275,46 @@ impl Cluster {
     async fn replace_secret(&self, place: &Place<'_>, secret: &Json) -> Result<Json, StorageError> {
         let request = self.collection(&secrets(), place.namespace).replace(&place.secret, &by_us(), secret);
         self.call(request).await.map_err(|error| place.api(error))
+    }
+}
+
+/// A further part of a record.
+struct Part<'a> {
+    place: Place<'a>,
+    secret: Json,
+}
+
+impl<'a> Part<'a> {
+    fn new(first: &Place<'a>, release: &str, text: &str) -> Self {
+        let place = first.part(text);
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": PART_TYPE,
+            "metadata": {"name": place.secret, "namespace": place.namespace, "labels": {PART_LABEL: release}},
+            "data": {secret::KEY: STANDARD.encode(text)},
+        });
+        Self { place, secret }
+    }
+
+    /// The part as it goes when its owner, the first Secret, is deleted, whoever deletes it. It is written whole: an
+    /// account that may deploy has the right to replace a Secret, but need not have that to patch one.
+    fn tied_to(&self, owner: &Json) -> Json {
+        let mut secret = self.secret.clone();
+        secret["metadata"]["ownerReferences"] = json!([owner]);
+        secret
+    }
+}
+
+/// Whether a part goes with the first one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tie {
+    Tied,
+    Loose,
+}
+
+impl Tie {
+    fn of(part: &Json) -> Self {
+        let owners = part.pointer("/metadata/ownerReferences").and_then(Json::as_array);
+        if owners.is_some_and(|owners| !owners.is_empty()) { Self::Tied } else { Self::Loose }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Changes that cannot be made in place: refused by default, and made by deleting and making anew where that is asked.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
@@ -218,6 +221,60 @@ async fn a_service_keeps_its_addresses() -> Result<()> {
     place.apply(&place.request("web", spec(&[service(json!({"type": "ClusterIP", "clusterIP": "None"}))])))?;
     until_deployed(&place, 4)?;
     assert_eq!(live(&place, "service", "web")?["spec"]["clusterIP"], "None", "what the chart sets counts");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_repair_that_makes_a_service_anew_keeps_its_addresses_and_so_does_one_that_was_cut_off() -> Result<()> {
+    let place = place("repair-service").await?;
+    place.apply(&place.request("web", spec(&[service(json!({"loadBalancerClass": "example.org/one"}))])))?;
+    until_deployed(&place, 1)?;
+    let first = live(&place, "service", "web")?;
+
+    // Somebody makes it anew as it must not be, which no apply can change back.
+    let mut other = first.clone();
+    other["spec"]["loadBalancerClass"] = json!("example.org/two");
+    for field in ["uid", "resourceVersion", "managedFields", "creationTimestamp"] {
+        other["metadata"].as_object_mut().context("metadata")?.remove(field);
+    }
+    let path = place.folder.path().join("service.json");
+    std::fs::write(&path, other.to_string())?;
+    let suspended = |spec: bool| {
+        place.kubectl(&[
+            "patch",
+            "helmrequest",
+            "web",
+            "--type",
+            "merge",
+            "-p",
+            &json!({"spec": {"suspend": spec}}).to_string(),
+        ])
+    };
+    suspended(true)?;
+    place.until("helmrequest", "web", "the request to be suspended", |request| {
+        request["status"]["observedGeneration"] == request["metadata"]["generation"]
+    })?;
+    place.kubectl(&["replace", "--force", "-f", &path.to_string_lossy()])?;
+    suspended(false)?;
+    let is_back = |service: &Value| service["spec"]["loadBalancerClass"] == "example.org/one";
+    let second = place.until("service", "web", "the Service to be repaired", is_back)?;
+    assert_eq!(addresses(&second), addresses(&first));
+    place.until_event("web", "ObjectReplaced", "loadBalancerClass")?;
+
+    // As a repair leaves it that ends after the deletion: what is kept stands on the record.
+    let record = "sh.helm.release.v1.web.v1";
+    let kept = json!({format!("/Service/{}/web", place.namespace): {"spec": {
+        "clusterIP": first["spec"]["clusterIP"], "clusterIPs": first["spec"]["clusterIPs"], "ports": first["spec"]["ports"],
+    }}});
+    place.kubectl(&["annotate", "secret", record, &format!("coxswain.dev/kept={kept}")])?;
+    sleep(Duration::from_secs(1));
+    place.kubectl(&["delete", "service", "web"])?;
+    let is_new = |service: &Value| service["metadata"]["uid"] != second["metadata"]["uid"];
+    let third = place.until("service", "web", "the Service to be back", is_new)?;
+    assert_eq!(addresses(&third), addresses(&first));
+    place.until("secret", record, "what was kept to be used up", |record| {
+        record["metadata"]["annotations"]["coxswain.dev/kept"].is_null()
+    })?;
     Ok(())
 }
 

@@ -90,7 +90,7 @@ impl From<Failure> for Stop {
     }
 }
 
-impl Deployment<'_> {
+impl<'a> Deployment<'a> {
     /// Renders and deploys a new revision.
     ///
     /// # Errors
@@ -161,7 +161,7 @@ impl Deployment<'_> {
         let same = self.render_same(&record, inputs, &merged, &objects).await;
         let same = same.map_err(|failure| secrets.concealed(failure))?;
         let Some(reads) = same else { return Ok(Adoption::Differs) };
-        self.apply(&objects, self.restoring(), &HashSet::new()).await.map_err(Stop::into_failure)?;
+        self.restore(revision, &objects).await?;
         let mut journal = self.journal(record, Some(inputs.digest.clone()), &objects);
         journal.notes.objects = self.context.objects_digest(self.request);
         journal.notes.reads = reads;
@@ -176,9 +176,10 @@ impl Deployment<'_> {
     pub async fn reapply(&self, revision: i64) -> Result<(), Failure> {
         let record = self.record(revision).await?;
         let objects = self.objects_of(&record).await?;
-        self.apply(&objects, self.restoring(), &HashSet::new()).await.map_err(Stop::into_failure)?;
         let noted = self.notes(revision);
+        let kept = self.restore(revision, &objects).await?;
         let mut journal = Journal::new(self.cluster, &self.context.records, record, noted.clone());
+        journal.notes.kept = kept;
         journal.notes.kinds = kinds_of(&objects);
         journal.notes.objects = self.context.objects_digest(self.request);
         journal.notes.left = left_rules(self.request);
@@ -292,6 +293,8 @@ impl Deployment<'_> {
                     format!("{}; what was applied could not be taken back: {}", failure.message, left.message);
                 self.fail(journal, Failure::new(failure.reason, message)).await
             }
+            // Trouble with the record alone says nothing of the operation, which goes on from where the record stands.
+            Err(Stop::Failed(failure)) if failure.reason == Reason::RecordFailed => Err(failure),
             Err(stop) => self.fail(journal, stop.into_failure()).await,
         }
     }
@@ -315,9 +318,27 @@ impl Deployment<'_> {
         Ok(hooks::run(self.cluster, journal, post, self.deadline).await?)
     }
 
-    /// Puts objects back as they were recorded; only what cannot be changed is made anew.
-    fn restoring(&self) -> ApplyOptions<'static> {
-        ApplyOptions { replacing: Replacing::Refused { by: self.deadline }, ..ApplyOptions::default() }
+    /// Puts objects back as a revision records them; only what cannot be changed is made anew. Gives what is still to
+    /// be kept of predecessors.
+    async fn restore(&self, revision: i64, objects: &[Object]) -> Result<Kept, Failure> {
+        let keeping = self.keeping(revision);
+        let options = self.restoring(&keeping);
+        let applied = self.apply(objects, options, &HashSet::new()).await;
+        let kept = keeping.close().await?;
+        applied.map_err(Stop::into_failure)?;
+        Ok(kept)
+    }
+
+    /// What is kept of predecessors while objects are put back as a revision records them.
+    pub(super) fn keeping(&self, revision: i64) -> Keeping<'a> {
+        let ReleaseKey { namespace, name } = self.release;
+        Keeping::new(self.cluster, namespace, name, revision, self.notes(revision).kept)
+    }
+
+    /// What somebody changed is put back in place; only what cannot be is made anew.
+    pub(super) fn restoring<'k>(&self, keeping: &'k Keeping<'k>) -> ApplyOptions<'k> {
+        let replacing = Replacing::Refused { by: self.deadline };
+        ApplyOptions { replacing, keeping: Some(keeping), ..ApplyOptions::default() }
     }
 
     /// Applies the objects of an operation; what those keep that are made anew is noted in its journal.

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::deploy::Deployment;
 use crate::api::helm_request::SHOWN_OBJECTS;
-use crate::cluster::apply::{Applied, ApplyOptions, Replacing};
+use crate::cluster::apply::{Applied, ApplyOptions};
+use crate::cluster::kept::Keeping;
 use crate::cluster::object::{ManifestError, Readable};
 use crate::cluster::observe::{Cause, Taken, cause};
 use crate::cluster::{Object, ObjectKey};
@@ -31,6 +32,7 @@ pub async fn run(deployment: &Deployment<'_>, revision: i64) -> Result<Option<Du
         return Ok(later);
     }
     let (objects, mut failed) = served_objects(deployment, revision, &now).await?;
+    let keeping = deployment.keeping(revision);
     let is_unread = failed.is_some();
     for key in &now {
         let object = objects.iter().find(|object| object.key == *key);
@@ -39,7 +41,7 @@ pub async fn run(deployment: &Deployment<'_>, revision: i64) -> Result<Option<Du
             continue;
         }
         let repaired = match object {
-            Some(object) => repair(deployment, object).await,
+            Some(object) => repair(deployment, object, &keeping).await,
             None => Ok(()),
         };
         if object.is_none() || repaired.is_err() {
@@ -47,6 +49,7 @@ pub async fn run(deployment: &Deployment<'_>, revision: i64) -> Result<Option<Du
         }
         failed = repaired.err().or(failed);
     }
+    keeping.close().await?;
     failed.map_or(Ok(later), Err)
 }
 
@@ -65,13 +68,11 @@ async fn served_objects(
     Ok((objects, unread))
 }
 
-async fn repair(deployment: &Deployment<'_>, object: &Object) -> Result<(), Failure> {
+async fn repair(deployment: &Deployment<'_>, object: &Object, keeping: &Keeping<'_>) -> Result<(), Failure> {
     let Deployment { context, request, cluster, .. } = deployment;
     let began = Instant::now();
     let live = cluster.live(object).await?;
-    // What somebody changed is put back in place; only what cannot be is made anew.
-    let replacing = Replacing::Refused { by: deployment.deadline };
-    let options = ApplyOptions { replacing, ..ApplyOptions::default() };
+    let options = deployment.restoring(keeping);
     let applied = match cluster.apply(object, options).await {
         Err(refused) if live.is_some() && cluster.replace_lists(object, &refused.error).await? => {
             cluster.apply(object, options).await?
