@@ -12,6 +12,7 @@ use kube::client::Body;
 use kube::{Client, Config};
 use tower_service::Service;
 
+use super::bounded::{Absence, Bounded};
 use super::discovery::Discovery;
 
 /// Why no client could be made.
@@ -38,6 +39,7 @@ pub struct Cluster {
     /// Sends as the operator, always: discovery and new impersonations start here.
     own: Client,
     discovery: Arc<Discovery>,
+    absence: Absence,
     /// `system:serviceaccount:NAMESPACE:NAME` where this handle acts for a service account.
     account: Option<Arc<str>>,
 }
@@ -52,10 +54,12 @@ impl Cluster {
         Ok(Self::from_client(client))
     }
 
-    /// A handle over an existing client.
+    /// A handle over an existing client; its requests end from now on, see [`super::bounded`].
     pub fn from_client(client: Client) -> Self {
+        let absence = Absence::default();
+        let client = Bounded::client(client, absence.clone());
         let discovery = Arc::new(Discovery::new(client.clone()));
-        Self { own: client.clone(), client, discovery, account: None }
+        Self { own: client.clone(), client, discovery, absence, account: None }
     }
 
     /// The same API server, every request made as this service account.
@@ -68,6 +72,7 @@ impl Cluster {
             client: Client::new(layer, namespace),
             own: self.own.clone(),
             discovery: Arc::clone(&self.discovery),
+            absence: self.absence.clone(),
             account: Some(user.into()),
         })
     }
@@ -75,6 +80,11 @@ impl Cluster {
     /// The client behind this handle, for watches and typed calls.
     pub fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// When the API server was last away.
+    pub(super) fn absence(&self) -> &Absence {
+        &self.absence
     }
 
     /// What the API server serves; shared by all handles.

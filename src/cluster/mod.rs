@@ -10,6 +10,7 @@ pub mod access;
 mod addresses;
 pub mod admission;
 pub mod apply;
+mod bounded;
 mod client;
 mod collection;
 pub mod definitions;

@@ -143,6 +143,9 @@ impl Cluster {
 
     /// Deletes the object that has this uid.
     ///
+    /// A conflict mostly means that another object has the name now; where the object is still that one, something else
+    /// was in the way.
+    ///
     /// # Errors
     /// [`ApiError::NotFound`] also where another object has the name now.
     pub(super) async fn delete_exactly(
@@ -154,10 +157,19 @@ impl Cluster {
         let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let parameters = parameters.preconditions(preconditions);
         let collection = self.collection(&object.kind, &object.key.namespace);
-        match self.call::<Json>(collection.delete(&object.key.name, &parameters)).await {
-            Ok(_) => Ok(()),
-            Err(ApiError::Conflict { .. }) => Err(ApiError::NotFound),
-            Err(error) => Err(error),
+        let mut pause = LOOK.0;
+        loop {
+            match self.call::<Json>(collection.delete(&object.key.name, &parameters)).await {
+                Ok(_) => return Ok(()),
+                Err(ApiError::Conflict { .. }) if !has_uid(&self.read_metadata(object).await?, uid) => {
+                    return Err(ApiError::NotFound);
+                }
+                Err(ApiError::Conflict { .. }) if pause < LOOK.1 => {
+                    sleep(pause).await;
+                    pause *= 2;
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 
@@ -172,7 +184,7 @@ impl Cluster {
         loop {
             match self.read_metadata(object).await {
                 Err(ApiError::NotFound | ApiError::KindNotServed) => return true,
-                Ok(live) if live.pointer("/metadata/uid").and_then(Json::as_str) != Some(uid) => return true,
+                Ok(live) if !has_uid(&live, uid) => return true,
                 Ok(_) | Err(_) => {}
             }
             if Instant::now() + pause >= deadline {
@@ -182,6 +194,10 @@ impl Cluster {
             pause = (pause * 2).min(longest);
         }
     }
+}
+
+fn has_uid(live: &Json, uid: &str) -> bool {
+    live.pointer("/metadata/uid").and_then(Json::as_str) == Some(uid)
 }
 
 /// Why a live object is left alone, if it is.

@@ -3,7 +3,7 @@
 //! Reads, server-side applies, replaces with a resource version and deletions may be repeated after any passing
 //! trouble, an internal error (500) included. A create may have happened although its answer was lost, so it is
 //! repeated only when the server says that it did not take the request (429, 503 before handling); the caller meets a
-//! second attempt as "already exists".
+//! second attempt as "already exists". A missing right counts only once the API server has been there for a while.
 
 use std::time::Duration;
 
@@ -11,16 +11,14 @@ use http::Method;
 use http::header::CONTENT_TYPE;
 use kube::core::ApiResource;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::client::Cluster;
 use super::collection::Built;
 use super::discovery::Kind;
 use super::error::ApiError;
 
-/// How long one attempt may take. The API server's own limit for a request is a minute.
-const ATTEMPT: Duration = Duration::from_secs(30);
-/// How long a call may take with its repetitions.
+/// How long a call may take with its repetitions; one attempt is bounded by [`super::bounded`].
 const CALL: Duration = Duration::from_secs(90);
 /// The first pause between attempts; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -50,7 +48,8 @@ impl Cluster {
             let wait = error.retry_after().unwrap_or(pause).min(LONGEST_PAUSE);
             // An error of the server's own passes soon or is there to stay.
             let lasts = matches!(error, ApiError::Server { .. }) && wait > OWN_ERROR;
-            if lasts || !may_repeat(&request, &error) || Instant::now() + wait >= deadline {
+            let settles = matches!(error, ApiError::Forbidden { .. }) && self.absence().is_recent();
+            if lasts || !(settles || may_repeat(&request, &error)) || Instant::now() + wait >= deadline {
                 return Err(error);
             }
             sleep(wait).await;
@@ -59,12 +58,8 @@ impl Cluster {
     }
 
     async fn attempt(&self, request: &http::Request<Vec<u8>>, deadline: Instant) -> Result<String, ApiError> {
-        let client = self.client();
-        let sent = timeout(ATTEMPT, client.request_text(request.clone()));
-        match timeout_at(deadline, sent).await {
-            Ok(Ok(reply)) => reply.map_err(ApiError::from),
-            Ok(Err(_)) | Err(_) => Err(ApiError::Timeout { seconds: ATTEMPT.as_secs() }),
-        }
+        let sent = timeout_at(deadline, self.client().request_text(request.clone())).await;
+        Ok(sent.map_err(|_| ApiError::Timeout { seconds: CALL.as_secs() })??)
     }
 }
 

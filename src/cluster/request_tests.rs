@@ -50,7 +50,11 @@ impl Service<Request<Body>> for Script {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request.map(drop));
         let code = self.codes.lock().unwrap_or_else(PoisonError::into_inner).pop_front().unwrap_or(200);
-        let status = json!({"status": "Failure", "code": code, "message": "told so", "reason": ""});
+        let (reason, message) = match code {
+            403 => ("Forbidden", r#"x is forbidden: User "u" cannot get resource "configmaps" in API group """#),
+            _ => ("", "told so"),
+        };
+        let status = json!({"status": "Failure", "code": code, "message": message, "reason": reason});
         let body = if code == 200 { json!({"metadata": {"name": "x"}}) } else { status };
         let mut response = Response::new(Body::from(body.to_string().into_bytes()));
         *response.status_mut() = http::StatusCode::from_u16(code).unwrap_or_default();
@@ -120,4 +124,17 @@ async fn every_request_of_an_impersonating_handle_names_the_account() {
     let requests = script.requests.lock().unwrap_or_else(PoisonError::into_inner);
     assert_eq!(requests[0].headers()["impersonate-user"], "system:serviceaccount:shop:deployer");
     assert!(script.cluster().impersonate("shop", "bad\nname").is_err());
+}
+
+#[tokio::test]
+async fn a_missing_right_counts_only_once_the_api_server_has_settled() {
+    let script = Script::new(&[403]);
+    let cluster = script.cluster();
+    let refused: Result<Json, ApiError> = cluster.call(get(&cluster)).await;
+    assert!(matches!(refused, Err(ApiError::Forbidden { .. })), "{refused:?}");
+    let script = Script::new(&[503, 403, 403]);
+    let cluster = script.cluster();
+    let created: Result<Json, ApiError> = cluster.call(create(&cluster)).await;
+    assert!(created.is_ok(), "{created:?}");
+    assert_eq!(script.requests(), 4);
 }

@@ -135,7 +135,7 @@ async fn a_service_account_has_no_rights_but_its_own() -> Result<()> {
 
 #[test]
 fn what_is_stored_survives_a_restart_of_the_api_server() -> Result<()> {
-    let mut cluster = ControlPlane::start(Options { nodes: 1, ..Options::default() })?;
+    let cluster = ControlPlane::start(Options { nodes: 1, ..Options::default() })?;
     command::output(cluster.kubectl().args(["create", "configmap", "kept"]))?;
 
     cluster.stop_apiserver();

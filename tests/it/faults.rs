@@ -293,7 +293,7 @@ async fn what_is_made_anew_keeps_its_addresses_whatever_write_the_operator_is_st
 }
 
 #[tokio::test]
-async fn an_api_server_that_refuses_and_cuts_off_only_takes_time() -> Result<()> {
+async fn an_api_server_that_refuses_falls_silent_and_restarts_only_takes_time() -> Result<()> {
     let (world, proxy) = World::start_proxied()?;
     let mut places = Vec::new();
     for _ in 0..6 {
@@ -304,29 +304,41 @@ async fn an_api_server_that_refuses_and_cuts_off_only_takes_time() -> Result<()>
         if seen.watches {
             return Some(Fault::CutAfter(Duration::from_secs(2)));
         }
-        // Every fourth write fails, each time in another way; every seventh is slow.
+        // Every fourth write fails, each time in another way; every seventh is slow, and some are never answered.
         let count = seen.writes().then(|| count.fetch_add(1, Ordering::Relaxed))?;
-        match (count % 4, count % 7) {
-            (0, _) => Some(Fault::Refuse([429, 500, 409, 503][count / 4 % 4])),
-            (_, 0) => Some(Fault::Delay(Duration::from_millis(300))),
+        match (count % 4, count % 7, count % 23) {
+            (0, _, _) => Some(Fault::Refuse([429, 500, 409, 503][count / 4 % 4])),
+            (_, _, 11) => Some(Fault::LoseAnswer),
+            (_, 0, _) => Some(Fault::Delay(Duration::from_millis(300))),
             _ => None,
         }
     });
     let ends = |life: &Place<'_>, statuses: &[&str]| -> Result<()> {
-        wait::until(LIMIT, "the operation to end", || {
+        let waited = wait::until(LIMIT, "the operation to end", || {
             let cluster = Cluster::read(&world)?;
             Ok(cluster.revisions.get(&life.namespace).is_some_and(|found| found == statuses).then_some(()))
+        });
+        waited.with_context(|| {
+            format!("{:?}", life.get("helmrequest", "web").ok().flatten().unwrap_or_default()["status"])
         })
     };
     for place in &places {
         place.apply(&place.request("web", json!({"chart": "charts/hooks"})))?;
     }
+    let has_begun = || Ok((proxy.jobs(&places[0].namespace, "web-before") > 0).then_some(()));
+    wait::until(LIMIT, "a hook to run", has_begun)?;
+    world.cluster.restart_apiserver()?;
     places.iter().try_for_each(|place| ends(place, &["deployed"]))?;
     for place in &places {
         change(place, &json!({"values": {"runFor": "1s"}}))?;
     }
+    world.cluster.restart_apiserver()?;
     places.iter().try_for_each(|place| ends(place, &["superseded", "deployed"]))?;
     for place in &places {
+        for (job, times) in [("web-before", 2), ("web-after", 1)] {
+            let ran = proxy.jobs(&place.namespace, job);
+            ensure!(ran == times, "{job} ran {ran} times instead of {times} in {}", place.namespace);
+        }
         place.kubectl(&["delete", "configmap", "web"])?;
         place.until("configmap", "web", "what was deleted to be repaired", |_| true)?;
         place.kubectl(&["delete", "helmrequest", "web", "--wait=false"])?;

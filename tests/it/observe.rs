@@ -325,7 +325,7 @@ async fn in_a_steady_state_no_request_is_sent() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changed_while_the_api_server_was_away_is_told_afterwards() -> Result<()> {
-    let mut cluster = ControlPlane::start(Options { nodes: 1, ..Options::default() })?;
+    let cluster = ControlPlane::start(Options { nodes: 1, ..Options::default() })?;
     let release = Release::deploy(&cluster, "restart").await?;
     release.healthy().await?;
     let mut triggers = pin!(release.observer.triggers());

@@ -12,8 +12,8 @@ pub use self::ports::free as free_port;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::Namespace;
@@ -58,7 +58,7 @@ pub struct ControlPlane {
     kubeconfig: PathBuf,
     reader: Reader,
     audit_log: PathBuf,
-    apiserver: Option<Process>,
+    apiserver: Mutex<Option<Process>>,
     /// The other servers. Fields are dropped in this order: the servers, the folder, and the caretaker, which then has
     /// nothing left to do.
     servers: Vec<Process>,
@@ -101,7 +101,7 @@ impl ControlPlane {
             programs: programs.clone(),
             options: options.clone(),
             layout,
-            apiserver: None,
+            apiserver: Mutex::new(None),
             servers: Vec::new(),
             _caretaker: caretaker,
             folder,
@@ -130,12 +130,8 @@ impl ControlPlane {
 
     /// Fails when one of the servers has ended by itself.
     fn check(&mut self) -> Result<()> {
-        for server in self.servers.iter_mut().chain(&mut self.apiserver) {
-            if let Some(status) = server.exit()? {
-                bail!("{status} of {}", server.last_words());
-            }
-        }
-        Ok(())
+        let apiserver = self.apiserver.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.servers.iter_mut().chain(apiserver).try_for_each(ended)
     }
 
     /// The kubeconfig of a user with every right.
@@ -246,37 +242,42 @@ impl ControlPlane {
         Process::start(&self.programs, name, command, self.folder.path())
     }
 
-    /// The API server's process, to pause and resume it.
-    ///
-    /// # Errors
-    /// When it is stopped.
-    pub fn apiserver(&self) -> Result<&Process> {
-        self.apiserver.as_ref().context("the API server is stopped")
-    }
-
     /// Kills the API server. What is stored stays, the other servers stay and knock.
-    pub fn stop_apiserver(&mut self) {
-        self.apiserver = None;
+    pub fn stop_apiserver(&self) {
+        *self.apiserver() = None;
     }
 
     /// Starts the API server, at the same address as before, and waits until it is ready.
     ///
     /// # Errors
     /// When it is not ready within a minute.
-    pub fn start_apiserver(&mut self) -> Result<()> {
+    pub fn start_apiserver(&self) -> Result<()> {
         let arguments = self.layout.apiserver(&self.options);
         let apiserver = self.run("kube-apiserver", Command::new(self.bin("kube-apiserver")).args(arguments))?;
-        self.apiserver = Some(apiserver);
+        *self.apiserver() = Some(apiserver);
         let launcher = self.layout.kubeconfig("system:launcher");
-        readiness::wait_for_apiserver(&launcher, || self.check()).context("starting the API server")
+        readiness::wait_for_apiserver(&launcher, || self.apiserver().as_mut().map_or(Ok(()), ended))
+            .context("starting the API server")
+    }
+
+    fn apiserver(&self) -> MutexGuard<'_, Option<Process>> {
+        self.apiserver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Kills the API server and starts it again.
     ///
     /// # Errors
     /// When it is not ready within a minute.
-    pub fn restart_apiserver(&mut self) -> Result<()> {
+    pub fn restart_apiserver(&self) -> Result<()> {
         self.stop_apiserver();
         self.start_apiserver()
+    }
+}
+
+/// Fails when a server has ended by itself.
+fn ended(server: &mut Process) -> Result<()> {
+    match server.exit()? {
+        Some(status) => bail!("{status} of {}", server.last_words()),
+        None => Ok(()),
     }
 }
