@@ -21,7 +21,7 @@ run: ## Run the operator against the current kubeconfig
 .PHONY: test
 test: ## Run every test: unit, golden, conformance and live ones on a local control plane
 	@tests/cluster/build.sh > /dev/null
-	RUST_TEST_THREADS=4 cargo test # live tests mostly wait
+	RUST_TEST_THREADS=6 cargo test # live tests mostly wait
 
 .PHONY: bench
 bench: ## Measure the operator beside a bare client; RELEASES=100,1000 for more than the 100 releases of a short run
