@@ -25,7 +25,7 @@ use crate::cluster::notes::Notes;
 use crate::cluster::prune::Owner;
 use crate::cluster::records::ReleaseKey;
 use crate::cluster::{Cluster, Object, ObjectError, ObjectKey};
-use crate::controller::context::{Context, owner};
+use crate::controller::context::Context;
 use crate::controller::failure::{Failure, refusals};
 use crate::plan::Digest;
 use crate::release::{Content, Record, Revision, Status};
@@ -69,7 +69,7 @@ pub enum Adoption {
 }
 
 /// Why an operation did not reach its end.
-enum Stop {
+pub(super) enum Stop {
     /// The API server refused objects for good.
     Refused(Failure, Vec<ObjectError>),
     /// Anything else.
@@ -77,7 +77,7 @@ enum Stop {
 }
 
 impl Stop {
-    fn into_failure(self) -> Failure {
+    pub(super) fn into_failure(self) -> Failure {
         match self {
             Self::Refused(failure, _) | Self::Failed(failure) => failure,
         }
@@ -167,62 +167,6 @@ impl<'a> Deployment<'a> {
         journal.notes.reads = reads;
         journal.write().await?;
         Ok(Adoption::Done(Box::new(Outcome::new(journal.record, &secrets))))
-    }
-
-    /// Applies every object of a deployed revision again.
-    ///
-    /// # Errors
-    /// Why an object could not be applied.
-    pub async fn reapply(&self, revision: i64) -> Result<(), Failure> {
-        let record = self.record(revision).await?;
-        let objects = self.objects_of(&record).await?;
-        let noted = self.notes(revision);
-        let kept = self.restore(revision, &objects).await?;
-        let mut journal = Journal::new(self.cluster, &self.context.records, record, noted.clone());
-        journal.notes.kept = kept;
-        journal.notes.kinds = kinds_of(&objects);
-        journal.notes.objects = self.context.objects_digest(self.request);
-        journal.notes.left = left_rules(self.request);
-        if journal.notes != noted {
-            journal.write().await?;
-        }
-        Ok(())
-    }
-
-    /// Whether a dry run can tell what of a revision's objects is not as declared: all of them were once applied as they
-    /// would be now.
-    pub fn can_be_told_by_a_dry_run(&self, revision: i64) -> bool {
-        let noted = self.notes(revision);
-        noted.objects.is_some() && noted.left == left_rules(self.request)
-    }
-
-    /// Notes how the objects of a deployed revision are expected to be, where that is not what was noted: an API server
-    /// of another version may know more fields.
-    ///
-    /// # Errors
-    /// The record could not be written.
-    pub async fn note_objects(&self, revision: i64) -> Result<(), Failure> {
-        let objects = self.context.objects_digest(self.request);
-        let noted = self.notes(revision);
-        if objects != noted.objects && self.context.observer.deviations(&owner(self.request)).is_empty() {
-            let record = self.record(revision).await?;
-            Journal::new(self.cluster, &self.context.records, record, Notes { objects, ..noted }).write().await?;
-        }
-        Ok(())
-    }
-
-    /// Finds out by a dry run how every object of a deployed revision should be, and expects that.
-    ///
-    /// # Errors
-    /// The record is gone, or a kind of it is no longer served or may not be watched.
-    pub async fn expect_declared(&self, revision: i64) -> Result<(), Failure> {
-        let objects = self.stamped_objects(revision).await?;
-        self.context.follow_kinds(&objects).await?;
-        let _turn = self.context.turn(self.request).await;
-        let options = ApplyOptions { dry_run: true, ..ApplyOptions::default() };
-        let outcome = self.cluster.apply_all(&objects, options).await;
-        self.context.track_declared(self.request, &outcome);
-        Ok(())
     }
 
     /// The record of a revision.
@@ -318,29 +262,6 @@ impl<'a> Deployment<'a> {
         Ok(hooks::run(self.cluster, journal, post, self.deadline).await?)
     }
 
-    /// Puts objects back as a revision records them; only what cannot be changed is made anew. Gives what is still to
-    /// be kept of predecessors.
-    async fn restore(&self, revision: i64, objects: &[Object]) -> Result<Kept, Failure> {
-        let keeping = self.keeping(revision);
-        let options = self.restoring(&keeping);
-        let applied = self.apply(objects, options, &HashSet::new()).await;
-        let kept = keeping.close().await?;
-        applied.map_err(Stop::into_failure)?;
-        Ok(kept)
-    }
-
-    /// What is kept of predecessors while objects are put back as a revision records them.
-    pub(super) fn keeping(&self, revision: i64) -> Keeping<'a> {
-        let ReleaseKey { namespace, name } = self.release;
-        Keeping::new(self.cluster, namespace, name, revision, self.notes(revision).kept)
-    }
-
-    /// What somebody changed is put back in place; only what cannot be is made anew.
-    pub(super) fn restoring<'k>(&self, keeping: &'k Keeping<'k>) -> ApplyOptions<'k> {
-        let replacing = Replacing::Refused { by: self.deadline };
-        ApplyOptions { replacing, keeping: Some(keeping), ..ApplyOptions::default() }
-    }
-
     /// Applies the objects of an operation; what those keep that are made anew is noted in its journal.
     async fn apply_keeping(
         &self,
@@ -359,7 +280,7 @@ impl<'a> Deployment<'a> {
     }
 
     /// Applies objects but the settled ones, and follows them all from then on.
-    async fn apply(
+    pub(super) async fn apply(
         &self,
         objects: &[Object],
         options: ApplyOptions<'_>,
@@ -443,7 +364,7 @@ impl<'a> Deployment<'a> {
 }
 
 /// The kinds of objects as they are noted.
-fn kinds_of(objects: &[Object]) -> Vec<String> {
+pub(super) fn kinds_of(objects: &[Object]) -> Vec<String> {
     let kinds = objects.iter().map(|object| {
         let resource = &object.kind.resource;
         format!("{}/{}", resource.api_version, resource.kind)

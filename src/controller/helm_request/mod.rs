@@ -22,6 +22,7 @@ mod reads;
 mod repair;
 mod replaced;
 mod report;
+mod restore;
 mod rollback;
 mod secrets;
 mod settled;
