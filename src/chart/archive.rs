@@ -152,7 +152,10 @@ pub fn read_archive(archive: &[u8], budget: &mut Budget) -> Result<Vec<File>, Lo
         let seconds = entry.header().mtime().ok().and_then(|seconds| i64::try_from(seconds).ok());
         let modified = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
         let body = if kind.is_gnu_sparse() {
-            Body::Sparse(budget.read(&name, entry.size(), entry)?)
+            Body::Sparse(budget.read(&name, entry.size(), entry).map_err(|error| match error {
+                LoadError::Corrupt(cause) => LoadError::Corrupt(format!("entry after byte {offset}: {cause}")),
+                other => other,
+            })?)
         } else {
             budget.take(&name, entry.size())?;
             let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);

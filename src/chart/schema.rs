@@ -7,6 +7,7 @@
 mod complexity;
 mod message;
 mod path;
+mod patterns;
 mod plain;
 
 use std::collections::HashMap;
@@ -138,9 +139,12 @@ fn compile(schema: Json) -> Result<Compiled, String> {
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(Loader));
     compiler.register_format(boon::Format { name: "ipv4", func: ipv4 });
+    compiler.register_format(patterns::FORMAT);
     let mut schemas = boon::Schemas::new();
     let text = |error: boon::CompileError| message::compile_error(&schema, &error);
-    compiler.add_resource(LOCATION, schema.clone()).map_err(text)?;
+    let mut rewritten = schema.clone();
+    patterns::rewrite(&mut rewritten);
+    compiler.add_resource(LOCATION, rewritten).map_err(text)?;
     let root = compiler.compile(LOCATION, &mut schemas).map_err(text)?;
     Ok(Compiled { schema, schemas, root, approved: AtomicUsize::new(0) })
 }

@@ -100,13 +100,15 @@ pub struct Method {
     pub parameters: &'static [Parameter],
     /// The Go type of the variadic rest, where there is one.
     pub rest: Option<Parameter>,
+    /// The Go types of the results after the first, but for an error: a template cannot call what has any.
+    pub results: &'static [&'static str],
 }
 
 impl Method {
     /// A method without parameters.
-    pub const NULLARY: Self = Self { parameters: &[], rest: None };
+    pub const NULLARY: Self = Self { parameters: &[], rest: None, results: &[] };
     /// A method that takes one string.
-    pub const STRING: Self = Self { parameters: &[Parameter::String], rest: None };
+    pub const STRING: Self = Self { parameters: &[Parameter::String], rest: None, results: &[] };
 }
 
 /// A Go value with fields and methods. Defaults are those of a struct without methods.

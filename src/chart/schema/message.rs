@@ -3,6 +3,7 @@
 use boon::{CompileError, ErrorKind, InstanceToken, Type, ValidationError};
 
 use super::path::combinations;
+use super::patterns;
 use crate::value::Json;
 use crate::yaml::{number, quote};
 
@@ -30,11 +31,16 @@ impl Report<'_> {
                 keyword => format!("'{keyword}' failed"),
             };
             let depth = tokens.len().saturating_sub(combination.steps_below);
-            self.line(indent, &tokens[..depth], &message);
+            self.line(indent, &pointer(&tokens[..depth]), &message);
             indent += 1;
         }
         if error.causes.len() != 1 || !matches!(error.kind, ErrorKind::Reference { .. }) {
-            self.line(indent, tokens, &kind(self.schema, error));
+            let place = match &error.kind {
+                // The library does not say where the names are.
+                ErrorKind::PropertyName { prop } => patterns::place(self.schema, prop),
+                _ => None,
+            };
+            self.line(indent, place.as_deref().unwrap_or(&pointer(tokens)), &kind(self.schema, error));
             indent += 1;
         }
         for cause in &error.causes {
@@ -42,8 +48,8 @@ impl Report<'_> {
         }
     }
 
-    fn line(&mut self, indent: usize, tokens: &[InstanceToken<'_>], message: &str) {
-        let place = quoted(&pointer(tokens));
+    fn line(&mut self, indent: usize, place: &str, message: &str) {
+        let place = quoted(place);
         self.text.push_str(&format!("{}- at {place}: {message}\n", "  ".repeat(indent)));
     }
 }
@@ -76,7 +82,7 @@ fn pointer(tokens: &[InstanceToken<'_>]) -> String {
     tokens.iter().fold(String::new(), |mut text, token| {
         text.push('/');
         match token {
-            InstanceToken::Prop(name) => text.push_str(&name.replace('~', "~0").replace('/', "~1")),
+            InstanceToken::Prop(name) => text.push_str(&patterns::token(name)),
             InstanceToken::Item(index) => text.push_str(&index.to_string()),
         }
         text
@@ -109,7 +115,7 @@ fn kind(schema: &Json, error: &ValidationError<'_, '_>) -> String {
         ErrorKind::Group | ErrorKind::Reference { .. } => "validation failed".to_owned(),
         ErrorKind::Schema { url } => format!("jsonschema validation failed with {}", quoted(url)),
         ErrorKind::ContentSchema => "'contentSchema' failed".to_owned(),
-        ErrorKind::PropertyName { prop } => format!("invalid propertyName {}", quoted(prop)),
+        ErrorKind::PropertyName { prop } => format!("invalid propertyName {}", quoted(patterns::written(prop))),
         ErrorKind::RefCycle { url, kw_loc1, kw_loc2 } => {
             format!("both {kw_loc1} and {kw_loc2} resolve to {} causing reference cycle", quote::quote(url))
         }
@@ -121,6 +127,11 @@ fn kind(schema: &Json, error: &ValidationError<'_, '_>) -> String {
         ErrorKind::Enum { want } => allowed(want),
         ErrorKind::Const { want: Json::Array(_) | Json::Object(_) } => "'const' failed".to_owned(),
         ErrorKind::Const { want } => format!("value must be {}", display(want)),
+        ErrorKind::Format { got, want, err } if *want == "regex" || *want == patterns::FORMAT.name => {
+            let pattern = got.as_str().unwrap_or_default();
+            let refusal = patterns::refusal(pattern).unwrap_or_else(|| err.to_string());
+            format!("{} is not valid regex: {refusal}", quoted(patterns::written(pattern)))
+        }
         ErrorKind::Format { got, want, err } => format!("{} is not valid {want}: {err}", display(got)),
         ErrorKind::Pattern { got, want } => {
             let written = schema_at(schema, error.schema_url).and_then(|schema| schema["pattern"].as_str());

@@ -71,7 +71,7 @@ fn call(function: &'static Function, given: Vec<Jinja>) -> Result<Jinja, Error> 
         value => to_go(&value),
     };
     let given = given.into_iter().map(argument).collect::<Result<Vec<_>, _>>()?;
-    let method = Method { parameters: function.parameters, rest: function.rest };
+    let method = Method { parameters: function.parameters, rest: function.rest, results: &[] };
     let arguments = coerced(function.name, method, given)?;
     let result = execution::call(|host| (function.call)(host, &arguments)).map_err(|error| {
         let text = error.into_text();

@@ -9,9 +9,9 @@ use crate::template::parse::{Callee, NodeId};
 use crate::value::{Object, Value};
 
 /// How `and`, `or` and `call` are declared.
-const LOGIC: Method = Method { parameters: &[Parameter::Any], rest: Some(Parameter::Any) };
+const LOGIC: Method = Method { parameters: &[Parameter::Any], rest: Some(Parameter::Any), results: &[] };
 /// How `len` is declared.
-const LEN: Method = Method { parameters: &[Parameter::Any], rest: None };
+const LEN: Method = Method { parameters: &[Parameter::Any], rest: None, results: &[] };
 
 impl Execution<'_> {
     /// Calls a function; `id` is the node that an error of the function is reported at.
@@ -44,7 +44,7 @@ impl Execution<'_> {
         id: NodeId,
         arguments: Arguments<'_>,
     ) -> Result<Operand, Failure> {
-        let method = Method { parameters: function.parameters, rest: function.rest };
+        let method = Method { parameters: function.parameters, rest: function.rest, results: &[] };
         let values = self.checked_arguments(frame, dot, function.name, method, arguments)?;
         self.spend_on_arguments(frame, &values)?;
         let result = (function.call)(self, &values);

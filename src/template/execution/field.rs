@@ -81,6 +81,9 @@ impl Execution<'_> {
         let text = name.to_text();
         if let Some(method) = object.method(&text) {
             let values = self.checked_arguments(frame, dot, &text, method, arguments)?;
+            if let Some(refusal) = refusal(&text, method.results) {
+                return Err(self.error(frame, &refusal));
+            }
             self.spend_on_arguments(frame, &values)?;
             let result = object.call(&text, &values);
             self.recycle(values);
@@ -147,12 +150,23 @@ fn map_element(map: &Map, name: &Str) -> Operand {
     }
 }
 
+/// Why a method with further results cannot be called (`goodFunc` of `text/template`).
+fn refusal(name: &str, results: &[&str]) -> Option<String> {
+    match results {
+        [] => None,
+        [second] => {
+            Some(format!("invalid function signature for {name}: second return value should be error; is {second}"))
+        }
+        more => Some(format!("function {name} has {} return values; should be 1 or 2", more.len() + 1)),
+    }
+}
+
 /// The methods of `common.Values` (`pkg/chart/common/values.go`).
 fn values_method(name: &Str) -> Option<Method> {
     match name.as_bytes() {
         b"AsMap" | b"YAML" => Some(Method::NULLARY),
         b"Table" | b"PathValue" => Some(Method::STRING),
-        b"Encode" => Some(Method { parameters: &[Parameter::Named("io.Writer")], rest: None }),
+        b"Encode" => Some(Method { parameters: &[Parameter::Named("io.Writer")], rest: None, results: &[] }),
         _ => None,
     }
 }

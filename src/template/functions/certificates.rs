@@ -106,8 +106,7 @@ fn key(host: &mut dyn Host, arguments: &[Value], given: Option<usize>) -> Result
             Ok(PrivateKey::from_pem(&text.to_text()).map_err(|error| format!("parsing private key: {error}"))?)
         }
         None => {
-            Ok(PrivateKey::generate(KeyType::Rsa(2048))
-                .map_err(|error| format!("error generating rsa key: {error}"))?)
+            Ok(PrivateKey::generate(KeyType::Rsa2048).map_err(|error| format!("error generating rsa key: {error}"))?)
         }
     }
 }

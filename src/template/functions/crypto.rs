@@ -167,7 +167,7 @@ fn generate_private_key(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
         return Ok(fixed?);
     }
     let key_type = match arguments.bytes(0) {
-        b"" | b"rsa" => KeyType::Rsa(4096),
+        b"" | b"rsa" => KeyType::Rsa4096,
         b"dsa" => KeyType::Dsa,
         b"ecdsa" => KeyType::Ecdsa,
         b"ed25519" => KeyType::Ed25519,

@@ -49,6 +49,7 @@ use crate::value::{Str, Value};
 
 pub use crate::value::{Method, Parameter};
 pub use certificates::Certificate;
+pub use pattern::to_regex;
 
 /// Every family. A family adds its module above and its line here; a later line wins over an earlier one of the same
 /// name, as Helm's functions win over Sprig's.

@@ -40,6 +40,14 @@ pub(super) struct Translation {
     pub(super) names: Vec<String>,
 }
 
+/// A pattern in the spelling of the `regex` crate, without the names of its groups.
+///
+/// # Errors
+/// Go's text, where `regexp.Compile` refuses the pattern.
+pub fn to_regex(pattern: &str) -> Result<String, String> {
+    translate(pattern).map(|translation| translation.pattern).map_err(|error| error.to_string())
+}
+
 /// Translates a pattern.
 pub(super) fn translate(pattern: &str) -> Result<Translation, PatternError> {
     let mut parser = Parser::new(pattern);

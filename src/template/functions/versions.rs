@@ -46,7 +46,7 @@ impl SemanticVersion {
 }
 
 /// A method whose only parameter is another version.
-const COMPARISON: Method = Method { parameters: &[Named("*semver.Version")], rest: None };
+const COMPARISON: Method = Method { parameters: &[Named("*semver.Version")], rest: None, results: &[] };
 
 impl Object for SemanticVersion {
     fn type_name(&self) -> &str {

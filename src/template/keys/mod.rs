@@ -1,12 +1,18 @@
 //! Private keys and X.509 certificates, as Go's `crypto/x509` and Sprig make them.
 //!
-//! Keys are generated and signatures made by `ring`, `rsa` and `dsa`; the DER around them is written here, so that a
-//! certificate has Go's extensions in Go's order.
+//! Signatures and keys on elliptic curves are made by `ring`, the primes of RSA and DSA keys are found here; and the DER
+//! around them is written here, so that a certificate has Go's extensions in Go's order.
 
 mod certificate;
 mod der;
+mod dsa;
+mod montgomery;
+mod natural;
 mod pem;
+mod primes;
 mod private_key;
+mod random;
+mod rsa;
 
 pub use certificate::{Authority, Request, parse_certificate};
 pub use pem::{Block, decode, encode};

@@ -5,16 +5,18 @@ use ring::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
     RSA_PKCS1_SHA256, RsaKeyPair,
 };
-use rsa::traits::{PrivateKeyParts, PublicKeyParts};
 
 use super::der::{self, Reader};
-use super::pem;
+use super::random::fill;
+use super::{dsa, pem, rsa};
 
 /// The kinds of keys that Sprig generates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyType {
-    /// RSA of so many bits.
-    Rsa(usize),
+    /// RSA of 2048 bits, for certificates.
+    Rsa2048,
+    /// RSA of 4096 bits.
+    Rsa4096,
     /// ECDSA on P-256.
     Ecdsa,
     /// Ed25519.
@@ -91,17 +93,19 @@ impl PrivateKey {
     /// Generates a key from the randomness of the operating system.
     ///
     /// # Errors
-    /// Where the operating system has no randomness, or the library refuses the size.
+    /// Where the operating system has no randomness.
     pub fn generate(key_type: KeyType) -> Result<Self, String> {
         match key_type {
-            KeyType::Rsa(bits) => generate_rsa(bits),
+            // The primes have half of the bits; a limb has 64.
+            KeyType::Rsa2048 => Ok(Self { form: Form::Rsa, bytes: rsa::generate::<16>()? }),
+            KeyType::Rsa4096 => Ok(Self { form: Form::Rsa, bytes: rsa::generate::<32>()? }),
             KeyType::Ecdsa => generate_ecdsa(),
             KeyType::Ed25519 => {
                 let mut seed = vec![0; 32];
                 fill(&mut seed)?;
                 Ok(Self { form: Form::Ed25519, bytes: seed })
             }
-            KeyType::Dsa => generate_dsa(),
+            KeyType::Dsa => Ok(Self { form: Form::Dsa, bytes: dsa::generate()? }),
         }
     }
 
@@ -211,82 +215,10 @@ impl Signer {
     }
 }
 
-fn fill(bytes: &mut [u8]) -> Result<(), String> {
-    use ring::rand::SecureRandom as _;
-    SystemRandom::new().fill(bytes).map_err(|_| "the operating system has no randomness".to_owned())
-}
-
-/// The operating system's randomness, for the libraries that take a generator.
-struct Random;
-
-impl rsa::rand_core::TryRng for Random {
-    type Error = std::convert::Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        let mut bytes = [0; 4];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u32::from_be_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_be_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
-        // A system that had randomness when the generation began does not lose it.
-        let _ = fill(bytes);
-        Ok(())
-    }
-}
-
-impl rsa::rand_core::TryCryptoRng for Random {}
-
-fn generate_rsa(bits: usize) -> Result<PrivateKey, String> {
-    fill(&mut [0])?;
-    let key = rsa::RsaPrivateKey::new(&mut Random, bits).map_err(|error| error.to_string())?;
-    let [p, q] = key.primes() else { return Err("the library gave a key of more than two primes".to_owned()) };
-    let number = |number: &rsa::BoxedUint| der::integer(&number.to_be_bytes());
-    let missing = || "the library gave a key without its Chinese remainders".to_owned();
-    let coefficient = key.crt_coefficient().ok_or_else(missing)?;
-    let bytes = der::sequence(&[
-        &der::integer(&[0]),
-        &der::integer(&key.n_bytes()),
-        &number(key.e()),
-        &number(key.d()),
-        &number(p),
-        &number(q),
-        &number(key.dp().ok_or_else(missing)?),
-        &number(key.dq().ok_or_else(missing)?),
-        &number(&coefficient),
-    ]);
-    Ok(PrivateKey { form: Form::Rsa, bytes })
-}
-
 fn generate_ecdsa() -> Result<PrivateKey, String> {
     let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new())
         .map_err(|error| error.to_string())?;
     from_pkcs8(document.as_ref()).ok_or_else(|| "the library gave a malformed key".to_owned())
-}
-
-fn generate_dsa() -> Result<PrivateKey, String> {
-    fill(&mut [0])?;
-    let components = dsa::Components::try_generate_from_rng_with_key_size(&mut Random, dsa::KeySize::DSA_2048_256)
-        .map_err(|error| error.to_string())?;
-    let key = dsa::SigningKey::try_generate_from_rng_with_components(&mut Random, components)
-        .map_err(|error| error.to_string())?;
-    let public = key.verifying_key();
-    let components = public.components();
-    let bytes = der::sequence(&[
-        &der::integer(&[0]),
-        &der::integer(&components.p().to_be_bytes()),
-        &der::integer(&components.q().to_be_bytes()),
-        &der::integer(&components.g().to_be_bytes()),
-        &der::integer(&public.y().to_be_bytes()),
-        &der::integer(&key.x().to_be_bytes()),
-    ]);
-    Ok(PrivateKey { form: Form::Dsa, bytes })
 }
 
 /// So many INTEGERs in a SEQUENCE, the first of them a version.

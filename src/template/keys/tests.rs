@@ -17,9 +17,21 @@ fn request(common_name: &str, is_authority: bool) -> Request {
 
 #[test]
 fn every_kind_of_key_reads_back_as_it_was_written() {
-    for key_type in [KeyType::Ecdsa, KeyType::Ed25519, KeyType::Rsa(2048)] {
+    for key_type in [KeyType::Ecdsa, KeyType::Ed25519, KeyType::Rsa2048, KeyType::Dsa] {
         let text = PrivateKey::generate(key_type).expect("a key").to_pem();
         assert_eq!(PrivateKey::from_pem(&text).expect("the same key").to_pem(), text, "{key_type:?}");
+    }
+}
+
+#[test]
+fn another_implementation_signs_with_generated_rsa_keys() {
+    // It checks the parts of a key, and each signature with the public key before it gives it away.
+    // A debug build takes ten seconds for the larger key.
+    let key_types = [KeyType::Rsa2048, KeyType::Rsa4096];
+    for key_type in key_types.into_iter().take(if cfg!(debug_assertions) { 1 } else { 2 }) {
+        let signer = PrivateKey::generate(key_type).and_then(|key| key.signer());
+        let signature = signer.and_then(|signer| signer.sign(b"message"));
+        assert!(signature.is_ok_and(|signature| signature.len() >= 256), "{key_type:?}");
     }
 }
 

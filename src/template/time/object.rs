@@ -1,6 +1,6 @@
 //! Times, durations, months and weekdays as values of templates, with the methods of Go's types.
 //!
-//! Methods with several results (`Date`, `Clock`, `Zone`) are left out: a template cannot call them.
+//! Methods with several results (`Date`, `Clock`, `Zone`) are known, but a template cannot call them.
 
 use std::any::Any;
 
@@ -10,9 +10,9 @@ use super::parse::quote;
 use super::{Duration, Time, Zone};
 use crate::value::{Json, Kind, Method, Object, Parameter, Value};
 
-const DURATION: Method = Method { parameters: &[Parameter::Named("time.Duration")], rest: None };
-const TIME: Method = Method { parameters: &[Parameter::Named("time.Time")], rest: None };
-const DATE: Method = Method { parameters: &[Parameter::Int, Parameter::Int, Parameter::Int], rest: None };
+const DURATION: Method = Method { parameters: &[Parameter::Named("time.Duration")], rest: None, results: &[] };
+const TIME: Method = Method { parameters: &[Parameter::Named("time.Time")], rest: None, results: &[] };
+const DATE: Method = Method { parameters: &[Parameter::Int, Parameter::Int, Parameter::Int], rest: None, results: &[] };
 
 impl From<Time> for Value {
     fn from(time: Time) -> Self {
@@ -75,6 +75,10 @@ impl Object for Time {
             "Add" | "Round" | "Truncate" => Some(DURATION),
             "AddDate" => Some(DATE),
             "After" | "Before" | "Equal" | "Compare" | "Sub" => Some(TIME),
+            "ISOWeek" | "Zone" => Some(Method { results: &["int"], ..Method::NULLARY }),
+            "ZoneBounds" => Some(Method { results: &["time.Time"], ..Method::NULLARY }),
+            "Date" => Some(Method { results: &["time.Month", "int"], ..Method::NULLARY }),
+            "Clock" => Some(Method { results: &["int", "int"], ..Method::NULLARY }),
             _ => None,
         }
     }

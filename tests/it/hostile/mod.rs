@@ -26,15 +26,17 @@ use coxswain::value::Json;
 
 use crate::support::folder::Folder;
 
-/// What the processor may spend on one attack, in seconds.
-const PROCESSOR_SECONDS: u64 = 20;
-/// How long an attack may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// What the processor may spend on one attack, in seconds. A debug build needs up to twenty times as long for a key.
+const PROCESSOR_SECONDS: u64 = if cfg!(debug_assertions) { 60 } else { 20 };
+/// How long an attack may take on a busy machine: only one that waits for something takes longer.
+const PATIENCE: Duration = Duration::from_secs(240);
 /// What an attack may hold in memory at once, in KiB. A debug build's stack frames are several times larger, and
 /// templates may use all of the render's stack of 512 MiB.
 const MEMORY_KIB: u64 = if cfg!(debug_assertions) { 768 << 10 } else { 512 << 10 };
+/// The addresses that the allocator of the released binary takes when it starts, in KiB; it uses few of them.
+const RESERVED_KIB: u64 = 1 << 20;
 /// Its address space, in KiB: memory, the render's stack, the program itself. Beyond it allocations fail.
-const ADDRESS_SPACE_KIB: u64 = MEMORY_KIB + (512 << 10) + (512 << 10);
+const ADDRESS_SPACE_KIB: u64 = MEMORY_KIB + (512 << 10) + (512 << 10) + RESERVED_KIB;
 /// The longest that the failure and what is noted before it may be, each.
 const MESSAGE_BYTES: usize = 4 << 10;
 /// How much of the output is kept to look at.
