@@ -42,7 +42,6 @@ pub mod reference;
 mod refusal;
 mod replace;
 mod request;
-mod secret;
 pub mod storage;
 
 pub use client::{Cluster, ConnectError};

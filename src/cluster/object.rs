@@ -15,9 +15,8 @@ use super::discovery::{Discovery, Kind, split_api_version};
 use super::error::ApiError;
 use super::policy::Policy;
 use super::request::core_kind;
-use super::secret::encode_string_data;
-use crate::render::split;
 use crate::render::versioned::{Base, Version};
+use crate::render::{encode_string_data, split};
 use crate::value::Json;
 
 /// The label that says who manages an object.

@@ -19,6 +19,7 @@ mod order;
 mod pod;
 pub mod post;
 mod program;
+mod secret;
 #[cfg(test)]
 mod tests;
 pub mod versioned;
@@ -30,6 +31,7 @@ pub use lookup::{Listed, Looked, Lookup, NoCluster, Query, Reads};
 pub use manifest::{Head, Manifest, Sorted, sort_documents, split};
 pub use order::{Order, sort_by_kind};
 pub use program::Program;
+pub use secret::encode_string_data;
 
 pub use crate::template::Limits;
 

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::documents::Documents;
+use super::secret::encode_string_data;
 use super::{RenderError, Rendered};
 use crate::value::Json;
 
@@ -24,7 +25,7 @@ const VERSIONED: [&str; 2] = ["coxswain.dev/versioned", "strategy.spinnaker.io/v
 /// The annotations that say how many versions are kept.
 const LIMIT: [&str; 2] = ["coxswain.dev/max-versions", "strategy.spinnaker.io/max-version-history"];
 /// The fields that are an object's content.
-const CONTENT: [&str; 5] = ["data", "binaryData", "stringData", "type", "immutable"];
+const CONTENT: [&str; 4] = ["data", "binaryData", "type", "immutable"];
 
 /// Gives versioned objects of a render their names and rewrites the references to them. Objects without a namespace are
 /// in `namespace`; hooks are not versioned.
@@ -71,8 +72,10 @@ fn text<'a>(object: &'a Json, pointer: &str) -> Option<&'a str> {
     object.pointer(pointer).and_then(Json::as_str)
 }
 
-/// A digest of an object's content.
+/// A digest of an object's content, as the API server has it: rendered texts of Secrets count as the data they become.
 fn content(object: &Json) -> String {
+    let mut object = object.clone();
+    encode_string_data(&mut object);
     let fields: BTreeMap<&str, &Json> = CONTENT.iter().filter_map(|field| Some((*field, object.get(field)?))).collect();
     let digest = Sha256::digest(serde_json::to_string(&fields).unwrap_or_default());
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()

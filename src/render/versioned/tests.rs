@@ -154,3 +154,10 @@ fn references_are_rewritten_wherever_a_pod_is() {
     let pod = named(&[&config, elsewhere], &inventory).pop().expect("a pod");
     assert_eq!(pod["spec"]["volumes"][0]["configMap"]["name"], "web", "an object of another namespace is another");
 }
+
+#[test]
+fn the_texts_of_a_secret_are_the_data_that_they_become() {
+    let secret = |field: &str, value: &str| json!({"kind": "Secret", field: {"password": value}});
+    assert_eq!(content(&secret("stringData", "x")), content(&secret("data", "eA==")));
+    assert_ne!(content(&secret("stringData", "x")), content(&secret("stringData", "y")));
+}

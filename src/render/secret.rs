@@ -1,6 +1,6 @@
 //! `stringData` of Secrets, which the API server only writes: it is stored as `data`. Applied as it is, its fields are
 //! noted as ours under a name that no object ever has, so nobody who changes them takes them away from us and no change
-//! is noticed. So it is sent as the `data` that it becomes.
+//! is noticed. So it is sent as the `data` that it becomes, and counts as that.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +9,7 @@ use crate::value::Json;
 
 /// Moves the texts of a Secret's `stringData` into its `data`, over what is there (`k8s.io/kubernetes`
 /// `pkg/apis/core/v1/conversion.go`). What is no text stays, for the API server to refuse.
-pub(super) fn encode_string_data(secret: &mut Json) {
+pub fn encode_string_data(secret: &mut Json) {
     let Some(members) = secret.as_object_mut() else { return };
     let is_text = |data: &Json| data.as_object().is_some_and(|data| data.values().all(Json::is_string));
     let has_room = members.get("data").is_none_or(|data| data.is_object() || data.is_null());
