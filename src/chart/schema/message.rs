@@ -40,7 +40,7 @@ impl Report<'_> {
                 ErrorKind::PropertyName { prop } => patterns::place(self.schema, prop),
                 _ => None,
             };
-            self.line(indent, place.as_deref().unwrap_or(&pointer(tokens)), &kind(self.schema, error));
+            self.line(indent, place.as_deref().unwrap_or(&pointer(tokens)), &kind(error));
             indent += 1;
         }
         for cause in &error.causes {
@@ -67,9 +67,13 @@ pub fn compile_error(schema: &Json, error: &CompileError) -> String {
     match error {
         CompileError::ValidationError { url, src } => {
             let url = if url.contains('#') { url.clone() } else { format!("{url}#") };
-            let head = kind(schema, src);
+            let head = kind(src);
             let violations = violations(schema, src);
             format!("{} is not valid against metaschema: {head}\n{}", quote::quote(&url), violations.trim_end())
+        }
+        CompileError::InvalidRegex { url, regex, src } => {
+            let refusal = patterns::refusal(regex).unwrap_or_else(|| src.to_string());
+            format!("invalid regex {} at {}: {refusal}", quote::quote(&patterns::written(regex)), quote::quote(url))
         }
         CompileError::JsonPointerNotFound(pointer) => format!("json-pointer in {} not found", quote::quote(pointer)),
         // A pattern that is a regular expression but too large to compile is a bug to the library.
@@ -89,33 +93,12 @@ fn pointer(tokens: &[InstanceToken<'_>]) -> String {
     })
 }
 
-/// The part of the schema that was violated; the library has rewritten its patterns.
-fn schema_at<'s>(schema: &'s Json, url: &str) -> Option<&'s Json> {
-    let fragment = url.strip_prefix(super::LOCATION)?.strip_prefix('#')?;
-    let mut bytes = Vec::new();
-    let mut rest = fragment.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let escaped = std::str::from_utf8(tail.get(..2).unwrap_or_default()).ok();
-        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) if *first == b'%' => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    schema.pointer(&String::from_utf8(bytes).ok()?)
-}
-
-fn kind(schema: &Json, error: &ValidationError<'_, '_>) -> String {
+fn kind(error: &ValidationError<'_, '_>) -> String {
     match &error.kind {
         ErrorKind::Group | ErrorKind::Reference { .. } => "validation failed".to_owned(),
         ErrorKind::Schema { url } => format!("jsonschema validation failed with {}", quoted(url)),
         ErrorKind::ContentSchema => "'contentSchema' failed".to_owned(),
-        ErrorKind::PropertyName { prop } => format!("invalid propertyName {}", quoted(patterns::written(prop))),
+        ErrorKind::PropertyName { prop } => format!("invalid propertyName {}", quoted(&patterns::written(prop))),
         ErrorKind::RefCycle { url, kw_loc1, kw_loc2 } => {
             format!("both {kw_loc1} and {kw_loc2} resolve to {} causing reference cycle", quote::quote(url))
         }
@@ -130,12 +113,11 @@ fn kind(schema: &Json, error: &ValidationError<'_, '_>) -> String {
         ErrorKind::Format { got, want, err } if *want == "regex" || *want == patterns::FORMAT.name => {
             let pattern = got.as_str().unwrap_or_default();
             let refusal = patterns::refusal(pattern).unwrap_or_else(|| err.to_string());
-            format!("{} is not valid regex: {refusal}", quoted(patterns::written(pattern)))
+            format!("{} is not valid regex: {refusal}", quoted(&patterns::written(pattern)))
         }
         ErrorKind::Format { got, want, err } => format!("{} is not valid {want}: {err}", display(got)),
         ErrorKind::Pattern { got, want } => {
-            let written = schema_at(schema, error.schema_url).and_then(|schema| schema["pattern"].as_str());
-            format!("{} does not match pattern {}", quoted(got), quoted(written.unwrap_or(want)))
+            format!("{} does not match pattern {}", quoted(got), quoted(&patterns::written(want)))
         }
         ErrorKind::AdditionalProperties { got } => {
             format!("additional properties {} not allowed", joined(got.iter().map(AsRef::as_ref)))
@@ -227,11 +209,11 @@ fn joined<'t>(texts: impl Iterator<Item = &'t str>) -> String {
     texts.map(quoted).collect::<Vec<_>>().join(", ")
 }
 
+/// Go's quotation with other quotes. They are replaced after the text is quoted, so that a backslash at its end becomes
+/// one with the closing quote.
 fn quoted(text: &str) -> String {
-    let quoted = quote::quote(text);
-    let inner = quoted.trim_start_matches('"');
-    let inner = inner.strip_suffix('"').unwrap_or(inner);
-    format!("'{}'", inner.replace("\\\"", "\"").replace('\'', "\\'"))
+    let quoted = quote::quote(text).replace("\\\"", "\"").replace('\'', "\\'");
+    format!("'{}'", &quoted[1..quoted.len() - 1])
 }
 
 /// A number as the English locale prints it: digits in groups of three, large and small ones as a product with a power

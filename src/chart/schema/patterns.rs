@@ -1,5 +1,7 @@
 //! Patterns in schemas. Helm reads them as Go's regular expressions, the library as JavaScript's.
 
+use std::borrow::Cow;
+
 use crate::template::functions::to_regex;
 use crate::value::Json;
 
@@ -12,25 +14,26 @@ pub const FORMAT: boon::Format = boon::Format { name: "go-regex", func: check };
 /// Keywords whose values are data.
 const DATA: [&str; 4] = ["const", "default", "enum", "examples"];
 
+/// What stands between a pattern in the library's spelling and the one that was written, which follows as a comment.
+const WRITTEN: &str = "(?x:#";
+const END: &str = "\n)";
+
 /// Writes the patterns of a schema as the library reads them; those that Go refuses are marked.
 ///
-/// The names in `patternProperties`, which other parts of the schema may refer to, stay as they are if they are patterns.
+/// The names in `patternProperties`, which other parts of the schema may refer to, stay as they are where both read
+/// them alike.
 pub fn rewrite(schema: &mut Json) {
     match schema {
         Json::Array(items) => items.iter_mut().for_each(rewrite),
         Json::Object(keywords) => {
             for (keyword, value) in keywords {
                 match (keyword.as_str(), value) {
-                    ("pattern", Json::String(pattern)) => {
-                        *pattern = to_regex(pattern).unwrap_or_else(|_| format!("{REFUSED}{pattern}"));
-                    }
+                    ("pattern", Json::String(pattern)) => *pattern = rewritten(pattern),
                     ("format", Json::String(format)) if format == "regex" => *format = FORMAT.name.to_owned(),
                     ("patternProperties", Json::Object(properties)) => {
-                        properties.values_mut().for_each(rewrite);
-                        let refused = properties.keys().filter(|name| to_regex(name).is_err());
-                        for name in refused.cloned().collect::<Vec<_>>() {
-                            let schema = properties.remove(&name).unwrap_or_default();
-                            properties.insert(format!("{REFUSED}{name}"), schema);
+                        for (pattern, mut schema) in std::mem::take(properties) {
+                            rewrite(&mut schema);
+                            properties.insert(rewritten(&pattern), schema);
                         }
                     }
                     (keyword, _) if DATA.contains(&keyword) => {}
@@ -42,20 +45,41 @@ pub fn rewrite(schema: &mut Json) {
     }
 }
 
+fn rewritten(pattern: &str) -> String {
+    let is_common = |byte: u8| byte.is_ascii_alphanumeric() || b"^$.|-_/:@,=~ ".contains(&byte);
+    if pattern.bytes().all(is_common) {
+        return pattern.to_owned();
+    }
+    match to_regex(pattern) {
+        Ok(regex) => {
+            let digits: String = pattern.bytes().map(|byte| format!("{byte:02x}")).collect();
+            format!("{regex}{WRITTEN}{digits}{END}")
+        }
+        Err(_) => format!("{REFUSED}{pattern}"),
+    }
+}
+
+/// A pattern as it was written.
+pub fn written(pattern: &str) -> Cow<'_, str> {
+    if let Some(refused) = pattern.strip_prefix(REFUSED) {
+        return refused.into();
+    }
+    let digits = pattern.rsplit_once(WRITTEN).and_then(|(_, digits)| digits.strip_suffix(END));
+    let Some(digits) = digits else { return pattern.into() };
+    let byte = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+    let bytes = digits.as_bytes().chunks(2).map(byte).collect::<Option<Vec<u8>>>();
+    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).map_or_else(|| pattern.into(), Cow::from)
+}
+
 fn check(value: &Json) -> Result<(), Box<dyn std::error::Error>> {
     let Json::String(pattern) = value else { return Ok(()) };
     to_regex(pattern)?;
     Ok(())
 }
 
-/// A pattern as it was written.
-pub fn written(pattern: &str) -> &str {
-    pattern.strip_prefix(REFUSED).unwrap_or(pattern)
-}
-
 /// Why Go refuses a pattern, if it does.
 pub fn refusal(pattern: &str) -> Option<String> {
-    to_regex(written(pattern)).err()
+    to_regex(&written(pattern)).err()
 }
 
 /// A pointer to the `patternProperties` with a name that is marked as refused.
@@ -125,13 +149,39 @@ mod tests {
     }
 
     #[test]
+    fn older_drafts_refuse_names_at_their_compilation() {
+        let schema = json!({"$schema": "http://json-schema.org/draft-04/schema#", "patternProperties": {"\\e": {}}});
+        let expected = r#"invalid regex "\\e" at "file:///values.schema.json#/patternProperties": "#;
+        assert_eq!(
+            verdict(&schema, &json!({})),
+            format!(r"{expected}error parsing regexp: invalid escape sequence: `\e`")
+        );
+    }
+
+    #[test]
     fn patterns_match_as_in_go() {
-        let pattern = json!({"properties": {"a": {"pattern": "^\\s$"}}});
-        assert_eq!(verdict(&pattern, &json!({"a": "\t"})), "");
-        // No space to Go, but to JavaScript.
-        let refused = "- at '/a': '\u{feff}' does not match pattern '^\\\\s$'\n";
-        assert_eq!(verdict(&pattern, &json!({"a": "\u{feff}"})), refused.replace('\u{feff}', "\\ufeff"));
-        let named = json!({"properties": {"a": {"pattern": "^(?P<name>[[:upper:]]+)\\z"}}});
-        assert_eq!(verdict(&named, &json!({"a": "ABC"})), "");
+        let cases = [
+            // No space to Go, but to JavaScript.
+            (r"^\s$", "\u{feff}", r"'\ufeff' does not match pattern '^\\s$'"),
+            (r"^\s$", "\t", ""),
+            ("^(?P<name>[[:upper:]]+)\\z", "ABC", ""),
+            (r"^a{,2}\Q.\E$", "a{,2}.", ""),
+            (r"^[\d-z]+$", "1-z", ""),
+            (r"^[\d-z]+$", "a", r"'a' does not match pattern '^[\\d-z]+$'"),
+        ];
+        for (pattern, text, expected) in cases {
+            let schema = json!({"properties": {"a": {"pattern": pattern}}});
+            let line = if expected.is_empty() { String::new() } else { format!("- at '/a': {expected}\n") };
+            assert_eq!(verdict(&schema, &json!({"a": text})), line, "{pattern}");
+            let schema = json!({"patternProperties": {pattern: true}, "additionalProperties": false});
+            assert_eq!(verdict(&schema, &json!({text: 1})).is_empty(), expected.is_empty(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_was_written_comes_back() {
+        for pattern in ["a", "^a.b$", r"\d+", "é{2}", "(", "", "# )"] {
+            assert_eq!(written(&rewritten(pattern)), pattern);
+        }
     }
 }
