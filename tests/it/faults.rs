@@ -248,7 +248,7 @@ fn settings(place: &Place<'_>) -> Result<Vec<String>> {
 async fn what_is_made_anew_keeps_its_addresses_whatever_write_the_operator_is_stopped_at() -> Result<()> {
     let (world, proxy) = World::start_proxied()?;
     let mut lives = Vec::new();
-    for write in 1..=14 {
+    for write in 1..=12 {
         lives.push(Life { place: world.place("anew", &["objects"]).await?, write });
     }
     let install = |place: &Place<'_>| place.apply(&place.request("web", changing(0)));
