@@ -4,6 +4,8 @@ use coxswain::chart::set::{Form, apply, apply_files};
 use coxswain::value::Json;
 use coxswain::yaml;
 
+use super::yaml::survives;
+
 /// The first byte chooses the form; a line is an expression, applied over what those before it made.
 ///
 /// # Panics
@@ -22,8 +24,8 @@ pub fn check(data: &[u8]) {
         };
     }
     let values = Json::Object(values);
-    // Go's library refuses to write some control characters, and so do we.
+    // Go's library refuses to write some control characters, and writes a key `<<` so that it reads as a merge; so do we.
     if let Ok(written) = yaml::to_string(&values) {
-        assert!(yaml::parse(&written).is_ok(), "{written:.2000}");
+        assert!(yaml::parse(&written).is_ok() || !super::yaml::everywhere(&values, &survives), "{written:.2000}");
     }
 }

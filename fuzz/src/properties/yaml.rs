@@ -41,7 +41,7 @@ fn written(read: &Json, value: &Value) {
 
 /// Whether a string or key survives being written: sigs.k8s.io/yaml writes by way of JSON, where YAML folds U+0085 as one
 /// of its line breaks, and go-yaml writes the key `<<` bare, which means a merge when it is read.
-fn survives(text: &str, is_key: bool) -> bool {
+pub(super) fn survives(text: &str, is_key: bool) -> bool {
     !text.contains('\u{85}') && !is_merge(text, is_key)
 }
 
@@ -66,7 +66,7 @@ fn survives_as_json(text: &str, is_key: bool) -> bool {
 const LONGEST_KEY: usize = 1_024 / 6;
 
 /// Whether every string and key of a value is so.
-fn everywhere(value: &Json, is_so: &impl Fn(&str, bool) -> bool) -> bool {
+pub(super) fn everywhere(value: &Json, is_so: &impl Fn(&str, bool) -> bool) -> bool {
     match value {
         Json::String(text) => is_so(text, false),
         Json::Array(items) => items.iter().all(|item| everywhere(item, is_so)),

@@ -12,6 +12,7 @@ use crate::value::{Json, Kind, Method, Object, Parameter, Value};
 
 const DURATION: Method = Method { parameters: &[Parameter::Named("time.Duration")], rest: None, results: &[] };
 const TIME: Method = Method { parameters: &[Parameter::Named("time.Time")], rest: None, results: &[] };
+const LOCATION: Method = Method { parameters: &[Parameter::Named("*time.Location")], rest: None, results: &[] };
 const DATE: Method = Method { parameters: &[Parameter::Int, Parameter::Int, Parameter::Int], rest: None, results: &[] };
 
 impl From<Time> for Value {
@@ -74,6 +75,7 @@ impl Object for Time {
             "Format" => Some(Method::STRING),
             "Add" | "Round" | "Truncate" => Some(DURATION),
             "AddDate" => Some(DATE),
+            "In" => Some(LOCATION),
             "After" | "Before" | "Equal" | "Compare" | "Sub" => Some(TIME),
             "ISOWeek" | "Zone" => Some(Method { results: &["int"], ..Method::NULLARY }),
             "ZoneBounds" => Some(Method { results: &["time.Time"], ..Method::NULLARY }),
@@ -106,7 +108,14 @@ impl Object for Time {
             "UTC" => self.in_zone(Zone::Utc).into(),
             "Local" => self.in_zone(Zone::Local).into(),
             "String" => self.text().into(),
-            "Location" => self.zone.label().into(),
+            "Location" => location(&self.zone),
+            "In" => match arguments.first() {
+                Some(Value::Object(place)) => match place.as_any().downcast_ref::<Location>() {
+                    Some(location) => self.in_zone(location.zone.clone()).into(),
+                    None => return Err("time: missing Location in call to Time.In".to_owned()),
+                },
+                _ => return Err("time: missing Location in call to Time.In".to_owned()),
+            },
             "GoString" => self.go_syntax().into(),
             "MarshalJSON" => Value::Bytes(format!("\"{}\"", self.rfc3339()).into()),
             "MarshalText" => Value::Bytes(self.rfc3339().into()),
@@ -142,7 +151,7 @@ impl Object for Time {
         vec![
             ("wall", Value::Uint64(u64::from(self.nanoseconds))),
             ("ext", Value::Int64(self.since_zero())),
-            ("loc", Value::object(Location(self.zone.clone()))),
+            ("loc", Value::object(Location { zone: self.zone.clone(), is_field: true })),
         ]
     }
 
@@ -189,9 +198,28 @@ impl Zone {
     }
 }
 
-/// A `*time.Location`, which is nil for UTC.
+/// A `*time.Location`.
 #[derive(Debug)]
-struct Location(Zone);
+struct Location {
+    zone: Zone,
+    /// Whether it is the field of a time, whose methods nobody can call, and which is nil for UTC.
+    is_field: bool,
+}
+
+thread_local! {
+    /// Go's `time.UTC` and `time.Local`, which are the same pointers everywhere.
+    static KNOWN: [Value; 2] =
+        [Zone::Utc, Zone::Local].map(|zone| Value::object(Location { zone, is_field: false }));
+}
+
+/// What the method `Location` gives.
+fn location(zone: &Zone) -> Value {
+    match zone {
+        Zone::Utc => KNOWN.with(|[utc, _]| utc.clone()),
+        Zone::Local => KNOWN.with(|[_, local]| local.clone()),
+        zone => Value::object(Location { zone: zone.clone(), is_field: false }),
+    }
+}
 
 impl Object for Location {
     fn type_name(&self) -> &str {
@@ -202,12 +230,24 @@ impl Object for Location {
         Kind::Pointer
     }
 
+    fn method(&self, name: &str) -> Option<Method> {
+        (name == "String").then_some(Method::NULLARY)
+    }
+
+    fn call(&self, _method: &str, _arguments: &[Value]) -> Result<Value, String> {
+        Ok(self.zone.label().into())
+    }
+
     fn print(&self, _direct: bool) -> String {
-        self.0.label()
+        self.zone.label()
+    }
+
+    fn has_text(&self, _direct: bool) -> bool {
+        !self.is_field
     }
 
     fn is_true(&self) -> bool {
-        !matches!(self.0, Zone::Utc)
+        !self.is_field || !matches!(self.zone, Zone::Utc)
     }
 
     fn to_json(&self) -> Json {

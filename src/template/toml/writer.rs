@@ -80,6 +80,8 @@ impl Writer {
             return Err(TOO_LARGE.to_owned());
         }
         match shape(value)? {
+            // A nil slice is an array where no key goes before it.
+            Shape::Nothing if self.key.is_empty() && matches!(value, Value::List(_)) => self.element(value, depth),
             Shape::Nothing => Ok(()),
             Shape::Table => self.table(value, depth),
             Shape::Tables => self.tables(value, depth),
