@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Error, LoggingArguments};
+use crate::api::GoDuration;
+use crate::api::duration::DurationError;
+use crate::cluster::REQUEST_TIMEOUT;
 use crate::controller::Options;
 
 /// The flags of the operator.
@@ -26,6 +29,10 @@ pub struct ControllerArguments {
     /// Operations worked on at the same time; one that only waits does not count
     #[arg(long, env = "COXSWAIN_WORKERS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub workers: u16,
+    /// How long the API server may take to answer before a request counts as lost, at least 1s; more than your slowest
+    /// admission webhook
+    #[arg(long, env = "COXSWAIN_REQUEST_TIMEOUT", default_value_t = GoDuration(REQUEST_TIMEOUT), value_parser = request_timeout)]
+    pub request_timeout: GoDuration,
     /// Address of /healthz, /readyz and /metrics
     #[arg(long, env = "COXSWAIN_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
@@ -38,6 +45,11 @@ pub struct ControllerArguments {
     /// How the log is written.
     #[command(flatten)]
     pub logging: LoggingArguments,
+}
+
+fn request_timeout(text: &str) -> Result<GoDuration, String> {
+    let timeout: GoDuration = text.parse().map_err(|error: DurationError| error.to_string())?;
+    if timeout.0.as_secs() == 0 { Err("the API server needs at least 1s".to_owned()) } else { Ok(timeout) }
 }
 
 fn host_name() -> String {
@@ -75,12 +87,23 @@ impl From<ControllerArguments> for Options {
             identity,
             leader_election,
             workers,
+            request_timeout,
             listen,
             cache_dir,
             cache_bytes,
             logging: _,
         } = arguments;
         let workers = usize::from(workers);
-        Self { chartrepo_namespace, namespace, identity, leader_election, workers, listen, cache_dir, cache_bytes }
+        Self {
+            chartrepo_namespace,
+            namespace,
+            identity,
+            leader_election,
+            workers,
+            request_timeout: request_timeout.0,
+            listen,
+            cache_dir,
+            cache_bytes,
+        }
     }
 }

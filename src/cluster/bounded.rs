@@ -16,13 +16,13 @@ use kube::client::Body;
 use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
 
-/// How long an answer may take. The API server's own limit for a request is a minute.
-pub(super) const LIMIT: Duration = Duration::from_secs(30);
+/// How long an answer may take unless told otherwise. The API server's own limit for a request is a minute.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// No answer came in time. Whether the request was carried out is not known.
+/// No answer came within this time. Whether the request was carried out is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no answer within {} seconds", LIMIT.as_secs())]
-pub(super) struct NoAnswer;
+#[error("no answer within {} seconds", .0.as_secs())]
+pub(super) struct NoAnswer(pub(super) Duration);
 
 /// How long an API server that was away may take to know its rules.
 const SETTLING: Duration = Duration::from_secs(10);
@@ -51,14 +51,10 @@ pub(super) struct Bounded {
 }
 
 impl Bounded {
-    /// Sends by this client; an answer may take [`LIMIT`].
-    pub(super) fn client(client: Client, absence: Absence) -> Client {
-        Self { client, limit: LIMIT, absence }.into_client()
-    }
-
-    fn into_client(self) -> Client {
-        let namespace = self.client.default_namespace().to_owned();
-        Client::new(self, namespace)
+    /// Sends by this client; an answer may take as long as `limit`.
+    pub(super) fn client(client: Client, limit: Duration, absence: Absence) -> Client {
+        let namespace = client.default_namespace().to_owned();
+        Client::new(Self { client, limit, absence }, namespace)
     }
 }
 
@@ -76,6 +72,7 @@ impl Service<Request<Body>> for Bounded {
         let absence = self.absence.clone();
         Box::pin(async move {
             let deadline = Instant::now() + limit;
+            let late = |_| kube::Error::Service(Box::new(NoAnswer(limit)));
             let answer = timeout_at(deadline, client.send(request)).await.map_err(late)?;
             let answer = answer.inspect_err(|_| absence.note())?;
             if is_gateway(answer.status()) {
@@ -89,10 +86,6 @@ impl Service<Request<Body>> for Bounded {
             Ok(Response::from_parts(head, Body::from(body)))
         })
     }
-}
-
-fn late<T>(_: T) -> kube::Error {
-    kube::Error::Service(Box::new(NoAnswer))
 }
 
 /// Whether something before the API server says that it is away.
@@ -147,14 +140,14 @@ mod tests {
 
     async fn ask(silent: Silent, path: &str) -> Result<Response<Body>, ApiError> {
         let client = Client::new(silent, "default");
-        let client = Bounded { client, limit: Duration::from_millis(30), absence: Absence::default() }.into_client();
+        let client = Bounded::client(client, Duration::from_millis(30), Absence::default());
         let request = Request::get(path).body(Body::empty()).expect("a request");
         client.send(request).await.map_err(ApiError::from)
     }
 
     #[tokio::test]
     async fn what_is_not_answered_ends_and_a_watch_may_go_on() {
-        let late = ApiError::Timeout { seconds: LIMIT.as_secs() };
+        let late = ApiError::Timeout { seconds: 0 };
         for (silent, path) in
             [(Silent::AtOnce, "/api"), (Silent::AfterHead, "/api"), (Silent::AtOnce, "/api?watch=true")]
         {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::HeaderValue;
@@ -12,7 +13,7 @@ use kube::client::Body;
 use kube::{Client, Config};
 use tower_service::Service;
 
-use super::bounded::{Absence, Bounded};
+use super::bounded::{Absence, Bounded, REQUEST_TIMEOUT};
 use super::discovery::Discovery;
 
 /// Why no client could be made.
@@ -45,19 +46,24 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A handle on the API server that `config` names; sends nothing yet. Must be called within a tokio runtime.
+    /// A handle on the API server that `config` names, whose answers may take as long as `request_timeout`; sends
+    /// nothing yet. Must be called within a tokio runtime.
     ///
     /// The client's own repetition of requests is turned off: it would also repeat a create whose outcome is unknown.
-    pub fn connect(mut config: Config) -> Result<Self, ConnectError> {
+    pub fn connect(mut config: Config, request_timeout: Duration) -> Result<Self, ConnectError> {
         config.default_retry = false;
         let client = Client::try_from(config).map_err(|error| ConnectError::Configuration(Box::new(error)))?;
-        Ok(Self::from_client(client))
+        Ok(Self::bounded(client, request_timeout))
     }
 
-    /// A handle over an existing client; its requests end from now on, see [`super::bounded`].
+    /// A handle over an existing client, whose requests end after [`REQUEST_TIMEOUT`] from now on.
     pub fn from_client(client: Client) -> Self {
+        Self::bounded(client, REQUEST_TIMEOUT)
+    }
+
+    fn bounded(client: Client, request_timeout: Duration) -> Self {
         let absence = Absence::default();
-        let client = Bounded::client(client, absence.clone());
+        let client = Bounded::client(client, request_timeout, absence.clone());
         let discovery = Arc::new(Discovery::new(client.clone()));
         Self { own: client.clone(), client, discovery, absence, account: None }
     }

@@ -44,6 +44,7 @@ mod replace;
 mod request;
 pub mod storage;
 
+pub use bounded::REQUEST_TIMEOUT;
 pub use client::{Cluster, ConnectError};
 pub use diagnosis::runs_pods;
 pub use discovery::{Discovery, Kind};

@@ -10,17 +10,21 @@ use std::time::Duration;
 use kube::core::Status;
 use kube::core::response::StatusCause;
 
-use super::bounded::{LIMIT, NoAnswer};
+use super::bounded::NoAnswer;
 use super::error::{ApiError, Cause, FieldOwner};
 use super::redact::{one_line, redacted, rule, without_quotations};
 
 impl From<kube::Error> for ApiError {
     fn from(error: kube::Error) -> Self {
+        if let kube::Error::Service(source) = &error
+            && let Some(NoAnswer(limit)) = source.downcast_ref()
+        {
+            return Self::Timeout { seconds: limit.as_secs() };
+        }
         match error {
             kube::Error::Api(status) => Self::from(*status),
             kube::Error::SerdeError(error) => Self::undecodable(&error),
             kube::Error::Auth(_) => Self::Unauthorized,
-            kube::Error::Service(error) if error.is::<NoAnswer>() => Self::Timeout { seconds: LIMIT.as_secs() },
             other => Self::Transport { message: root_cause(&other), sent: !never_sent(&other) },
         }
     }

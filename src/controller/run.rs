@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::channel::mpsc::{UnboundedSender, unbounded};
 use futures::{Stream, StreamExt};
@@ -46,6 +47,8 @@ pub struct Options {
     pub leader_election: bool,
     /// How many operations are worked on at the same time.
     pub workers: usize,
+    /// How long the API server may take to answer.
+    pub request_timeout: Duration,
     /// Where health, readiness and metrics are served.
     pub listen: SocketAddr,
     /// The folder of downloaded charts.
@@ -91,7 +94,7 @@ const PARSED_CHARTS: u64 = 64 << 20;
 /// Why it could not start, or that the lease was lost.
 pub async fn run(options: Options) -> Result<(), RunError> {
     let config = kube::Config::infer().await.map_err(RunError::Configuration)?;
-    let cluster = Cluster::connect(config)?;
+    let cluster = Cluster::connect(config, options.request_timeout)?;
     let metrics = Arc::new(Metrics::default());
     let readiness = Readiness::default();
     let stop = stop_signal()?;

@@ -6,7 +6,7 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
 use crate::bad_input::{
-    CONFIG_MAP, SECRET, ask, cured, draft, list, open_store, pack, patch, promptly_cured, publish_plain, refused,
+    CONFIG_MAP, SECRET, ask, cured, draft, list, open_store, pack, promptly_cured, publish_plain, refused,
 };
 use crate::support::Fault;
 use crate::support::charts::{self, Packed, digest};
@@ -120,7 +120,7 @@ async fn bad_template() -> Result<()> {
         "correct the values or the template",
     ];
     refused(&place, "web", Reason::TemplateError, &words)?;
-    patch(&place, "configmap", "tuning", &json!({"data": {"values.yaml": "mode: fast"}}))?;
+    place.merge("configmap", "tuning", &json!({"data": {"values.yaml": "mode: fast"}}))?;
     promptly_cured(&place, "web")
 }
 
@@ -140,8 +140,8 @@ async fn bad_values_that_break_the_schema() -> Result<()> {
         "correct the values",
     ];
     refused(&place, "web", Reason::SchemaViolation, &words)?;
-    patch(&place, "configmap", "tuning", &json!({"data": {"values.yaml": "replicas: 3"}}))?;
-    patch(&place, "secret", "login", &json!({"stringData": {"values.yaml": "password: \"1234\""}}))?;
+    place.merge("configmap", "tuning", &json!({"data": {"values.yaml": "replicas: 3"}}))?;
+    place.merge("secret", "login", &json!({"stringData": {"values.yaml": "password: \"1234\""}}))?;
     promptly_cured(&place, "web")
 }
 
@@ -161,8 +161,8 @@ async fn bad_references_to_values() -> Result<()> {
     refused(&place, "web", missing, &["Secret \"login\" does not exist", &place.namespace, "create it"])?;
     place.kubectl(&["create", "secret", "generic", "login", &format!("--from-literal=other={SECRET}")])?;
     refused(&place, "web", missing, &["Secret \"login\"", "has no key \"extra\"", "add the key"])?;
-    patch(&place, "secret", "login", &json!({"stringData": {"extra": format!("- {SECRET}")}}))?;
+    place.merge("secret", "login", &json!({"stringData": {"extra": format!("- {SECRET}")}}))?;
     refused(&place, "web", Reason::ValuesInvalid, &["login key extra is not a YAML map", "correct the values file"])?;
-    patch(&place, "secret", "login", &json!({"stringData": {"extra": format!("password: {SECRET}")}}))?;
+    place.merge("secret", "login", &json!({"stringData": {"extra": format!("password: {SECRET}")}}))?;
     promptly_cured(&place, "web")
 }

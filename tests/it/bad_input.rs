@@ -72,11 +72,6 @@ pub fn ask(place: &Place<'_>, name: &str, chart: &str, more: &Value) -> Result<(
     place.apply(&place.request(name, spec))
 }
 
-/// Merges a patch into an object.
-pub fn patch(place: &Place<'_>, kind: &str, name: &str, patch: &Value) -> Result<()> {
-    place.kubectl(&["patch", kind, name, "--type", "merge", "-p", &patch.to_string()]).map(drop)
-}
-
 /// Waits until a request has failed for a reason and its message has every word; checks that status and event tell it
 /// so and that nothing was written. Gives the message.
 pub fn refused(place: &Place<'_>, request: &str, reason: Reason, words: &[&str]) -> Result<String> {

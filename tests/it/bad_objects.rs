@@ -6,7 +6,7 @@ use coxswain::api::Reason;
 use serde_json::{Value, json};
 
 use crate::bad_input::{
-    CONFIG_MAP, SECRET, ask, cured, list, open_store, pack, patch, promptly_cured, publish_plain, refused, told,
+    CONFIG_MAP, SECRET, ask, cured, list, open_store, pack, promptly_cured, publish_plain, refused, told,
 };
 use crate::support::wait;
 use crate::world::{LIMIT, Place, world};
@@ -157,7 +157,7 @@ async fn bad_object_that_the_api_server_refuses() -> Result<()> {
     assert_eq!(created.count(), 0, "no record is made for what is known to be refused");
     refused(&place, "web", Reason::ObjectRefused, &words)?;
 
-    patch(&place, "configmap", "tuning", &json!({"data": {"values.yaml": "port: 80"}}))?;
+    place.merge("configmap", "tuning", &json!({"data": {"values.yaml": "port: 80"}}))?;
     promptly_cured(&place, "web")?;
     assert!(!place.helm(&["history", "web"])?.contains("failed"));
     Ok(())
@@ -172,14 +172,14 @@ async fn bad_upgrade_that_the_api_server_refuses() -> Result<()> {
     let from = json!({"valuesFrom": [{"configMapKeyRef": {"name": "tuning"}}]});
     ask(&place, "web", "store/service", &from)?;
     cured(&place, "web")?;
-    patch(&place, "configmap", "tuning", &json!({"data": {"values.yaml": "{port: 70000, message: after}"}}))?;
+    place.merge("configmap", "tuning", &json!({"data": {"values.yaml": "{port: 70000, message: after}"}}))?;
     told(&place, "web", Reason::ObjectRefused, &["Service \"web\"", &place.namespace, PORT, "correct the"])?;
     let history = place.helm(&["history", "web"])?;
     assert!(history.contains("deployed") && !history.contains("failed"), "{history}");
     let live = place.get("configmap", "web")?.context("the object of the release")?;
     assert_eq!(live["data"]["message"], "before", "nothing of the upgrade was applied");
 
-    patch(&place, "configmap", "tuning", &json!({"data": {"values.yaml": "{port: 81, message: after}"}}))?;
+    place.merge("configmap", "tuning", &json!({"data": {"values.yaml": "{port: 81, message: after}"}}))?;
     promptly_cured(&place, "web")?;
     assert_eq!(place.get("configmap", "web")?.context("the object")?["data"]["message"], "after");
     Ok(())

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use coxswain::api::Reason;
 use serde_json::json;
 
-use crate::bad_input::{CONFIG_MAP, ask, cured, list, open_store, pack, patch, promptly_cured, refused, told};
+use crate::bad_input::{CONFIG_MAP, ask, cured, list, open_store, pack, promptly_cured, refused, told};
 use crate::world::{Place, world};
 
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata:\n  name: {{ .Release.Name }}\nspec:\n  ports:\n    - port: \
@@ -19,7 +19,7 @@ fn ask_for(place: &Place<'_>, files: &[(&str, &str)], values: &str) -> Result<()
 }
 
 fn tune(place: &Place<'_>, values: &str) -> Result<()> {
-    patch(place, "configmap", "tuning", &json!({"data": {"values.yaml": values}}))
+    place.merge("configmap", "tuning", &json!({"data": {"values.yaml": values}}))
 }
 
 fn never_failed(place: &Place<'_>) -> Result<()> {
@@ -95,7 +95,7 @@ async fn bad_rollback_by_a_policy_leaves_nothing() -> Result<()> {
     place.until_ready("web")?;
     bind(&place, &name)?;
     refuses_large_ports(&place)?;
-    patch(&place, "helmrequest", "web", &json!({"spec": {"rollbackTo": 1}}))?;
+    place.merge("helmrequest", "web", &json!({"spec": {"rollbackTo": 1}}))?;
     told(&place, "web", Reason::ObjectRefused, &["Service \"web\"", "ports are below 1000"])?;
     let history = place.helm(&["history", "web"])?;
     assert_eq!(history.lines().count(), 3, "a heading and two revisions: {history}");

@@ -6,7 +6,7 @@ use anyhow::Result;
 use coxswain::api::Reason;
 use serde_json::json;
 
-use crate::bad_input::{SECRET, ask, cured, open_store, patch, promptly_cured, publish_plain, refused};
+use crate::bad_input::{SECRET, ask, cured, open_store, promptly_cured, publish_plain, refused};
 use crate::support::cluster::free_port;
 use crate::support::{ChartServer, Fault};
 use crate::world::{Place, condition, world};
@@ -70,7 +70,7 @@ async fn bad_repository_whose_name_does_not_resolve() -> Result<()> {
     ask(&place, "web", "store/plain", &json!({}))?;
     refused(&place, "web", Reason::DNSLookupFailed, &["\"charts.invalid\"", "check url"])?;
     repository_failed(&place, Reason::DNSLookupFailed)?;
-    patch(&place, "chartrepo", "store", &json!({"spec": {"url": place.server.url()}}))?;
+    place.merge("chartrepo", "store", &json!({"spec": {"url": place.server.url()}}))?;
     promptly_cured(&place, "web")
 }
 
@@ -84,7 +84,7 @@ async fn bad_repository_whose_certificate_nobody_trusts() -> Result<()> {
     let host = server.url().replace("https://", "");
     refused(&place, "web", Reason::TLSNotTrusted, &[&host, "unknown authority", "caBundle"])?;
     repository_failed(&place, Reason::TLSNotTrusted)?;
-    patch(&place, "chartrepo", "store", &json!({"spec": {"caBundle": authority}}))?;
+    place.merge("chartrepo", "store", &json!({"spec": {"caBundle": authority}}))?;
     promptly_cured(&place, "web")
 }
 
@@ -99,13 +99,13 @@ async fn bad_credentials_of_a_repository() -> Result<()> {
     refused(&place, "web", Reason::AuthenticationRequired, &words)?;
     repository_failed(&place, Reason::AuthenticationRequired)?;
 
-    patch(&place, "chartrepo", "store", &json!({"spec": {"secret": {"name": "login"}}}))?;
+    place.merge("chartrepo", "store", &json!({"spec": {"secret": {"name": "login"}}}))?;
     refused(&place, "web", Reason::CredentialsMissing, &["\"login\"", &place.namespace, "create it"])?;
     let wrong = format!("--from-literal=password={SECRET}-wrong");
     place.kubectl(&["create", "secret", "generic", "login", "--from-literal=username=ann", &wrong])?;
     let words = ["answered 401", "the credentials are wrong", "check the Secret"];
     refused(&place, "web", Reason::AuthenticationRequired, &words)?;
-    patch(&place, "secret", "login", &json!({"stringData": {"password": SECRET}}))?;
+    place.merge("secret", "login", &json!({"stringData": {"password": SECRET}}))?;
     promptly_cured(&place, "web")
 }
 

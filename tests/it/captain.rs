@@ -121,8 +121,7 @@ async fn a_release_of_captain_is_taken_over_with_its_history_and_nothing_restart
     let owners = place.kubectl(&["get", "deployment", "web-hello", "--show-managed-fields", "-o", "json"])?;
     assert!(!owners.contains(r#""manager": "manager""#), "{owners}");
 
-    let back = json!({"spec": {"rollbackTo": 1}}).to_string();
-    place.kubectl(&["patch", "helmrequest", "web", "--type", "merge", "-p", &back])?;
+    place.merge("helmrequest", "web", &json!({"spec": {"rollbackTo": 1}}))?;
     place.until("configmap", "web-hello", "the message of Captain's first revision", |map| {
         map["data"]["message"] == "one"
     })?;

@@ -113,7 +113,7 @@ async fn fields_that_a_rule_leaves_to_others_stay_as_they_make_them() -> Result<
 async fn what_an_autoscaler_scales_is_left_to_it_without_a_word() -> Result<()> {
     let place = world().bare_place("autoscaled").await?;
     publish(&place)?;
-    place.apply(&place.request("web", spec("one", &Value::Null)))?;
+    place.apply(&place.request("web", spec("one", &json!({}))))?;
     place.until_ready("web")?;
     let replicas = || -> Result<Value> { Ok(live(&place, "deployment")?["spec"]["replicas"].clone()) };
     place.kubectl(&["scale", "deployment/web", "--replicas=4"])?;
@@ -124,7 +124,7 @@ async fn what_an_autoscaler_scales_is_left_to_it_without_a_word() -> Result<()> 
     wait::until(LIMIT, "the autoscaler to scale", || Ok((replicas()? == 3).then_some(())))?;
     until_looked_at(&place, "one")?;
     assert_eq!(replicas()?, 3);
-    place.apply(&place.request("web", spec("two", &Value::Null)))?;
+    place.apply(&place.request("web", spec("two", &json!({}))))?;
     place.until("helmrequest", "web", "revision 2", |request| {
         request["status"]["revision"] == 2 && request["status"]["phase"] == "Synced"
     })?;

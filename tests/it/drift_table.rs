@@ -233,7 +233,7 @@ impl Stage<'_> {
 
 #[tokio::test]
 async fn whatever_is_done_to_whatever_kind_is_undone_and_told() -> Result<()> {
-    let stage = Stage::open("everything", &Value::Null).await?;
+    let stage = Stage::open("everything", &json!({})).await?;
     let mut rows = first_of_each();
     rows.extend(more());
     for row in rows {

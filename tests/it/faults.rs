@@ -112,11 +112,11 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn read(world: &World) -> Result<Self> {
-        let reader = world.cluster.reader();
+        let objects = world.cluster.objects();
         let namespace = |object: &Value| object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
-        let requests = reader.list(None, "helmrequests", "")?;
+        let requests = objects.list(None, "helmrequests", "")?;
         let mut revisions: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
-        for record in reader.list(None, "secrets", "owner=helm")? {
+        for record in objects.list_metadata(None, "secrets", "owner=helm")? {
             let label = |name: &str| record["metadata"]["labels"][name].as_str().unwrap_or_default().to_owned();
             let entry = (label("version").parse().unwrap_or(0), label("status"));
             revisions.entry(namespace(&record)).or_default().push(entry);
@@ -147,11 +147,6 @@ impl Cluster {
     }
 }
 
-fn change(place: &Place<'_>, spec: &Value) -> Result<()> {
-    let patch = json!({"spec": spec}).to_string();
-    place.kubectl(&["patch", "helmrequest", "web", "--type", "merge", "-p", &patch]).map(drop)
-}
-
 #[tokio::test]
 async fn whatever_write_the_operator_is_stopped_at_the_end_is_that_of_an_undisturbed_run() -> Result<()> {
     let (world, proxy) = World::start_proxied()?;
@@ -168,13 +163,13 @@ async fn whatever_write_the_operator_is_stopped_at_the_end_is_that_of_an_undistu
     run(&world, &proxy, &lives, 0, install, |life, cluster| cluster.shows(life, "Synced", &["deployed"]))?;
     lives.iter().try_for_each(|life| ran(life, "web-before", 1).and(ran(life, "web-after", 1)))?;
 
-    let upgrade = |place: &Place<'_>| change(place, &json!({"values": {"runFor": "1s"}}));
+    let upgrade = |place: &Place<'_>| place.change(&json!({"values": {"runFor": "1s"}}));
     run(&world, &proxy, &lives, 1, upgrade, |life, cluster| {
         cluster.shows(life, "Synced", &["superseded", "deployed"])
     })?;
     lives.iter().try_for_each(|life| ran(life, "web-before", 2))?;
 
-    let back = |place: &Place<'_>| change(place, &json!({"rollbackTo": 1}));
+    let back = |place: &Place<'_>| place.change(&json!({"rollbackTo": 1}));
     let expected = ["superseded", "superseded", "deployed"];
     run(&world, &proxy, &lives, 2, back, |life, cluster| cluster.shows(life, "Synced", &expected))?;
     lives.iter().try_for_each(|life| ran(life, "web-before", 3))?;
@@ -186,7 +181,7 @@ async fn whatever_write_the_operator_is_stopped_at_the_end_is_that_of_an_undistu
         &proxy,
         &lives,
         3,
-        |place| change(place, &fail),
+        |place| place.change(&fail),
         |life, cluster| cluster.shows(life, "Failed", &expected),
     )?;
     lives.iter().try_for_each(|life| ran(life, "web-before", 5))?;
@@ -239,8 +234,8 @@ fn addresses(place: &Place<'_>) -> Result<(Value, Value)> {
 }
 
 fn settings(place: &Place<'_>) -> Result<Vec<String>> {
-    let reader = place.world.cluster.reader();
-    let found = reader.list(Some(&place.namespace), "configmaps", "app.kubernetes.io/managed-by=Helm")?;
+    let objects = place.world.cluster.objects();
+    let found = objects.list(Some(&place.namespace), "configmaps", "app.kubernetes.io/managed-by=Helm")?;
     Ok(found.iter().filter_map(|object| object["metadata"]["name"].as_str().map(str::to_owned)).collect())
 }
 
@@ -258,7 +253,7 @@ async fn what_is_made_anew_keeps_its_addresses_whatever_write_the_operator_is_st
     let both = ["superseded", "deployed"];
     let expected = [["settings-v000", "settings-v001"], ["settings-v001", "settings-v002"]];
     for (turn, versions) in (1..).zip(expected) {
-        let upgrade = |place: &Place<'_>| change(place, &changing(turn));
+        let upgrade = |place: &Place<'_>| place.change(&changing(turn));
         run(&world, &proxy, &lives, turn, upgrade, |life, cluster| cluster.shows(life, "Synced", &both))?;
         for (life, known) in lives.iter().zip(&known) {
             let service = life.place.get("service", "web")?.context("there is no Service")?;
@@ -268,7 +263,7 @@ async fn what_is_made_anew_keeps_its_addresses_whatever_write_the_operator_is_st
         }
     }
 
-    let back = |place: &Place<'_>| change(place, &json!({"rollbackTo": 2}));
+    let back = |place: &Place<'_>| place.change(&json!({"rollbackTo": 2}));
     run(&world, &proxy, &lives, 3, back, |life, cluster| cluster.shows(life, "Synced", &both))?;
     for (life, known) in lives.iter().zip(&known) {
         assert_eq!(&addresses(&life.place)?, known, "rollback, {:?}", life.point(3));
@@ -330,7 +325,7 @@ async fn an_api_server_that_refuses_falls_silent_and_restarts_only_takes_time() 
     world.cluster.restart_apiserver()?;
     places.iter().try_for_each(|place| ends(place, &["deployed"]))?;
     for place in &places {
-        change(place, &json!({"values": {"runFor": "1s"}}))?;
+        place.change(&json!({"values": {"runFor": "1s"}}))?;
     }
     world.cluster.restart_apiserver()?;
     places.iter().try_for_each(|place| ends(place, &["superseded", "deployed"]))?;
@@ -340,6 +335,8 @@ async fn an_api_server_that_refuses_falls_silent_and_restarts_only_takes_time() 
             ensure!(ran == times, "{job} ran {ran} times instead of {times} in {}", place.namespace);
         }
         place.kubectl(&["delete", "configmap", "web"])?;
+    }
+    for place in &places {
         place.until("configmap", "web", "what was deleted to be repaired", |_| true)?;
         place.kubectl(&["delete", "helmrequest", "web", "--wait=false"])?;
     }

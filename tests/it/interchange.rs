@@ -26,11 +26,6 @@ fn hello(message: &str) -> Value {
     json!({"chart": "charts/hello", "version": "0.1.0", "values": {"message": message}})
 }
 
-fn patch(place: &Place<'_>, spec: &Value) -> Result<()> {
-    let patch = json!({"spec": spec}).to_string();
-    place.kubectl(&["patch", "helmrequest", "web", "--type", "merge", "-p", &patch]).map(drop)
-}
-
 /// What a helm command prints as JSON.
 fn helm_json(place: &Place<'_>, arguments: &[&str]) -> Result<Value> {
     Ok(serde_json::from_str(&place.helm(&[arguments, &["-o", "json"]].concat())?)?)
@@ -69,7 +64,7 @@ async fn every_command_of_helm_works_on_our_releases_and_a_suspended_request_lea
     let place = place("commands").await?;
     place.apply(&place.request("web", hello("one")))?;
     place.until_ready("web")?;
-    patch(&place, &json!({"values": {"message": "two"}}))?;
+    place.change(&json!({"values": {"message": "two"}}))?;
     place.until_ready("web")?;
 
     let listed = helm_json(&place, &["list"])?;
@@ -83,7 +78,7 @@ async fn every_command_of_helm_works_on_our_releases_and_a_suspended_request_lea
     assert_eq!(helm_json(&place, &["get", "metadata", "web"])?["applyMethod"], "ssa");
     assert_eq!(history(&place)?, rows(&["superseded", "deployed"]));
 
-    patch(&place, &json!({"suspend": true}))?;
+    place.change(&json!({"suspend": true}))?;
     place.until("helmrequest", "web", "to be told as suspended", |request| {
         condition(request, "Ready").is_some_and(|ready| ready["reason"] == "Suspended")
     })?;
@@ -97,7 +92,7 @@ async fn every_command_of_helm_works_on_our_releases_and_a_suspended_request_lea
     std::thread::sleep(QUIET);
     assert!(place.get("deployment", "web-hello")?.is_none(), "a suspended request installs nothing");
 
-    patch(&place, &json!({"suspend": false}))?;
+    place.change(&json!({"suspend": false}))?;
     says(&place, "two")?;
     place.until_ready("web")?;
     assert_eq!(history(&place)?, rows(&["deployed"]));
@@ -156,7 +151,7 @@ async fn a_release_of_helm_is_adopted_and_nothing_changes_but_the_owner_of_its_f
     assert!(ours.len() == 1 && ours[0]["operation"] == "Apply", "{entries:?}");
     assert!(place.events("web", "ChangedOutside")?.is_empty(), "a release that was never ours was not changed");
 
-    patch(&place, &json!({"values": {"message": "new"}}))?;
+    place.change(&json!({"values": {"message": "new"}}))?;
     says(&place, "new")?;
     place.until_ready("web")?;
     assert_eq!(history(&place)?, rows(&["superseded", "deployed"]));
@@ -175,7 +170,7 @@ async fn what_a_chart_draws_at_random_stays_when_its_release_is_adopted() -> Res
     assert_eq!(secret(&place)?, before);
     assert_eq!(history(&place)?, rows(&["deployed"]));
 
-    patch(&place, &json!({"values": {"user": "bob"}}))?;
+    place.change(&json!({"values": {"user": "bob"}}))?;
     place.until("helmrequest", "web", "revision 2", |request| request["status"]["revision"] == 2).map(drop)
 }
 
@@ -187,7 +182,7 @@ async fn helm_3_reads_our_releases_and_its_own_are_adopted() -> Result<()> {
     };
     place.apply(&place.request("web", hello("one")))?;
     place.until_ready("web")?;
-    patch(&place, &json!({"values": {"message": "two"}}))?;
+    place.change(&json!({"values": {"message": "two"}}))?;
     place.until_ready("web")?;
     let listed: Value = serde_json::from_str(&helm_3(&["list", "-o", "json"])?)?;
     assert_eq!((&listed[0]["status"], &listed[0]["revision"]), (&json!("deployed"), &json!("2")), "{listed}");

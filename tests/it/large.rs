@@ -50,11 +50,6 @@ fn says(place: &Place<'_>, message: &str) -> Result<()> {
     place.until_ready("web").map(drop)
 }
 
-fn patch(place: &Place<'_>, spec: &Value) -> Result<()> {
-    let patch = json!({"spec": spec}).to_string();
-    place.kubectl(&["patch", "helmrequest", "web", "--type", "merge", "-p", &patch]).map(drop)
-}
-
 #[tokio::test]
 async fn a_manifest_of_five_megabytes_is_installed_upgraded_rolled_back_and_uninstalled() -> Result<()> {
     let world = World::start()?;
@@ -63,9 +58,9 @@ async fn a_manifest_of_five_megabytes_is_installed_upgraded_rolled_back_and_unin
     place.apply(&place.repository("charts", &place.server.url()))?;
     place.apply(&place.request("web", json!({"chart": "charts/large"})))?;
     says(&place, "one")?;
-    patch(&place, &json!({"values": {"message": "two"}}))?;
+    place.change(&json!({"values": {"message": "two"}}))?;
     says(&place, "two")?;
-    patch(&place, &json!({"rollbackTo": 1}))?;
+    place.change(&json!({"rollbackTo": 1}))?;
     says(&place, "one")?;
 
     // Helm shows the release and refuses to change what it cannot read.

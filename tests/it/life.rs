@@ -17,11 +17,6 @@ async fn place(purpose: &str) -> Result<Place<'static>> {
     world().place(purpose, &["hello-0.1.0", "hello-0.2.0", "hooks"]).await
 }
 
-fn patch(place: &Place<'_>, spec: &Value) -> Result<()> {
-    let patch = json!({"spec": spec}).to_string();
-    place.kubectl(&["patch", "helmrequest", "web", "--type", "merge", "-p", &patch]).map(drop)
-}
-
 /// Revisions with status and description, as the helm command tells them.
 fn history(place: &Place<'_>) -> Result<Vec<(i64, String, String)>> {
     let history: Value = serde_json::from_str(&place.helm(&["history", "web", "-o", "json"])?)?;
@@ -43,7 +38,7 @@ async fn a_failed_upgrade_is_rolled_back_and_stays_so_until_something_changes() 
     let spec = json!({"chart": "charts/hooks", "onFailure": on_failure, "values": {"failBefore": false}});
     place.apply(&place.request("web", spec))?;
     place.until_ready("web")?;
-    patch(&place, &json!({"values": {"failBefore": true}}))?;
+    place.change(&json!({"values": {"failBefore": true}}))?;
     let message = place.until_failed("web", "RolledBack")?;
     for word in ["revision 2", "web-before", "rolled back to revision 1", "until the chart, the values or the spec"] {
         assert!(message.contains(word), "{word} in {message}");
@@ -60,7 +55,7 @@ async fn a_failed_upgrade_is_rolled_back_and_stays_so_until_something_changes() 
 
     place.kubectl(&["delete", "configmap", "web"])?;
     place.until("configmap", "web", "what was put back to be repaired", |live| live["data"]["revision"] == "1")?;
-    patch(&place, &json!({"values": {"failBefore": false, "runFor": "1s"}}))?;
+    place.change(&json!({"values": {"failBefore": false, "runFor": "1s"}}))?;
     place.until_ready("web")?;
     assert_eq!(statuses(&place)?, ["superseded", "failed", "superseded", "deployed"]);
     Ok(())
@@ -72,7 +67,7 @@ async fn a_failed_upgrade_that_is_to_be_kept_is_not_tried_again() -> Result<()> 
     let on_failure = json!({"strategy": "Keep", "retries": 1});
     place.apply(&place.request("web", json!({"chart": "charts/hooks", "onFailure": on_failure})))?;
     place.until_ready("web")?;
-    patch(&place, &json!({"values": {"failBefore": true}}))?;
+    place.change(&json!({"values": {"failBefore": true}}))?;
     let given_up = |request: &Value| {
         let stalled = condition(request, "Stalled").cloned().unwrap_or_default();
         stalled["message"].as_str().is_some_and(|message| message.contains("not tried again until"))
@@ -85,7 +80,7 @@ async fn a_failed_upgrade_that_is_to_be_kept_is_not_tried_again() -> Result<()> 
     assert_eq!(attempts(&place)?, "2", "once and one retry");
     sleep(SETTLED);
     assert_eq!((attempts(&place)?, statuses(&place)?), (json!("2"), vec!["deployed".to_owned(), "failed".to_owned()]));
-    patch(&place, &json!({"values": {"failBefore": false, "runFor": "1s"}}))?;
+    place.change(&json!({"values": {"failBefore": false, "runFor": "1s"}}))?;
     place.until_ready("web").map(drop)
 }
 
@@ -100,7 +95,7 @@ async fn a_failed_first_install_can_be_removed_and_begun_anew() -> Result<()> {
         ready["message"].as_str().is_some_and(|message| message.contains("it was uninstalled; next attempt in"))
     };
     place.until("helmrequest", "web", "the failed install to be removed", removed)?;
-    patch(&place, &json!({"values": {"failAfter": false}}))?;
+    place.change(&json!({"values": {"failAfter": false}}))?;
     place.until_ready("web")?;
     assert_eq!(statuses(&place)?, ["deployed"]);
     Ok(())
@@ -112,9 +107,9 @@ async fn a_rollback_by_the_user_is_one_revision_and_holds_until_something_change
     let spec = json!({"chart": "charts/hello", "version": "0.1.0", "values": {"message": "one"}});
     place.apply(&place.request("web", spec))?;
     place.until_ready("web")?;
-    patch(&place, &json!({"version": "0.2.0", "values": {"message": "two"}}))?;
+    place.change(&json!({"version": "0.2.0", "values": {"message": "two"}}))?;
     place.until_ready("web")?;
-    patch(&place, &json!({"rollbackTo": 1}))?;
+    place.change(&json!({"rollbackTo": 1}))?;
     let back = place.until_ready("web")?;
     assert_eq!((&back["status"]["version"], &back["status"]["revision"]), (&json!("0.1.0"), &json!(3)));
     let says = |message: &str| {
@@ -127,19 +122,19 @@ async fn a_rollback_by_the_user_is_one_revision_and_holds_until_something_change
     assert_eq!(statuses(&place)?, ["superseded", "superseded", "deployed"]);
     assert!(place.helm(&["get", "values", "web"])?.contains("one"));
 
-    patch(&place, &json!({"values": {"message": "three"}}))?;
+    place.change(&json!({"values": {"message": "three"}}))?;
     says("three")?;
     place.until_ready("web")?;
-    patch(&place, &json!({"rollbackTo": null}))?;
+    place.change(&json!({"rollbackTo": null}))?;
     place.until_ready("web")?;
     sleep(SETTLED);
     assert_eq!(statuses(&place)?.len(), 4, "a rollback that is over is nothing to go back from");
-    patch(&place, &json!({"rollbackTo": 2}))?;
+    place.change(&json!({"rollbackTo": 2}))?;
     says("two")?;
-    patch(&place, &json!({"rollbackTo": null}))?;
+    place.change(&json!({"rollbackTo": null}))?;
     says("three")?;
     place.until_ready("web")?;
-    patch(&place, &json!({"rollbackTo": 99}))?;
+    place.change(&json!({"rollbackTo": 99}))?;
     let message = place.until_failed("web", "RevisionNotFound")?;
     assert!(message.contains("rollbackTo 99") && message.contains("has 1, 2, 3, 4, 5, 6"), "{message}");
     place.kubectl(&["delete", "configmap", "web-hello"])?;
@@ -163,7 +158,7 @@ async fn tests_of_a_chart_run_once_for_each_revision_and_a_failing_one_is_told()
     assert_eq!(same["metadata"]["uid"], job["metadata"]["uid"], "tests run once");
     assert_eq!(statuses(&place)?, ["deployed"]);
 
-    patch(&place, &json!({"values": {"failTest": true}}))?;
+    place.change(&json!({"values": {"failTest": true}}))?;
     let failed = place.until("helmrequest", "web", "the tests to fail", tested("False", "TestsFailed"))?;
     assert_eq!(failed["status"]["phase"], "Synced", "it is deployed all the same");
     place.until_event("web", "TestsFailed", "web-test")?;

@@ -18,9 +18,7 @@ fn spec(chart: &str, rules: &Value) -> Value {
 }
 
 fn change(place: &Place<'_>, rules: &Value) -> Result<()> {
-    let patch = json!({"spec": {"postRender": rules}}).to_string();
-    place.kubectl(&["patch", "helmrequest", "web", "--type", "merge", "-p", &patch])?;
-    Ok(())
+    place.merge("helmrequest", "web", &json!({"spec": {"postRender": rules}}))
 }
 
 fn rules() -> Value {

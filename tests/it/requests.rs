@@ -20,11 +20,6 @@ fn hello(values: Value) -> Value {
     json!({"chart": "charts/hello", "version": "0.1.0", "values": values})
 }
 
-fn patch(place: &Place<'_>, request: &str, patch: &Value) -> Result<()> {
-    place.kubectl(&["patch", "helmrequest", request, "--type", "merge", "-p", &patch.to_string()])?;
-    Ok(())
-}
-
 fn history(place: &Place<'_>, release: &str) -> Result<Vec<(i64, String, String)>> {
     let text = place.helm(&["history", release, "-o", "json"])?;
     let revisions: Vec<Value> = serde_json::from_str(&text)?;
@@ -103,14 +98,14 @@ async fn values_and_versions_upgrade_and_what_left_the_chart_goes() -> Result<()
     let place = place("upgrade").await?;
     place.apply(&place.request("web", hello(json!({}))))?;
     place.until_ready("web")?;
-    patch(&place, "web", &json!({"spec": {"values": {"replicas": 3}}}))?;
+    place.merge("helmrequest", "web", &json!({"spec": {"values": {"replicas": 3}}}))?;
     let upgraded = place.until_ready("web")?;
     assert_eq!(upgraded["status"]["revision"], 2);
-    patch(&place, "web", &json!({"spec": {"version": "0.2.0"}}))?;
+    place.merge("helmrequest", "web", &json!({"spec": {"version": "0.2.0"}}))?;
     let upgraded = place.until_ready("web")?;
     assert_eq!(upgraded["status"]["version"], "0.2.0");
     assert!(place.get("poddisruptionbudget", "web-hello")?.is_some());
-    patch(&place, "web", &json!({"spec": {"version": "0.1.0"}}))?;
+    place.merge("helmrequest", "web", &json!({"spec": {"version": "0.1.0"}}))?;
     place.until_ready("web")?;
     wait::until(LIMIT, "the budget to go", || {
         Ok(place.get("poddisruptionbudget", "web-hello")?.is_none().then_some(()))
@@ -133,7 +128,7 @@ async fn no_more_revisions_are_kept_than_asked_for() -> Result<()> {
     place.apply(&place.request("web", spec))?;
     place.until_ready("web")?;
     for message in ["1", "2", "3"] {
-        patch(&place, "web", &json!({"spec": {"values": {"message": message}}}))?;
+        place.merge("helmrequest", "web", &json!({"spec": {"values": {"message": message}}}))?;
         place.until_ready("web")?;
     }
     let kept: Vec<i64> = history(&place, "web")?.into_iter().map(|(revision, ..)| revision).collect();
@@ -216,7 +211,7 @@ async fn annotations_do_what_captain_documented() -> Result<()> {
     place.until("helmrequest", "web", "to be told as suspended", |request| {
         crate::world::condition(request, "Ready").is_some_and(|ready| ready["reason"] == "Suspended")
     })?;
-    patch(&place, "web", &json!({"spec": {"values": {"replicas": 7}}}))?;
+    place.merge("helmrequest", "web", &json!({"spec": {"values": {"replicas": 7}}}))?;
     place.kubectl(&["delete", "service", "web-hello"])?;
     std::thread::sleep(Duration::from_secs(2));
     assert!(place.get("service", "web-hello")?.is_none(), "a suspended request is left alone");
@@ -256,7 +251,7 @@ async fn hooks_run_around_an_installation_and_a_failing_one_is_told() -> Result<
     let message = place.until_failed("bad", "HookFailed")?;
     assert!(message.contains("bad-before"), "{message}");
     assert!(place.get("configmap", "bad")?.is_none(), "a failed hook before the installation leaves objects untouched");
-    patch(&place, "bad", &json!({"spec": {"values": {"failBefore": false}}}))?;
+    place.merge("helmrequest", "bad", &json!({"spec": {"values": {"failBefore": false}}}))?;
     place.until_ready("bad")?;
     Ok(())
 }

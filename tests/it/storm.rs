@@ -130,8 +130,7 @@ impl Storm<'_> {
             let spec = json!({"chart": "charts/objects", "values": {"objects": objects}});
             self.place.request(&format!("r{release}"), spec)
         };
-        let requests: Vec<Value> = (0..releases).map(request).collect();
-        self.place.apply(&json!({"apiVersion": "v1", "kind": "List", "items": requests}))
+        (0..releases).map(request).try_for_each(|request| self.place.apply(&request))
     }
 
     /// Strikes one object.

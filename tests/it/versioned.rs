@@ -12,7 +12,7 @@ async fn place(purpose: &str) -> Result<Place<'static>> {
 
 /// Changes the request and waits until that is deployed; gives the number of the revision.
 fn change(place: &Place<'_>, spec: &Value) -> Result<i64> {
-    place.kubectl(&["patch", "helmrequest", "web", "--type", "merge", "-p", &json!({"spec": spec}).to_string()])?;
+    place.merge("helmrequest", "web", &json!({"spec": spec}))?;
     place.until_ready("web")?["status"]["revision"].as_i64().context("there is no revision")
 }
 

@@ -23,7 +23,11 @@ pub struct World {
     /// The control plane.
     pub cluster: ControlPlane,
     rights: PathBuf,
+    /// The operator's flags.
+    flags: &'static [&'static str],
 }
+
+const ALONE: &str = "--leader-election=false";
 
 /// The world that all tests share which leave the operator alone.
 ///
@@ -45,11 +49,13 @@ impl World {
         Ok(world)
     }
 
-    /// A world of one's own whose operator reaches the API server through a proxy.
+    /// A world of one's own whose operator reaches the API server through a proxy, and does not wait long for an answer
+    /// that the proxy lost.
     pub fn start_proxied() -> Result<(Self, Proxy)> {
         let mut world = Self::start_idle()?;
         let proxy = world.proxy()?;
         world.rights = proxy.kubeconfig(&world.rights)?;
+        world.flags = &[ALONE, "--request-timeout=5s"];
         world.start_operator()?;
         Ok((world, proxy))
     }
@@ -75,12 +81,12 @@ impl World {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/install.yaml");
         command::output(cluster.kubectl().args(["apply", "--server-side", "-f"]).arg(manifest))?;
         let rights = cluster.service_account_kubeconfig("captain-system", "coxswain")?;
-        Ok(Self { operator: Mutex::new(None), cluster, rights })
+        Ok(Self { operator: Mutex::new(None), cluster, rights, flags: &[ALONE] })
     }
 
     /// Starts the operator, after it was killed.
     pub fn start_operator(&self) -> Result<()> {
-        *self.operator() = Some(Operator::start(&self.cluster, &self.rights, &["--leader-election=false"])?);
+        *self.operator() = Some(Operator::start(&self.cluster, &self.rights, self.flags)?);
         Ok(())
     }
 
@@ -165,16 +171,17 @@ impl Place<'_> {
 
     /// Creates or changes an object, as `kubectl apply` does.
     pub fn apply(&self, object: &Value) -> Result<()> {
-        let path = self.folder.path().join(format!("apply-{}.json", self.count()));
-        std::fs::write(&path, object.to_string())?;
-        self.kubectl(&["apply", "-f", &path.to_string_lossy()])?;
-        Ok(())
+        self.world.cluster.objects().apply(&self.namespace, object)
     }
 
-    fn count(&self) -> usize {
-        use std::sync::atomic::{AtomicUsize, Ordering};
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        COUNT.fetch_add(1, Ordering::Relaxed)
+    /// Merges into what the request `web` declares.
+    pub fn change(&self, spec: &Value) -> Result<()> {
+        self.merge("helmrequest", "web", &json!({"spec": spec}))
+    }
+
+    /// Merges into an object, as `kubectl patch --type merge` does.
+    pub fn merge(&self, kind: &str, name: &str, patch: &Value) -> Result<()> {
+        self.world.cluster.objects().merge(&self.namespace, kind, name, patch)
     }
 
     /// Runs kubectl in the namespace.
@@ -193,7 +200,7 @@ impl Place<'_> {
 
     /// An object, or nothing where it does not exist.
     pub fn get(&self, kind: &str, name: &str) -> Result<Option<Value>> {
-        self.world.cluster.reader().get(&self.namespace, kind, name)
+        self.world.cluster.objects().get(&self.namespace, kind, name)
     }
 
     /// Waits until an object exists and something holds of it.
@@ -223,7 +230,7 @@ impl Place<'_> {
 
     /// The notes of the events about a request that have a reason, oldest first.
     pub fn events(&self, request: &str, reason: &str) -> Result<Vec<String>> {
-        let events = self.world.cluster.reader().list(Some(&self.namespace), "events.events.k8s.io", "")?;
+        let events = self.world.cluster.objects().list(Some(&self.namespace), "events.events.k8s.io", "")?;
         let of_request =
             events.iter().filter(|event| event["regarding"]["name"] == request && event["reason"] == reason);
         Ok(of_request.filter_map(|event| event["note"].as_str().map(str::to_owned)).collect())

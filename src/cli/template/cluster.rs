@@ -7,8 +7,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::runtime::Runtime;
 
 use super::{Failure, TemplateArguments, notice};
-use crate::cluster::Cluster;
 use crate::cluster::lookup::ClusterLookup;
+use crate::cluster::{Cluster, REQUEST_TIMEOUT};
 use crate::render::Capabilities;
 use crate::yaml::quote::quote;
 
@@ -26,7 +26,7 @@ impl Server {
         let runtime = runtime.map_err(Failure::Runtime)?;
         let cluster = runtime.block_on(async {
             let config = config(arguments).await.map_err(|error| unreachable(&error))?;
-            let cluster = Cluster::connect(config).map_err(|error| unreachable(&error))?;
+            let cluster = Cluster::connect(config, REQUEST_TIMEOUT).map_err(|error| unreachable(&error))?;
             cluster.discovery().snapshot().await.map_err(|error| unreachable(&error))?;
             Ok::<Cluster, Failure>(cluster)
         })?;
