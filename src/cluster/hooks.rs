@@ -26,6 +26,8 @@ use crate::value::Json;
 
 /// The annotation that ties an object to the run that made it.
 const RUN_ANNOTATION: &str = "coxswain.dev/hook-run";
+/// The output log policy of a hook whose log is wanted although it succeeded.
+const LOG_OF_SUCCEEDED: &str = "hook-succeeded";
 /// How long one watch of a hook's object lasts before it is begun anew.
 const WATCH_SECONDS: u32 = 210;
 /// The pause before a watch that ended is begun anew.
@@ -143,11 +145,12 @@ pub struct HookRun<'a> {
 }
 
 impl Cluster {
-    /// Runs a hook to its end.
+    /// Runs a hook to its end; gives the last lines of its log where it asks for them
+    /// (`helm.sh/hook-output-log-policy: hook-succeeded`).
     ///
     /// # Errors
-    /// Why it did not succeed.
-    pub async fn run_hook(&self, run: HookRun<'_>) -> Result<(), HookError> {
+    /// Why it did not succeed. The log of one that failed comes with the error whether it asks for that or not.
+    pub async fn run_hook(&self, run: HookRun<'_>) -> Result<Vec<String>, HookError> {
         let deadline = Instant::now() + run.timeout;
         let objects = self.hook_objects(run.hook, run.namespace).await?;
         let mut started = Vec::with_capacity(objects.len());
@@ -165,7 +168,13 @@ impl Cluster {
         }
         let follows = started.iter().map(|(object, live)| self.follow(object, live, run, deadline).boxed());
         try_join_all(follows.collect::<Vec<_>>()).await?;
-        Ok(())
+        let mut log = Vec::new();
+        if run.hook.output_log_policies.iter().any(|policy| policy == LOG_OF_SUCCEEDED) {
+            for (object, _) in started.iter().filter(|(object, _)| runs_to_an_end(object)) {
+                log.extend(self.log_tail(&self.pods_of(object).await).await);
+            }
+        }
+        Ok(log)
     }
 
     /// Why a run that is recorded as failed did, as far as its objects still tell.

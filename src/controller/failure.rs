@@ -29,10 +29,23 @@ pub struct Failure {
 
 /// The longest pause after a failure that somebody cures without anything being seen of it.
 const UNSEEN_CURE: Duration = Duration::from_secs(60);
+/// The longest pause where an object is held in its deletion.
+const UNSEEN_RELEASE: Duration = Duration::from_secs(10);
 /// The longest message; the API server refuses conditions of more than 32 KiB, and nobody reads that much.
 const LONGEST: usize = 2_000;
 /// The longest end of a log beside it.
 const LONGEST_LOG: usize = 1_500;
+
+/// The last lines of a log as one line; of a long log the end of so many bytes is kept.
+pub fn end_of_log(lines: &[String], longest: usize) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| one_line(line)).filter(|line| !line.is_empty()).collect();
+    let log = lines.join(" | ");
+    if log.len() <= longest {
+        return log;
+    }
+    let begin = (log.len() - longest..=log.len()).find(|&index| log.is_char_boundary(index));
+    format!("…{}", &log[begin.unwrap_or(log.len())..])
+}
 
 impl Failure {
     /// A failure with this reason; line breaks become spaces and an overlong text is cut.
@@ -49,13 +62,7 @@ impl Failure {
     /// The same with the last lines of a log; of a long log the end is kept.
     #[must_use]
     pub fn with_log(self, lines: &[String]) -> Self {
-        let lines: Vec<String> = lines.iter().map(|line| one_line(line)).filter(|line| !line.is_empty()).collect();
-        let mut log = lines.join(" | ");
-        if log.len() > LONGEST_LOG {
-            let begin = (log.len() - LONGEST_LOG..=log.len()).find(|&index| log.is_char_boundary(index));
-            log = format!("…{}", &log[begin.unwrap_or(log.len())..]);
-        }
-        Self { log: Some(log).filter(|log| !log.is_empty()), ..self }
+        Self { log: Some(end_of_log(lines, LONGEST_LOG)).filter(|log| !log.is_empty()), ..self }
     }
 
     /// The message, with the end of the log where there is one.
@@ -74,10 +81,11 @@ impl Failure {
     }
 
     /// The longest that the next attempt waits. Most cures are seen (the request, its sources, its repository, a
-    /// namespace, a kind); rights that are granted and objects of others that go are not.
+    /// namespace, a kind); rights that are granted, objects of others that go and finalizers that are removed are not.
     pub fn longest_pause(&self) -> Duration {
         match self.reason {
             Reason::PermissionDenied | Reason::ObjectOwnedByOther => UNSEEN_CURE,
+            Reason::UninstallFailed => UNSEEN_RELEASE,
             _ => Duration::MAX,
         }
     }

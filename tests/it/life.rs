@@ -166,3 +166,51 @@ async fn tests_of_a_chart_run_once_for_each_revision_and_a_failing_one_is_told()
         Ok(place.helm(&["status", "web"])?.contains("Failed").then_some(()))
     })
 }
+
+#[tokio::test]
+async fn the_log_of_a_hook_that_asks_for_it_is_told_without_what_is_secret() -> Result<()> {
+    let place = place("logged").await?;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"},
+        "stringData": {"values.yaml": "word: simulated"},
+    });
+    place.apply(&secret)?;
+    let asks = json!({"outputLogPolicy": "hook-succeeded", "deletePolicy": "hook-succeeded"});
+    let from = json!([{"secretKeyRef": {"name": "login", "key": "values.yaml"}}]);
+    place.apply(&place.request("web", json!({"chart": "charts/hooks", "values": asks, "valuesFrom": from})))?;
+    place.until_ready("web")?;
+    let told = place.until_event("web", "HookSucceeded", "before.yaml")?;
+    assert!(told.ends_with("succeeded; its log ends: a line from a … container"), "{told}");
+    place.until_event("web", "HookSucceeded", "after.yaml")?;
+
+    place.apply(&place.request("silent", json!({"chart": "charts/hooks"})))?;
+    place.until_ready("silent")?;
+    assert_eq!(place.events("silent", "HookSucceeded")?, Vec::<String>::new());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_object_that_a_finalizer_holds_is_named_and_what_holds_it() -> Result<()> {
+    let place = place("held").await?;
+    place.apply(&place.request("web", json!({"chart": "charts/hello", "version": "0.1.0", "timeout": "13s"})))?;
+    place.until_ready("web")?;
+    place.merge("configmap", "web-hello", &json!({"metadata": {"finalizers": ["example.com/hold"]}}))?;
+    place.kubectl(&["delete", "helmrequest", "web", "--wait=false"])?;
+    let waits = |request: &Value| {
+        let reconciling = condition(request, "Reconciling").cloned().unwrap_or_default();
+        reconciling["message"].as_str().is_some_and(|message| message.contains("example.com/hold"))
+    };
+    place.until("helmrequest", "web", "what holds the object to be told", waits)?;
+    assert_eq!(place.events("web", "FailedDelete")?, Vec::<String>::new(), "it may still go");
+    let told = place.until_event("web", "FailedDelete", "(finalizers example.com/hold)")?;
+    assert!(told.contains("ConfigMap \"web-hello\""), "{told}");
+    let request = place.get("helmrequest", "web")?.context("the request waits")?;
+    let message = condition(&request, "Ready").map(|ready| ready["message"].clone()).unwrap_or_default();
+    assert!(message.as_str().is_some_and(|message| message.contains("example.com/hold")), "{request}");
+    assert!(place.get("deployment", "web-hello")?.is_none(), "the others are gone");
+
+    place.merge("configmap", "web-hello", &json!({"metadata": {"finalizers": null}}))?;
+    wait::until(LIMIT, "the request to go", || Ok(place.get("helmrequest", "web")?.is_none().then_some(())))?;
+    assert_eq!(place.helm(&["list", "-q"])?, "");
+    Ok(())
+}

@@ -4,7 +4,6 @@
 //! so that an operator that is killed meanwhile follows the test that runs.
 
 use super::deploy::Deployment;
-use super::hooks;
 use super::journal::Journal;
 use crate::controller::failure::Failure;
 use crate::plan::Tested;
@@ -19,7 +18,7 @@ impl Deployment<'_> {
         let record = self.record(revision).await?;
         let has_tests = !record.hooks_of(Event::Test).is_empty();
         let mut journal = Journal::new(self.cluster, &self.context.records, record, self.notes(revision));
-        let (tested, failure) = match hooks::run(self.cluster, &mut journal, Event::Test, self.deadline).await {
+        let (tested, failure) = match self.hooks().run(&mut journal, Event::Test).await {
             Ok(()) if has_tests => (Tested::Succeeded, None),
             Ok(()) => (Tested::None, None),
             Err(failure) => (Tested::Failed, Some(failure)),

@@ -9,18 +9,23 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::hooks;
+use super::hooks::Hooks;
 use super::journal::Journal;
+use super::report::Report;
 use super::versions::noted_versions;
 use crate::api::names::{FINALIZER, OLD_FINALIZER};
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::prune::{Owner, leftover};
 use crate::cluster::records::{ReleaseKey, RevisionMeta};
-use crate::cluster::{ApiError, Cluster, Object};
+use crate::cluster::{ApiError, Cluster, Object, ObjectKey};
 use crate::controller::context::Context;
 use crate::controller::failure::{Failure, refusals};
 use crate::release::{Record, Status};
 use crate::render::Event;
+use crate::value::Json;
+
+/// How long objects may take to go before it is told what holds them.
+const UNMENTIONED: Duration = Duration::from_secs(10);
 
 /// Whether the request waits for us to uninstall its release.
 pub fn is_ours_to_finish(request: &HelmRequest) -> bool {
@@ -112,14 +117,17 @@ impl Uninstallation<'_> {
         }
         let mut journal = Journal::new(self.cluster, &self.context.records, record, last.notes.clone());
         journal.notes.stage = last.notes.stage.filter(|_| interrupted);
-        journal.write().await?;
+        if !interrupted {
+            journal.write().await?;
+        }
         self.context.forget(self.request);
-        hooks::run(self.cluster, &mut journal, Event::PreDelete, deadline).await?;
+        let hooks = Hooks { context: self.context, request: self.request, cluster: self.cluster, deadline };
+        hooks.run(&mut journal, Event::PreDelete).await?;
         if !self.request.keeps_resources() {
             let objects = self.recorded_objects(self.cluster, known).await?;
             self.delete_objects(objects, deadline).await?;
         }
-        hooks::run(self.cluster, &mut journal, Event::PostDelete, deadline).await
+        hooks.run(&mut journal, Event::PostDelete).await
     }
 
     /// Deletes what a release has outside of its vanishing namespace. The rights of the request's account may have
@@ -150,13 +158,35 @@ impl Uninstallation<'_> {
         let outcome = self.cluster.prune(&objects, Owner::Release { name, namespace }).await;
         refusals(outcome.failed)?;
         let limit = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
-        let left = self.cluster.wait_deleted(&objects, &outcome.deleted, limit).await;
+        let left = self.cluster.wait_deleted(&objects, &outcome.deleted, limit.min(UNMENTIONED)).await;
         if left.is_empty() {
             return Ok(());
         }
-        let named: Vec<String> = left.iter().map(ToString::to_string).collect();
-        let message = format!("still being deleted: {}; see their finalizers", named.join(", "));
-        Err(Failure::new(Reason::UninstallFailed, message))
+        let held = self.held(&objects, &left).await;
+        Report::new(self.request, self.context).waiting_for_deletion(&held).await;
+        let left = self.cluster.wait_deleted(&objects, &outcome.deleted, limit.saturating_sub(UNMENTIONED)).await;
+        if left.is_empty() { Ok(()) } else { Err(self.held(&objects, &left).await) }
+    }
+
+    /// That objects do not go, and what holds them.
+    async fn held(&self, objects: &[Object], left: &[ObjectKey]) -> Failure {
+        let mut named = Vec::with_capacity(left.len());
+        for object in objects.iter().filter(|object| left.contains(&object.key)) {
+            named.push(format!("{}{}", object.key, self.held_by(object).await));
+        }
+        let message = format!(
+            "still being deleted: {}; what set a finalizer has to remove it, or you do where that is gone",
+            named.join(", ")
+        );
+        Failure::new(Reason::UninstallFailed, message)
+    }
+
+    /// The finalizers that hold an object, as far as it can be read.
+    async fn held_by(&self, object: &Object) -> String {
+        let live = self.cluster.live(object).await.ok().flatten().unwrap_or_default();
+        let finalizers = live.pointer("/metadata/finalizers").and_then(Json::as_array).into_iter().flatten();
+        let finalizers: Vec<&str> = finalizers.filter_map(Json::as_str).collect();
+        if finalizers.is_empty() { String::new() } else { format!(" (finalizers {})", finalizers.join(", ")) }
     }
 
     /// The objects of the newest revision, and of those before it back to the deployed one: an upgrade that did not

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::earlier::Earlier;
-use super::hooks;
+use super::hooks::Hooks;
 use super::inputs::Inputs;
 use super::journal::Journal;
 use super::left_fields::left_rules;
@@ -97,11 +97,17 @@ impl<'a> Deployment<'a> {
     /// Why it could not be deployed. Where the record was written, it says so too.
     pub async fn deploy(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
         let Values { merged, secrets } = inputs.values(self.context, self.cluster, self.request).await?;
-        let deployed = self.deploy_with(inputs, merged, revision).await;
+        let deployed = self.deploy_with(inputs, merged, &secrets, revision).await;
         deployed.map(|record| Outcome::new(record, &secrets)).map_err(|failure| secrets.concealed(failure))
     }
 
-    async fn deploy_with(&self, inputs: &Inputs, values: Json, revision: i64) -> Result<Record, Failure> {
+    async fn deploy_with(
+        &self,
+        inputs: &Inputs,
+        values: Json,
+        secrets: &Secrets,
+        revision: i64,
+    ) -> Result<Record, Failure> {
         let earlier = self.earlier(revision).await?;
         let previous = self.previous(&earlier).await?;
         let release = self.revision(revision, previous.is_some());
@@ -116,6 +122,7 @@ impl<'a> Deployment<'a> {
         };
         let mut journal = self.journal(record, Some(inputs.digest.clone()), &prepared.objects);
         journal.notes.reads = reads;
+        journal.secrets = secrets.clone();
         self.create_record(&journal).await?;
         self.finish(&mut journal, &prepared.objects, earlier).await
     }
@@ -126,11 +133,11 @@ impl<'a> Deployment<'a> {
     /// Why it could not be deployed.
     pub async fn resume(&self, revision: i64, inputs: &Inputs) -> Result<Outcome, Failure> {
         let secrets = inputs.values(self.context, self.cluster, self.request).await?.secrets;
-        let resumed = self.resume_record(revision).await;
+        let resumed = self.resume_record(revision, &secrets).await;
         resumed.map(|record| Outcome::new(record, &secrets)).map_err(|failure| secrets.concealed(failure))
     }
 
-    async fn resume_record(&self, revision: i64) -> Result<Record, Failure> {
+    async fn resume_record(&self, revision: i64, secrets: &Secrets) -> Result<Record, Failure> {
         let mut record = self.record(revision).await?;
         let objects = self.objects_of(&record).await?;
         let earlier = self.earlier(revision).await?;
@@ -141,6 +148,7 @@ impl<'a> Deployment<'a> {
         preflight::check_record(self, &record, &objects, &earlier.objects).await?;
         let noted = self.notes(revision);
         let mut journal = self.journal(record, noted.inputs, &objects);
+        journal.secrets = secrets.clone();
         journal.notes.rollback_to = noted.rollback_to;
         journal.notes.reads = noted.reads;
         journal.notes.stage = noted.stage.filter(|_| interrupted);
@@ -252,14 +260,19 @@ impl<'a> Deployment<'a> {
 
     async fn carry_out(&self, journal: &mut Journal<'_>, objects: &[Object], before: Vec<Object>) -> Result<(), Stop> {
         let [pre, post] = events_of(journal.record.info.status);
-        hooks::run(self.cluster, journal, pre, self.deadline).await?;
+        self.hooks().run(journal, pre).await?;
         let settled = self.settled(journal.record.version, objects, &before);
         self.apply_keeping(journal, objects, &settled).await?;
         self.delete_leftovers(journal, objects, before).await?;
         if self.request.spec.wait {
             self.wait_healthy(journal.record.version).await?;
         }
-        Ok(hooks::run(self.cluster, journal, post, self.deadline).await?)
+        Ok(self.hooks().run(journal, post).await?)
+    }
+
+    /// What runs the hooks of an operation.
+    pub(super) fn hooks(&self) -> Hooks<'_> {
+        Hooks { context: self.context, request: self.request, cluster: self.cluster, deadline: self.deadline }
     }
 
     /// Applies the objects of an operation; what those keep that are made anew is noted in its journal.

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::secrets::Secrets;
 use crate::cluster::Cluster;
 use crate::cluster::notes::{Notes, Stage};
 use crate::cluster::records::{RecordIndex, ReleaseKey, RevisionMeta};
@@ -18,12 +19,14 @@ pub struct Journal<'a> {
     pub record: Record,
     /// The notes on it.
     pub notes: Notes,
+    /// What the logs of its hooks must not show, as far as that is known.
+    pub secrets: Secrets,
 }
 
 impl<'a> Journal<'a> {
     /// The journal of a record that is about to be written or was read.
     pub fn new(cluster: &'a Cluster, index: &'a RecordIndex, record: Record, notes: Notes) -> Self {
-        Self { cluster, index, record, notes }
+        Self { cluster, index, record, notes, secrets: Secrets::default() }
     }
 
     /// Writes a new record.

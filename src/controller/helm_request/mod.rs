@@ -155,7 +155,8 @@ impl Reconciliation<'_> {
                 Err(failure) if failure.reason != Reason::NamespaceNotFound => return Err(failure),
                 _ => {}
             }
-            Uninstallation { context, request, release, cluster }.run().await?;
+            let uninstallation = Uninstallation { context, request, release, cluster };
+            self.report().working(uninstallation.run(), "uninstalling the release").await?;
             context.patch_request(request, &deletion::remove_finalizer(request)).await?;
             self.report().deleted().await;
         }
@@ -303,7 +304,7 @@ impl Reconciliation<'_> {
     /// Makes an earlier revision live again.
     async fn roll_back(&self, inputs: &Inputs, to: i64, cause: Cause) -> Result<Option<Duration>, Failure> {
         let deployment = self.deployment();
-        let back = deployment.roll_back(&inputs.digest, to, cause);
+        let back = deployment.roll_back(inputs, to, cause);
         let outcome = self.report().working(back, &format!("rolling back to revision {to}")).await;
         match (outcome, cause) {
             (Ok(outcome), _) => self.tell(&outcome, inputs).await,

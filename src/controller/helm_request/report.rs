@@ -94,6 +94,13 @@ impl<'a> Report<'a> {
         let _ = self.write(&facts).await;
     }
 
+    /// Tells what holds an uninstallation up.
+    pub async fn waiting_for_deletion(&self, held: &Failure) {
+        let what = format!("uninstalling the release; {}", held.message);
+        // A status that cannot be written must not stop the operation; the next one tells more.
+        let _ = self.write(&self.facts(Standing::Working(what), None)).await;
+    }
+
     /// Tells that a revision was deployed.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use super::inputs::Inputs;
 use super::preflight;
 use crate::api::Reason;
 use crate::controller::failure::Failure;
-use crate::plan::{Cause, Digest};
+use crate::plan::Cause;
 use crate::release::{Record, last};
 
 impl Deployment<'_> {
@@ -16,7 +16,7 @@ impl Deployment<'_> {
     ///
     /// # Errors
     /// Why it could not be deployed. Where the record was written, it says so too.
-    pub async fn roll_back(&self, inputs: &Digest, to: i64, cause: Cause) -> Result<Outcome, Failure> {
+    pub async fn roll_back(&self, inputs: &Inputs, to: i64, cause: Cause) -> Result<Outcome, Failure> {
         let Some(newest) = last(&self.revisions()) else { return Err(self.no_such_revision(to)) };
         let newest = self.record(newest.number).await?;
         let record = Record::rollback(&newest, &self.record(to).await?, Timestamp::now());
@@ -24,11 +24,14 @@ impl Deployment<'_> {
         let earlier = self.earlier(record.version).await?;
         preflight::check_record(self, &record, &objects, &earlier.objects).await?;
         self.probe_record(&record, &objects, &earlier.objects).await?;
-        let inputs = match cause {
-            Cause::Asked => inputs.rolled_back(to),
-            Cause::Failure(_) => inputs.after_failure(),
+        let digest = match cause {
+            Cause::Asked => inputs.digest.rolled_back(to),
+            Cause::Failure(_) => inputs.digest.after_failure(),
         };
-        let mut journal = self.journal(record, Some(inputs), &objects);
+        let mut journal = self.journal(record, Some(digest), &objects);
+        // A source of values that is gone does not hold a rollback up.
+        let values = inputs.values(self.context, self.cluster, self.request).await;
+        journal.secrets = values.map(|values| values.secrets).unwrap_or_default();
         self.create_record(&journal).await?;
         let record = self.finish(&mut journal, &objects, earlier).await?;
         Ok(Outcome { record, notes: None })

@@ -7,6 +7,9 @@ metadata:
     helm.sh/hook: {{ .events }}
     helm.sh/hook-weight: {{ .weight | quote }}
     helm.sh/hook-delete-policy: {{ .root.Values.deletePolicy }}
+    {{- with .root.Values.outputLogPolicy }}
+    helm.sh/hook-output-log-policy: {{ . }}
+    {{- end }}
 spec:
   backoffLimit: 0
   {{- with .root.Values.keepFor }}
