@@ -34,10 +34,12 @@ struct Life<'a> {
 }
 
 impl Life<'_> {
-    /// The point of an operation; two operations that follow each other are stopped on either side of the write.
+    /// The point of an operation; two operations that follow each other are stopped on either side of the write. With
+    /// `COXSWAIN_FAULTS=turned` each is stopped on the other side, so that two runs stop at every point.
     fn point(&self, operation: usize) -> Point {
         let faults = [Fault::LoseRequest, Fault::LoseAnswer];
-        Point { write: self.write, fault: faults[(self.write + operation) % faults.len()] }
+        let turned = std::env::var("COXSWAIN_FAULTS").is_ok_and(|sides| sides == "turned");
+        Point { write: self.write, fault: faults[(self.write + operation + usize::from(turned)) % faults.len()] }
     }
 }
 
