@@ -38,7 +38,8 @@ fn remove(path: &str) -> Value {
     json!({"op": "remove", "path": path})
 }
 
-fn definition(group: &str, kind: &str, scope: &str) -> Value {
+/// A definition of a kind in any group.
+pub fn definition(group: &str, kind: &str, scope: &str) -> Value {
     let plural = format!("{}s", kind.to_lowercase());
     let spec = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     json!({

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use crate::drift_table::definition;
 use crate::support::wait;
 use crate::world::{LIMIT, Place, condition, world};
 
@@ -211,6 +212,23 @@ async fn an_object_that_a_finalizer_holds_is_named_and_what_holds_it() -> Result
 
     place.merge("configmap", "web-hello", &json!({"metadata": {"finalizers": null}}))?;
     wait::until(LIMIT, "the request to go", || Ok(place.get("helmrequest", "web")?.is_none().then_some(())))?;
+    assert_eq!(place.helm(&["list", "-q"])?, "");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_kind_that_is_gone_holds_no_uninstallation_up() -> Result<()> {
+    let place = world().place("vanished", &["objects"]).await?;
+    let group = format!("{}.example.org", place.namespace);
+    place.apply(&definition(&group, "Moon", "Namespaced"))?;
+    let moon = json!({"apiVersion": format!("{group}/v1"), "kind": "Moon", "metadata": {"name": "web"}});
+    let settings = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}});
+    place.apply(&place.request("web", json!({"chart": "charts/objects", "values": {"objects": [moon, settings]}})))?;
+    place.until_ready("web")?;
+    place.kubectl(&["delete", "customresourcedefinition", &format!("moons.{group}")])?;
+    place.kubectl(&["delete", "helmrequest", "web", "--wait=false"])?;
+    wait::until(LIMIT, "the request to go", || Ok(place.get("helmrequest", "web")?.is_none().then_some(())))?;
+    assert!(place.get("configmap", "web")?.is_none(), "what is left of the release is deleted");
     assert_eq!(place.helm(&["list", "-q"])?, "");
     Ok(())
 }
