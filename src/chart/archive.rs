@@ -2,7 +2,7 @@
 //! (`pkg/chart/loader/archive/archive.go`). An archive is hostile input: its sizes are limited while it is read, links
 //! and devices are refused, and no path can leave the chart.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::unpack::Unpacking;
 use super::{File, LoadError};
+use crate::value::message::without_controls;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const GZIP_MAGIC: &[u8] = b"\x1f\x8b\x08";
@@ -66,7 +67,7 @@ impl Budget {
     /// Reads one file, its byte order mark removed. The limits hold whatever size the source claims.
     ///
     /// # Errors
-    /// The limits' errors, and [`LoadError::Corrupt`] where reading fails.
+    /// The limits' errors, and [`LoadError::Read`] where reading fails.
     pub fn read(&mut self, name: &str, claimed: u64, source: impl Read) -> Result<Vec<u8>, LoadError> {
         self.check(name, claimed)?;
         let limit = self.bytes.min(self.limits.file);
@@ -74,7 +75,7 @@ impl Budget {
         source
             .take(limit + 1)
             .read_to_end(&mut data)
-            .map_err(|error| LoadError::Corrupt(format!("{name:?}: {error}")))?;
+            .map_err(|source| LoadError::Read { path: name.to_owned(), source })?;
         self.take(name, data.len() as u64)?;
         if data.starts_with(BYTE_ORDER_MARK) {
             data.drain(..BYTE_ORDER_MARK.len());
@@ -123,6 +124,20 @@ enum Body {
     Sparse(Vec<u8>),
 }
 
+/// Why the walk through an archive ended before the archive did.
+enum Stop {
+    /// Something in it is not allowed.
+    Refused(LoadError),
+    /// It could not be read any further, after the last entry that could.
+    Torn { error: std::io::Error, last: Option<(String, u64)> },
+}
+
+impl From<LoadError> for Stop {
+    fn from(error: LoadError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 /// The files of an archive, the first element of each path removed. They share the memory that it was unpacked into.
 ///
 /// # Errors
@@ -131,40 +146,65 @@ pub fn read_archive(archive: &[u8], budget: &mut Budget) -> Result<Vec<File>, Lo
     if !archive.starts_with(GZIP_MAGIC) {
         return Err(LoadError::NotGzip);
     }
-    let corrupt =
-        |offset: u64, error: std::io::Error| LoadError::Corrupt(format!("entry after byte {offset}: {error}"));
-    let mut offset = 0;
-    let mut found = Vec::new();
-    let mut archive = tar::Archive::new(Unpacking::new(archive, budget.tar()));
-    for entry in archive.entries_with_seek().map_err(|error| corrupt(offset, error))? {
-        let entry = entry.map_err(|error| corrupt(offset, error))?;
-        offset = entry.raw_file_position();
-        let raw_name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let kind = entry.header().entry_type();
-        budget.entry()?;
-        if kind.is_dir() || raw_name.ends_with('/') || kind.is_pax_global_extensions() {
-            continue;
-        }
-        let name = inner_path(&raw_name)?;
-        if let Some(kind) = refused_kind(kind) {
-            return Err(LoadError::NotAFile { name, kind });
-        }
-        let seconds = entry.header().mtime().ok().and_then(|seconds| i64::try_from(seconds).ok());
-        let modified = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
-        let body = if kind.is_gnu_sparse() {
-            Body::Sparse(budget.read(&name, entry.size(), entry).map_err(|error| match error {
-                LoadError::Corrupt(cause) => LoadError::Corrupt(format!("entry after byte {offset}: {cause}")),
-                other => other,
-            })?)
-        } else {
-            budget.take(&name, entry.size())?;
-            let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-            Body::Place(place(offset)..place(offset.saturating_add(entry.size())))
-        };
-        found.push(Found { name, modified, body });
-    }
-    let tar = Bytes::from(archive.into_inner().into_content());
+    let limit = budget.tar();
+    let mut archive = tar::Archive::new(Unpacking::new(archive, limit));
+    let walked = walk(&mut archive, budget);
+    let unpacking = archive.into_inner();
+    let found = walked.map_err(|stop| match stop {
+        Stop::Refused(error) => error,
+        Stop::Torn { error, last } => torn(&error, unpacking.position(), last, limit),
+    })?;
+    let tar = Bytes::from(unpacking.into_content());
     if found.is_empty() { Err(LoadError::Empty) } else { Ok(found.into_iter().map(|file| file.of(&tar)).collect()) }
+}
+
+fn walk(archive: &mut tar::Archive<Unpacking<'_>>, budget: &mut Budget) -> Result<Vec<Found>, Stop> {
+    let mut found = Vec::new();
+    let mut last = None;
+    for entry in archive.entries_with_seek().map_err(|error| Stop::Torn { error, last: None })? {
+        let entry = entry.map_err(|error| Stop::Torn { error, last: last.take() })?;
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let offset = entry.raw_header_position();
+        found.extend(find(entry, &name, budget).map_err(|error| error.at(&name, offset))?);
+        last = Some((name, offset));
+    }
+    Ok(found)
+}
+
+/// The file that an entry is, unless it is a folder or says something about others.
+fn find(entry: tar::Entry<'_, Unpacking<'_>>, raw_name: &str, budget: &mut Budget) -> Result<Option<Found>, LoadError> {
+    let kind = entry.header().entry_type();
+    budget.entry()?;
+    if kind.is_dir() || raw_name.ends_with('/') || kind.is_pax_global_extensions() {
+        return Ok(None);
+    }
+    let name = inner_path(raw_name)?;
+    if let Some(kind) = refused_kind(kind) {
+        return Err(LoadError::NotAFile(kind));
+    }
+    let seconds = entry.header().mtime().ok().and_then(|seconds| i64::try_from(seconds).ok());
+    let modified = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let (start, size) = (entry.raw_file_position(), entry.size());
+    let body = if kind.is_gnu_sparse() {
+        Body::Sparse(budget.read(&name, size, entry)?)
+    } else {
+        budget.take(&name, size)?;
+        let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        Body::Place(place(start)..place(start.saturating_add(size)))
+    };
+    Ok(Some(Found { name, modified, body }))
+}
+
+/// Why an archive could not be read any further. Texts of the tar file may be in the cause.
+fn torn(error: &std::io::Error, offset: usize, last: Option<(String, u64)>, limit: usize) -> LoadError {
+    match (error.kind(), last) {
+        (ErrorKind::FileTooLarge, Some((name, offset))) => LoadError::ArchiveTooLarge(limit).at(&name, offset),
+        (ErrorKind::FileTooLarge, None) => LoadError::ArchiveTooLarge(limit),
+        (_, last) => {
+            let cause = without_controls(&error.to_string()).replace(['\n', '\t'], " ");
+            LoadError::Torn { cause, offset, last }
+        }
+    }
 }
 
 impl Found {

@@ -18,7 +18,10 @@ use crate::yaml;
 /// [`LoadError`], in Helm's words, when the archive or the chart in it is not valid or larger than `limits`.
 pub fn load_archive(archive: &[u8], limits: &Limits) -> Result<Chart, LoadError> {
     let mut budget = Budget::new(limits);
-    let files = read_archive(archive, &mut budget)?;
+    let files = read_archive(archive, &mut budget).map_err(|error| match error {
+        LoadError::NotGzip => LoadError::NotAnArchive,
+        other => LoadError::Archive(Box::new(other)),
+    })?;
     check_version(&files)?;
     chart_from_files(files, &mut budget, 0)
 }

@@ -19,6 +19,8 @@ const TRAILER: usize = 8;
 pub struct Unpacking<'a> {
     /// What is still compressed.
     rest: &'a [u8],
+    /// How long the archive is.
+    length: usize,
     inflater: Decompress,
     is_inside_member: bool,
     content: Vec<u8>,
@@ -43,6 +45,7 @@ impl<'a> Unpacking<'a> {
         let expected = length.min(limit).min(archive.len().saturating_mul(MAX_RATIO));
         Self {
             rest: archive,
+            length: archive.len(),
             inflater: Decompress::new(false),
             is_inside_member: false,
             content: Vec::with_capacity(expected + 1),
@@ -51,6 +54,11 @@ impl<'a> Unpacking<'a> {
             position: 0,
             end: None,
         }
+    }
+
+    /// How far it was read, in bytes of the content.
+    pub fn position(&self) -> usize {
+        self.position
     }
 
     /// All that was inflated.
@@ -64,7 +72,11 @@ impl<'a> Unpacking<'a> {
             match self.end {
                 None => self.end = self.advance(place).err(),
                 Some(End::Regular) => return Ok(false),
-                Some(End::Failure(kind, text)) => return Err(Error::new(kind, text)),
+                Some(End::Failure(kind, text)) => {
+                    let rest = if kind == ErrorKind::UnexpectedEof { 0 } else { self.rest.len() };
+                    let offset = self.length - rest;
+                    return Err(Error::new(kind, format!("{text} at byte {offset} of the archive")));
+                }
             }
         }
         Ok(true)
@@ -90,7 +102,7 @@ impl<'a> Unpacking<'a> {
         let ahead = if length > self.expected { step } else { step.min(self.expected + 1) };
         let ahead = ahead.min(self.limit).max(place);
         if ahead > self.limit {
-            return Err(End::Failure(ErrorKind::InvalidData, "more content than a chart may have"));
+            return Err(End::Failure(ErrorKind::FileTooLarge, "more content than a chart may have"));
         }
         self.content.resize(ahead, 0);
         let before = (self.inflater.total_in(), self.inflater.total_out());
@@ -164,7 +176,9 @@ impl Seek for Unpacking<'_> {
         };
         let place = place.and_then(|place| usize::try_from(place).ok()).ok_or(ErrorKind::Unsupported)?;
         if !self.reach(place)? {
-            return Err(Error::new(ErrorKind::UnexpectedEof, "unexpected end of file"));
+            let length = self.content.len();
+            let text = format!("unexpected end of file: the decompressed stream has {length} bytes and not {place}");
+            return Err(Error::new(ErrorKind::UnexpectedEof, text));
         }
         self.position = place;
         Ok(place as u64)
@@ -208,7 +222,11 @@ mod tests {
         let mut archive = gzip.finish().expect("memory");
         assert_eq!(unpack(&archive), Ok(b"x".to_vec()));
         archive[3] |= 2;
-        assert_eq!(unpack(&archive), Err("invalid gzip header".to_owned()), "the header has no checksum");
+        assert_eq!(
+            unpack(&archive),
+            Err("invalid gzip header at byte 0 of the archive".to_owned()),
+            "the header has no checksum"
+        );
     }
 
     #[test]
@@ -216,11 +234,11 @@ mod tests {
         let whole = gzip(b"0123456789");
         let with = |more: &[u8]| [&whole, more].concat();
         let table = [
-            (whole[..whole.len() - 1].to_vec(), "unexpected end of file"),
-            (whole[..14].to_vec(), "unexpected end of file"),
-            (with(b"rubbish, and more of it"), "invalid gzip header"),
-            (with(&whole[..5]), "unexpected end of file"),
-            (with(&[&whole[..10], b"\xff\xff\xff\xff"].concat()), "corrupt deflate stream"),
+            (whole[..whole.len() - 1].to_vec(), "unexpected end of file at byte 29 of the archive"),
+            (whole[..14].to_vec(), "unexpected end of file at byte 14 of the archive"),
+            (with(b"rubbish, and more of it"), "invalid gzip header at byte 30 of the archive"),
+            (with(&whole[..5]), "unexpected end of file at byte 35 of the archive"),
+            (with(&[&whole[..10], b"\xff\xff\xff\xff"].concat()), "corrupt deflate stream at byte 41 of the archive"),
         ];
         for (archive, expected) in &table {
             assert_eq!(unpack(archive), Err((*expected).to_owned()), "{archive:?}");
@@ -235,7 +253,7 @@ mod tests {
         let bomb = gzip(&vec![0; 8 << 20]);
         let mut unpacking = Unpacking::new(&bomb, 1 << 20);
         let error = unpacking.seek(SeekFrom::Start(2 << 20)).expect_err("too much");
-        assert_eq!(error.to_string(), "more content than a chart may have");
+        assert_eq!(error.kind(), ErrorKind::FileTooLarge, "{error}");
         assert!(unpacking.into_content().len() <= 1 << 20);
     }
 }

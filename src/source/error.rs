@@ -197,13 +197,6 @@ pub enum SourceError {
 impl SourceError {
     /// The archive at a URL cannot be loaded.
     pub(super) fn chart(url: &str, error: &LoadError) -> Self {
-        let too_large = matches!(
-            error,
-            LoadError::TooLarge(_)
-                | LoadError::FileTooLarge { .. }
-                | LoadError::TooManyEntries(_)
-                | LoadError::TooDeep(_)
-        );
-        Self::Chart { url: url.to_owned(), reason: error.to_string(), too_large }
+        Self::Chart { url: url.to_owned(), reason: error.to_string(), too_large: error.is_too_large() }
     }
 }

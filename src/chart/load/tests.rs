@@ -116,6 +116,36 @@ fn subcharts_are_unpacked_from_archives_and_folders() {
 }
 
 #[test]
+fn the_place_in_a_subchart_is_that_in_its_own_archive() {
+    let load = |inner: &[u8]| {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, data) in [("c/Chart.yaml", CHART_YAML.as_bytes()), ("c/charts/sub.tgz", inner)] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(data.len() as u64);
+            builder.append_data(&mut header, name, data).expect("memory");
+        }
+        let outer = compress(&builder.into_inner().expect("memory"));
+        load_archive(&outer, &Limits::default()).map(drop).map_err(|error| error.to_string())
+    };
+    let inner = archive(&[("sub/Chart.yaml", CHART_YAML), ("sub", "x")]);
+    let table = [
+        (&b"PK"[..], "gzip: invalid header"),
+        (
+            &inner[..40],
+            "unexpected end of file at byte 40 of the archive: read up to byte 0 of the decompressed stream",
+        ),
+        (
+            &inner,
+            "chart illegally contains content outside the base directory: \"sub\": entry \"sub\" at byte 1024 of the \
+             decompressed stream",
+        ),
+    ];
+    for (inner, expected) in table {
+        assert_eq!(load(inner), Err(format!("error unpacking subchart sub.tgz in c: {expected}")));
+    }
+}
+
+#[test]
 fn links_and_limits_end_a_load() {
     let mut builder = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
@@ -124,19 +154,44 @@ fn links_and_limits_end_a_load() {
     builder.append_link(&mut header, "c/templates/x.yaml", "/etc/passwd").expect("memory");
     let linked = compress(&builder.into_inner().expect("memory"));
     let error = load_archive(&linked, &Limits::default()).expect_err("a link");
-    let expected = "chart archive entry \"templates/x.yaml\" is a symbolic link: only regular files are allowed";
+    let expected = "unable to load chart archive: chart contains a symbolic link: only regular files are allowed: entry \
+                    \"c/templates/x.yaml\" at byte 0 of the decompressed stream";
     assert_eq!(error.to_string(), expected);
 
     let large = archive(&[("c/Chart.yaml", CHART_YAML), ("c/a", &"x".repeat(3_000)), ("c/b", &"x".repeat(3_000))]);
     let limits = |file, total, entries| Limits { file, total, entries, depth: 4 };
     let table = [
-        (limits(2_999, 100_000, 9), "decompressed chart file \"a\" is larger than the maximum file size 2999"),
-        (limits(5_000, 5_000, 9), "decompressed chart is larger than the maximum size 5000"),
-        (limits(5_000, 50_000, 2), "chart has more than 2 files"),
+        (
+            limits(2_999, 100_000, 9),
+            "decompressed chart file \"a\" is larger than the maximum file size 2999: entry \"c/a\" at byte 1024",
+        ),
+        (
+            limits(5_000, 5_000, 9),
+            "decompressed chart is larger than the maximum size 5000: entry \"c/b\" at byte 4608",
+        ),
+        (limits(5_000, 50_000, 2), "chart has more than 2 files: entry \"c/b\" at byte 4608"),
     ];
     for (limits, expected) in table {
-        assert_eq!(load_archive(&large, &limits).expect_err(expected).to_string(), expected);
+        let error = load_archive(&large, &limits).expect_err(expected);
+        assert_eq!(error.to_string(), format!("unable to load chart archive: {expected} of the decompressed stream"));
+        assert!(error.is_too_large());
     }
+}
+
+#[test]
+fn headers_alone_do_not_pass_the_limit() {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Directory);
+    header.set_size(1 << 20);
+    builder.append_data(&mut header, "c/folder", &vec![0; 1 << 20][..]).expect("memory");
+    let archive = compress(&builder.into_inner().expect("memory"));
+    let limits = Limits { file: 1_000, total: 10_000, entries: 8, depth: 4 };
+    let error = load_archive(&archive, &limits).expect_err("a large folder");
+    let expected = "unable to load chart archive: decompressed archive is larger than 30480 bytes, more than a chart may \
+                    have with the headers of its files: entry \"c/folder\" at byte 0 of the decompressed stream";
+    assert_eq!(error.to_string(), expected);
+    assert!(error.is_too_large());
 }
 
 #[test]
@@ -145,7 +200,7 @@ fn archives_that_are_none_are_refused() {
     let not_gzip = "stream does not appear to be a valid chart file (details: gzip: invalid header)";
     assert_eq!(load(b""), Err(not_gzip.to_owned()));
     assert_eq!(load(b"apiVersion: v2\n"), Err(not_gzip.to_owned()));
-    assert_eq!(load(&archive(&[])), Err("no files in chart archive".to_owned()));
+    assert_eq!(load(&archive(&[])), Err("unable to load chart archive: no files in chart archive".to_owned()));
     let missing = "unable to detect chart version, no Chart.yaml found";
     assert_eq!(load(&archive(&[("c/x", "")])), Err(missing.to_owned()));
 }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::remote::Downloaded;
 use super::{Failure, TemplateArguments, file, path, remote};
 use crate::chart::{Chart, Limits, LoadError, load_archive, load_directory};
 
@@ -12,7 +13,7 @@ pub(super) enum Source {
     /// A directory or an archive.
     Path(PathBuf),
     /// A downloaded archive.
-    Archive(Vec<u8>),
+    Archive(Downloaded),
 }
 
 /// Finds the chart; archives behind URLs are downloaded.
@@ -67,15 +68,9 @@ impl Source {
             }
             Self::Path(path) => {
                 let shown = path.to_string_lossy().into_owned();
-                let archive = file::read(&shown)?;
-                check_archive(&shown, &archive)?;
-                load_archive(&archive, &limits).map_err(|error| archive_failure(error, shown))
+                load(&file::read(&shown)?, shown, &limits)
             }
-            Self::Archive(archive) => {
-                let shown = "the downloaded archive".to_owned();
-                check_archive(&shown, &archive)?;
-                load_archive(&archive, &limits).map_err(|error| archive_failure(error, shown))
-            }
+            Self::Archive(Downloaded { shown, content }) => load(&content, shown, &limits),
         }
     }
 }
@@ -101,19 +96,12 @@ fn check_archive(path: &str, archive: &[u8]) -> Result<(), Failure> {
     Err(Failure::NotAnArchive { path: path.to_owned(), content_type })
 }
 
-/// Helm tells of a broken archive only that it cannot be loaded; our own limits say which they are.
-fn archive_failure(error: LoadError, path: String) -> Failure {
-    match error {
-        LoadError::NotGzip => Failure::NotGzip(path),
-        LoadError::Corrupt(_)
-        | LoadError::Empty
-        | LoadError::AbsolutePath
-        | LoadError::OutsideBase(_)
-        | LoadError::ParentDirectory
-        | LoadError::DrivePath
-        | LoadError::ChartYamlOutsideBase
-        | LoadError::TooLarge(_)
-        | LoadError::FileTooLarge { .. } => Failure::Archive,
+/// Loads an archive. Helm tells of a broken one only that it cannot be loaded; here which one, why and where follow.
+fn load(archive: &[u8], path: String, limits: &Limits) -> Result<Chart, Failure> {
+    check_archive(&path, archive)?;
+    load_archive(archive, limits).map_err(|error| match error {
+        LoadError::NotAnArchive => Failure::NotGzip(path),
+        LoadError::Archive(cause) => Failure::Archive { path, cause },
         other => Failure::Load(other),
-    }
+    })
 }

@@ -60,8 +60,8 @@ pub enum Failure {
     NotAnArchive { path: String, content_type: &'static str },
     #[error("file '{0}' does not appear to be a valid chart file (details: gzip: invalid header)")]
     NotGzip(String),
-    #[error("unable to load chart archive")]
-    Archive,
+    #[error("unable to load chart archive: {}: {cause}", quote(.path))]
+    Archive { path: String, cause: Box<LoadError> },
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error("failed to parse {path}: {reason}")]

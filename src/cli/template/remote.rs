@@ -12,14 +12,23 @@ pub(super) fn is_url(text: &str) -> bool {
     starts("http://") || starts("https://")
 }
 
+/// What was downloaded.
+#[derive(Debug)]
+pub(super) struct Downloaded {
+    /// Where it came from, without credentials and query.
+    pub(super) shown: String,
+    pub(super) content: Vec<u8>,
+}
+
 /// Downloads what is at a URL.
-pub(super) fn fetch(url: &str, arguments: &TemplateArguments) -> Result<Vec<u8>, Failure> {
+pub(super) fn fetch(url: &str, arguments: &TemplateArguments) -> Result<Downloaded, Failure> {
     let repository = repository(url, arguments)?;
-    run(async { repository.download(url, None).await.map_err(|error| failure(error, url)) })
+    let content = run(async { repository.download(url, None).await.map_err(|error| failure(error, url)) })?;
+    Ok(Downloaded { shown: repository.shown_archive(url), content })
 }
 
 /// Downloads the chart of that name from the repository that the arguments name.
-pub(super) fn fetch_from_repository(arguments: &TemplateArguments, chart: &str) -> Result<Vec<u8>, Failure> {
+pub(super) fn fetch_from_repository(arguments: &TemplateArguments, chart: &str) -> Result<Downloaded, Failure> {
     let url = &arguments.repo;
     let repository = repository(url, arguments)?;
     run(async {
@@ -38,8 +47,11 @@ pub(super) fn fetch_from_repository(arguments: &TemplateArguments, chart: &str) 
             let version = if wanted.is_empty() { String::new() } else { format!(" version {}", quote(wanted)) };
             Failure::NotInRepository { chart: format!("chart {}{version}", quote(chart)), repository: url.clone() }
         })?;
-        let archive = repository.download(&entry.url, entry.digest).await;
-        archive.map_err(|error| failure(error, &repository.shown_archive(&entry.url)))
+        let shown = repository.shown_archive(&entry.url);
+        match repository.download(&entry.url, entry.digest).await {
+            Ok(content) => Ok(Downloaded { shown, content }),
+            Err(error) => Err(failure(error, &shown)),
+        }
     })
 }
 

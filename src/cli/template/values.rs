@@ -55,7 +55,7 @@ fn read(path: &str) -> Result<Vec<u8>, Failure> {
         return file::read_from(std::io::stdin(), "/dev/stdin");
     }
     if remote::is_url(path) {
-        return remote::fetch(path, &TemplateArguments::default());
+        return remote::fetch(path, &TemplateArguments::default()).map(|downloaded| downloaded.content);
     }
     file::read(path)
 }

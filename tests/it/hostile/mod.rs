@@ -7,6 +7,7 @@ mod charts;
 mod functions;
 mod loops;
 mod schemas;
+mod tar;
 mod templates;
 mod values;
 
