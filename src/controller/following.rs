@@ -271,12 +271,13 @@ impl Context {
 
     /// Splits deviations into those to repair now and the pause until the others: an object that has to be repaired
     /// again and again is taken by somebody who will not give way, and each repair waits longer than the one before.
-    pub fn repairs_due(&self, request: &HelmRequest, deviations: &[Deviation]) -> (Vec<ObjectKey>, Option<Duration>) {
+    pub fn repairs_due(&self, request: &HelmRequest, deviations: &[Deviation]) -> (Vec<Deviation>, Option<Duration>) {
         let owner = owner(request);
         self.with_memory(request, |memory| {
             let mut due = Vec::new();
             let mut later: Option<Duration> = None;
-            for Deviation { object, .. } in deviations {
+            for deviation in deviations {
+                let object = &deviation.object;
                 let after = memory.repairs.get(object).map(|repaired| repaired.after);
                 if after.is_none_or(|after| after.elapsed() > QUIET) {
                     self.repairs.succeed(&(owner.clone(), object.clone()));
@@ -286,7 +287,7 @@ impl Context {
                         let pause = at - Instant::now();
                         later = Some(later.map_or(pause, |shortest| shortest.min(pause)));
                     }
-                    _ => due.push(object.clone()),
+                    _ => due.push(deviation.clone()),
                 }
             }
             (due, later)

@@ -36,6 +36,8 @@ struct Owner {
     holds: usize,
     /// The gravest news that was kept back.
     kept_back: Option<(ObjectKey, Change)>,
+    /// When a change was first seen of those objects that are not as expected.
+    changed: HashMap<ObjectKey, Instant>,
 }
 
 /// Everything that is known and expected.
@@ -344,7 +346,16 @@ impl Index {
         let Some(known) = self.owners.get_mut(owner) else { return Vec::new() };
         known.kept_back.take_if(|(_, change)| change.is_deviation());
         let places = known.objects.iter();
-        places.filter_map(|&(id, identity)| self.kinds[id].deviation(identity)).collect()
+        let deviating = places.filter_map(|&(id, identity)| self.kinds[id].deviation(identity));
+        let mut changed = std::mem::take(&mut known.changed);
+        let deviations: Vec<Deviation> = deviating
+            .map(|(object, gone)| {
+                let since = changed.remove(&object).unwrap_or_else(Instant::now);
+                Deviation { object, gone, since }
+            })
+            .collect();
+        known.changed = deviations.iter().map(|deviation| (deviation.object.clone(), deviation.since)).collect();
+        deviations
     }
 
     /// The health of an owner's objects. What is told here is not sent again by a held owner.
@@ -381,6 +392,9 @@ impl Index {
 
     fn spread(&mut self, news: impl IntoIterator<Item = News>) {
         for News { owner, object, change } in news {
+            if let Some(known) = self.owners.get_mut(&owner).filter(|_| change.is_deviation()) {
+                known.changed.entry(object.clone()).or_insert_with(Instant::now);
+            }
             match self.owners.get_mut(&owner) {
                 Some(known) if known.holds > 0 => {
                     if known.kept_back.as_ref().is_none_or(|(_, kept)| *kept < change) {

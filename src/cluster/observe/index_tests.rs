@@ -87,6 +87,23 @@ fn a_change_of_our_fields_triggers_once_and_deviates_until_it_is_undone() {
 }
 
 #[test]
+fn a_change_keeps_the_time_at_which_it_was_first_seen_until_it_is_undone() {
+    let mut fixture = Fixture::settled();
+    let before = Instant::now();
+    fixture.seen("web", 11, OTHER);
+    let seen = Instant::now();
+    let since = |fixture: &mut Fixture| fixture.index.deviations(&owner()).first().map(|deviation| deviation.since);
+    let first = since(&mut fixture);
+    assert!(first.is_some_and(|first| before <= first && first <= seen));
+    fixture.seen("web", 12, OTHER);
+    assert_eq!(since(&mut fixture), first);
+    fixture.seen("web", 13, OURS);
+    assert_eq!(since(&mut fixture), None);
+    fixture.seen("web", 14, OTHER);
+    assert!(since(&mut fixture) > first);
+}
+
+#[test]
 fn a_deleted_object_triggers_and_is_missing() {
     let mut fixture = Fixture::settled();
     fixture.gone("web", 11);

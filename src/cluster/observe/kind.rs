@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::lists::{ListKey, part};
-use super::{Change, Deviation, ObserveError, OwnerKey, Standing};
+use super::{Change, ObserveError, OwnerKey, Standing};
 use crate::cluster::ObjectKey;
 use crate::cluster::health::Verdict;
 use crate::cluster::ownership::Marks;
@@ -329,8 +329,8 @@ impl KindIndex {
         Some(News { owner, object: self.key(entry), change })
     }
 
-    /// How an object differs from what is expected of it.
-    pub(super) fn deviation(&self, identity: Identity) -> Option<Deviation> {
+    /// An object that is not as expected, and whether it is gone.
+    pub(super) fn deviation(&self, identity: Identity) -> Option<(ObjectKey, bool)> {
         let entry = self.entries.get(&identity)?;
         let tracked = entry.tracked.as_ref().filter(|tracked| !tracked.awaiting)?;
         let gone = match &entry.live {
@@ -339,7 +339,7 @@ impl KindIndex {
             // Without Helm's label it is another watch's, but not gone.
             None => !self.is_stranger(identity),
         };
-        Some(Deviation { object: self.key(entry), gone })
+        Some((self.key(entry), gone))
     }
 
     /// How an expected object stands.

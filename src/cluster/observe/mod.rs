@@ -20,9 +20,9 @@ mod mutated;
 mod ownership;
 mod queue;
 mod sources;
+mod standing;
 mod watch;
 
-use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use futures::Stream;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use self::index::Index;
 use self::watch::Watches;
@@ -45,6 +46,7 @@ pub use causes::Cause;
 pub use lists::{ListKey, ListRead, list_version};
 pub use mutated::mutated;
 pub use ownership::{FieldPath, Taken, Writer, cause, ownership_hash};
+pub use standing::{ReleaseHealth, Standing};
 
 /// Who expects something of objects: a HelmRequest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -130,6 +132,8 @@ pub struct Deviation {
     pub object: ObjectKey,
     /// Whether it is gone; else fields of ours were changed.
     pub gone: bool,
+    /// When the change was seen; what was found without having been seen, when it was first looked at.
+    pub since: Instant,
 }
 
 /// What is known of an object from memory.
@@ -160,86 +164,6 @@ pub struct ObjectState {
     pub hash: Option<u64>,
     /// Its health.
     pub verdict: Verdict,
-}
-
-/// How an expected object stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It is there.
-    Seen(Verdict),
-    /// It is not there.
-    Missing,
-    /// It was written a moment ago and not seen since.
-    NotSeen,
-}
-
-impl Standing {
-    /// kstatus's word for it.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Seen(verdict) => verdict.as_str(),
-            Self::Missing => "NotFound",
-            Self::NotSeen => "InProgress",
-        }
-    }
-
-    /// Why it is not healthy.
-    pub fn message(&self) -> Option<&str> {
-        match self {
-            Self::Seen(verdict) => verdict.message(),
-            Self::Missing => Some("the object does not exist"),
-            Self::NotSeen => Some("the object was just written"),
-        }
-    }
-
-    /// The worst is the greatest.
-    const fn gravity(&self) -> u8 {
-        match self {
-            Self::Seen(Verdict::Failed(_)) => 5,
-            Self::Missing => 4,
-            Self::Seen(Verdict::Unknown) => 3,
-            Self::Seen(Verdict::Terminating) => 2,
-            Self::Seen(Verdict::InProgress(_)) => 1,
-            Self::NotSeen | Self::Seen(Verdict::Current) => 0,
-        }
-    }
-}
-
-/// The health of an owner's objects.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReleaseHealth {
-    /// How many objects there should be.
-    pub total: usize,
-    /// How many are healthy.
-    pub ready: usize,
-    /// The others, the worst first.
-    pub unhealthy: Vec<(ObjectKey, Standing)>,
-}
-
-impl ReleaseHealth {
-    fn of(standings: impl Iterator<Item = (ObjectKey, Standing)>) -> Self {
-        let mut health = Self::default();
-        for (object, standing) in standings {
-            health.total += 1;
-            if standing == Standing::Seen(Verdict::Current) {
-                health.ready += 1;
-            } else {
-                health.unhealthy.push((object, standing));
-            }
-        }
-        health.unhealthy.sort_by(|a, b| (Reverse(a.1.gravity()), &a.0).cmp(&(Reverse(b.1.gravity()), &b.0)));
-        health
-    }
-
-    /// Whether every object is healthy.
-    pub fn is_ready(&self) -> bool {
-        self.ready == self.total
-    }
-
-    /// Whether an object has failed and waiting for it is in vain.
-    pub fn has_failed(&self) -> bool {
-        self.unhealthy.iter().any(|(_, standing)| matches!(standing, Standing::Seen(Verdict::Failed(_))))
-    }
 }
 
 /// An object that an owner has read, for its values or by `lookup`.

@@ -14,7 +14,7 @@ use crate::api::helm_request::SHOWN_OBJECTS;
 use crate::cluster::apply::{Applied, ApplyOptions};
 use crate::cluster::kept::Keeping;
 use crate::cluster::object::{ManifestError, Readable};
-use crate::cluster::observe::{Cause, Taken, cause};
+use crate::cluster::observe::{Cause, Deviation, Taken, cause};
 use crate::cluster::{Object, ObjectKey};
 use crate::controller::events::{EventType, Note, Related};
 use crate::controller::failure::Failure;
@@ -34,14 +34,14 @@ pub async fn run(deployment: &Deployment<'_>, revision: i64) -> Result<Option<Du
     let (objects, mut failed) = served_objects(deployment, revision, &now).await?;
     let keeping = deployment.keeping(revision);
     let is_unread = failed.is_some();
-    for key in &now {
+    for Deviation { object: key, since, .. } in &now {
         let object = objects.iter().find(|object| object.key == *key);
         // What cannot be tried does not wait longer for it.
         if object.is_none() && is_unread {
             continue;
         }
         let repaired = match object {
-            Some(object) => repair(deployment, object, &keeping).await,
+            Some(object) => repair(deployment, object, *since, &keeping).await,
             None => Ok(()),
         };
         if object.is_none() || repaired.is_err() {
@@ -57,20 +57,25 @@ pub async fn run(deployment: &Deployment<'_>, revision: i64) -> Result<Option<Du
 async fn served_objects(
     deployment: &Deployment<'_>,
     revision: i64,
-    now: &[ObjectKey],
+    now: &[Deviation],
 ) -> Result<(Vec<Object>, Option<Failure>), Failure> {
     let record = deployment.record(revision).await?;
     let read = deployment.cluster.read_served(&record.manifest, &deployment.release.namespace).await;
     let Readable { mut objects, errors } = read.map_err(ManifestError::from)?;
     deployment.stamp(&mut objects);
-    objects.retain(|object| now.contains(&object.key));
+    objects.retain(|object| now.iter().any(|deviation| deviation.object == object.key));
     let unread = (objects.len() < now.len() && !errors.is_empty()).then(|| ManifestError::Documents(errors).into());
     Ok((objects, unread))
 }
 
-async fn repair(deployment: &Deployment<'_>, object: &Object, keeping: &Keeping<'_>) -> Result<(), Failure> {
+/// Repairs an object that was changed at `since`.
+async fn repair(
+    deployment: &Deployment<'_>,
+    object: &Object,
+    since: Instant,
+    keeping: &Keeping<'_>,
+) -> Result<(), Failure> {
     let Deployment { context, request, cluster, .. } = deployment;
-    let began = Instant::now();
     let live = cluster.live(object).await?;
     let options = deployment.restoring(keeping);
     let applied = match cluster.apply(object, options).await {
@@ -86,7 +91,7 @@ async fn repair(deployment: &Deployment<'_>, object: &Object, keeping: &Keeping<
     let pace = context.repaired(request, &object.key, &taken);
     let release = (deployment.release.name.as_str(), deployment.release.namespace.as_str());
     let why = Cause::of(live.as_ref(), &taken, release);
-    context.metrics.repaired(why.as_str(), began.elapsed());
+    context.metrics.repaired(why.as_str(), since.elapsed());
     if let Some(text) = tell(object, live.as_ref(), &taken, &applied) {
         let text = format!("{text} (cause: {})", why.as_str());
         let note = note_about(object, EventType::Normal, "DriftRepaired", text);
