@@ -26,6 +26,7 @@ pub mod left;
 mod lists;
 mod live;
 pub mod lookup;
+pub mod manifest_error;
 pub mod migrate;
 pub mod namespace;
 pub mod notes;

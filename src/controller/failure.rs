@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::api::Reason;
 use crate::api::conditions::one_line;
 use crate::cluster::hooks::HookError;
-use crate::cluster::object::{DocumentError, ManifestError};
+use crate::cluster::manifest_error::{DocumentError, ManifestError};
 use crate::cluster::reference::ReferenceError;
 use crate::cluster::storage::StorageError;
 use crate::cluster::{ApiError, ConnectError, ObjectError};
