@@ -9,6 +9,7 @@ use super::{Error, LoggingArguments};
 use crate::api::GoDuration;
 use crate::api::duration::DurationError;
 use crate::cluster::REQUEST_TIMEOUT;
+use crate::cluster::shards::MOST_SHARDS;
 use crate::controller::Options;
 
 /// The flags of the operator.
@@ -17,15 +18,19 @@ pub struct ControllerArguments {
     /// Namespace of the repositories that requests of every namespace may name; a request's own namespace comes first
     #[arg(long, env = "COXSWAIN_CHARTREPO_NAMESPACE", default_value = "captain-system")]
     pub chartrepo_namespace: String,
-    /// Namespace the operator runs in: its lease lives there
+    /// Namespace the operator runs in: its leases live there
     #[arg(long, env = "COXSWAIN_NAMESPACE", default_value = "captain-system")]
     pub namespace: String,
-    /// Name of this replica in the lease; the host name unless given
+    /// Name of this replica in the leases; the host name unless given
     #[arg(long, env = "COXSWAIN_IDENTITY", default_value_t = host_name())]
     pub identity: String,
-    /// Hold a lease before working, so that one of several replicas is active
+    /// Hold a lease before working, so that several replicas never do the same work; without it there must be only one
     #[arg(long, env = "COXSWAIN_LEADER_ELECTION", default_value_t = true, action = clap::ArgAction::Set)]
     pub leader_election: bool,
+    /// Into how many shards the requests are divided among the replicas, 1 to 64; with 1, one replica does all the work.
+    /// All replicas must have the same number
+    #[arg(long, env = "COXSWAIN_SHARDS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_SHARDS)))]
+    pub shards: u16,
     /// Operations worked on at the same time; one that only waits does not count
     #[arg(long, env = "COXSWAIN_WORKERS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub workers: u16,
@@ -86,6 +91,7 @@ impl From<ControllerArguments> for Options {
             namespace,
             identity,
             leader_election,
+            shards,
             workers,
             request_timeout,
             listen,
@@ -99,6 +105,7 @@ impl From<ControllerArguments> for Options {
             namespace,
             identity,
             leader_election,
+            shards,
             workers,
             request_timeout: request_timeout.0,
             listen,

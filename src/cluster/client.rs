@@ -15,6 +15,7 @@ use tower_service::Service;
 
 use super::bounded::{Absence, Bounded, REQUEST_TIMEOUT};
 use super::discovery::Discovery;
+use super::fence::{Epoch, Fence, Fenced};
 
 /// Why no client could be made.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,8 @@ pub struct Cluster {
     absence: Absence,
     /// `system:serviceaccount:NAMESPACE:NAME` where this handle acts for a service account.
     account: Option<Arc<str>>,
+    /// The epoch of the lease under which this handle writes.
+    epoch: Option<Arc<Epoch>>,
 }
 
 impl Cluster {
@@ -65,7 +68,7 @@ impl Cluster {
         let absence = Absence::default();
         let client = Bounded::client(client, request_timeout, absence.clone());
         let discovery = Arc::new(Discovery::new(client.clone()));
-        Self { own: client.clone(), client, discovery, absence, account: None }
+        Self { own: client.clone(), client, discovery, absence, account: None, epoch: None }
     }
 
     /// The same API server, every request made as this service account.
@@ -80,7 +83,29 @@ impl Cluster {
             discovery: Arc::clone(&self.discovery),
             absence: self.absence.clone(),
             account: Some(user.into()),
+            epoch: self.epoch.clone(),
         })
+    }
+
+    /// The same API server; what changes something is sent only while the fence is open, also by the service accounts
+    /// that the new handle impersonates.
+    #[must_use]
+    pub fn fenced(&self, fence: Fence) -> Self {
+        let epoch = fence.epoch().cloned().map(Arc::new);
+        let client = Fenced::client(self.own.clone(), fence);
+        Self {
+            client: client.clone(),
+            own: client,
+            discovery: Arc::clone(&self.discovery),
+            absence: self.absence.clone(),
+            account: None,
+            epoch,
+        }
+    }
+
+    /// The epoch of the lease under which this handle writes.
+    pub(super) fn epoch(&self) -> Option<&Epoch> {
+        self.epoch.as_deref()
     }
 
     /// The client behind this handle, for watches and typed calls.

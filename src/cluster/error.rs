@@ -200,6 +200,9 @@ pub enum ApiError {
         /// Whether the request may have reached the server.
         sent: bool,
     },
+    /// The lease under which this replica writes may be held by another one, so nothing was sent.
+    #[error("another replica may be in charge now, so this one writes nothing more")]
+    Fenced,
     /// The reply is not what the API promises.
     #[error("the reply of the API server cannot be read: {message}")]
     Undecodable {

@@ -5,10 +5,11 @@
 //! saw the last renewal*, so clocks need not agree; a holder that cannot renew within the renew deadline gives up before
 //! another may take over. Writes carry the resource version, so of two candidates one wins.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::PostParams;
+use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -17,6 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::client::Cluster;
 use super::discovery::Kind;
 use super::error::ApiError;
+use super::fence::{Epoch, Fence};
 use super::request::builtin_kind;
 use crate::value::Json;
 
@@ -46,6 +48,10 @@ pub struct LeaseOptions {
     pub renew_deadline: Duration,
     /// The pause between attempts, and between renewals.
     pub retry_period: Duration,
+    /// The annotations of the Lease object.
+    pub annotations: BTreeMap<String, String>,
+    /// Whether the Lease object is deleted when it is given up: nobody else stands for it.
+    pub ephemeral: bool,
 }
 
 impl LeaseOptions {
@@ -58,6 +64,8 @@ impl LeaseOptions {
             duration: Duration::from_secs(15),
             renew_deadline: Duration::from_secs(10),
             retry_period: Duration::from_secs(2),
+            annotations: BTreeMap::new(),
+            ephemeral: false,
         }
     }
 }
@@ -65,6 +73,9 @@ impl LeaseOptions {
 /// A candidacy: it runs until it is released or lost.
 pub struct Candidacy {
     claim: watch::Receiver<Claim>,
+    fence: Fence,
+    name: String,
+    epoch: watch::Receiver<Option<i64>>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -73,6 +84,17 @@ impl Candidacy {
     /// Follows the claim.
     pub fn claim(&self) -> watch::Receiver<Claim> {
         self.claim.clone()
+    }
+
+    /// The fence of what is written under the lease.
+    pub fn fence(&self) -> &Fence {
+        &self.fence
+    }
+
+    /// The same for the present holder; its epoch is known once the lease is held.
+    pub fn fence_of_epoch(&self) -> Fence {
+        let number = *self.epoch.borrow();
+        self.fence.branch(number.map(|number| Epoch { lease: self.name.clone(), number }))
     }
 
     /// Gives the lease up, so that another replica may act at once.
@@ -87,9 +109,18 @@ impl Cluster {
     pub fn stand_for(&self, options: LeaseOptions) -> Candidacy {
         let (sender, claim) = watch::channel(Claim::Waiting);
         let (stop, stopped) = oneshot::channel();
-        let candidate = Candidate { cluster: self.clone(), options, claim: sender, seen: None };
+        let (fence, name) = (Fence::until_renewed(), options.name.clone());
+        let (number, epoch) = watch::channel(None);
+        let candidate = Candidate {
+            cluster: self.clone(),
+            options,
+            claim: sender,
+            fence: fence.clone(),
+            epoch: number,
+            seen: None,
+        };
         let task = tokio::spawn(candidate.run(stopped));
-        Candidacy { claim, stop, task }
+        Candidacy { claim, fence, name, epoch, stop, task }
     }
 }
 
@@ -97,23 +128,31 @@ struct Candidate {
     cluster: Cluster,
     options: LeaseOptions,
     claim: watch::Sender<Claim>,
+    fence: Fence,
+    epoch: watch::Sender<Option<i64>>,
     /// The state of the lease that was seen last, and when it was first seen.
     seen: Option<(Seen, Instant)>,
 }
 
 /// What matters of a Lease object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Seen {
-    resource_version: String,
-    holder: String,
+pub(super) struct Seen {
+    /// The version of the object.
+    pub(super) resource_version: String,
+    /// Who holds it; empty where nobody does.
+    pub(super) holder: String,
+    /// When it was renewed last, by the holder's clock.
     renewed: String,
     acquired: String,
-    transitions: i64,
-    duration: Duration,
+    /// How often it has changed hands: the epoch.
+    pub(super) transitions: i64,
+    /// How long others wait after a renewal.
+    pub(super) duration: Duration,
 }
 
 impl Seen {
-    fn read(lease: &Json) -> Self {
+    /// What a Lease object tells.
+    pub(super) fn read(lease: &Json) -> Self {
         let text = |path: &str| lease.pointer(path).and_then(Json::as_str).unwrap_or_default().to_owned();
         let number = |path: &str| lease.pointer(path).and_then(Json::as_i64).unwrap_or_default();
         Self {
@@ -138,13 +177,18 @@ impl Candidate {
         loop {
             let left =
                 self.options.renew_deadline.saturating_sub(renewed.map_or(Duration::ZERO, |since| since.elapsed()));
+            let began = Instant::now();
             let attempt = tokio::time::timeout(left, self.attempt()).await;
             if matches!(attempt, Ok(Ok(true))) {
-                renewed = Some(Instant::now());
+                // Whoever waits for the lease counts from a later moment.
+                renewed = Some(began);
+                self.epoch.send_replace(self.seen.as_ref().map(|(seen, _)| seen.transitions));
+                self.fence.renew(began + self.options.renew_deadline);
                 self.claim.send_if_modified(|claim| std::mem::replace(claim, Claim::Held) != Claim::Held);
             } else if let Some(since) = renewed {
                 let taken = matches!(attempt, Ok(Ok(false)));
                 if taken || since.elapsed() + self.options.retry_period >= self.options.renew_deadline {
+                    self.fence.end();
                     self.claim.send_replace(Claim::Lost);
                     return;
                 }
@@ -154,6 +198,7 @@ impl Candidate {
                 _ = &mut stopped => break,
             }
         }
+        self.fence.end();
         if renewed.is_some() {
             self.claim.send_replace(Claim::Waiting);
             self.give_up().await;
@@ -198,7 +243,7 @@ impl Candidate {
 
     /// Writes the lease; an error where somebody else wrote it in between, so that the next attempt reads it.
     async fn write(&mut self, current: Option<&Seen>, holder: &str, duration: Duration) -> Result<(), ApiError> {
-        let LeaseOptions { namespace, name, .. } = &self.options;
+        let LeaseOptions { namespace, name, annotations, .. } = &self.options;
         let now = micro_time(Timestamp::now());
         let renews = current.is_some_and(|current| current.holder == self.options.identity);
         let acquired = current.filter(|_| renews).map_or_else(|| now.clone(), |current| current.acquired.clone());
@@ -206,7 +251,7 @@ impl Candidate {
         let transitions = current.map_or(0, |current| current.transitions + changes);
         let mut lease = json!({
             "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-            "metadata": {"name": name, "namespace": namespace},
+            "metadata": {"name": name, "namespace": namespace, "annotations": annotations},
             "spec": {
                 "holderIdentity": holder, "leaseDurationSeconds": duration.as_secs(),
                 "acquireTime": acquired, "renewTime": now, "leaseTransitions": transitions,
@@ -225,22 +270,29 @@ impl Candidate {
         written.map(drop)
     }
 
-    /// Lets go of the lease with a duration of one second, as client-go does on release.
+    /// Lets go of the lease: with a duration of one second, as client-go does on release, or by deleting it.
     async fn give_up(&mut self) {
         let current = self.seen.take().map(|(seen, _)| seen);
         if let Some(current) = current {
+            if self.options.ephemeral {
+                let LeaseOptions { namespace, name, .. } = &self.options;
+                let leases = self.cluster.collection(&leases(), namespace);
+                let _ = self.cluster.call::<Json>(leases.delete(name, &DeleteParams::default())).await;
+                return;
+            }
             // Where it fails the lease simply runs out.
             let _ = self.write(Some(&current), "", Duration::from_secs(1)).await;
         }
     }
 }
 
-fn leases() -> Kind {
+/// The kind of leases.
+pub(super) fn leases() -> Kind {
     builtin_kind("coordination.k8s.io", "v1", "Lease", "leases", true)
 }
 
 /// A time as the API's `MicroTime` wants it.
-fn micro_time(time: Timestamp) -> String {
+pub(super) fn micro_time(time: Timestamp) -> String {
     format!("{time:.6}")
 }
 

@@ -7,16 +7,29 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::PartialObjectMeta;
+use kube::api::{ListParams, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Client, ResourceExt};
+use tokio::time::{Instant, sleep};
 
+use super::error::ApiError;
 use super::notes::Notes;
 use crate::release::Status;
+
+/// What tells the Secrets of records from others.
+const SELECTOR: &str = "owner=helm";
+/// The records of one page of a list.
+const PAGE: u32 = 500;
+/// How long the watch may lag behind a list before it is made again, and how often it is made.
+const LAG: Duration = Duration::from_secs(2);
+const LOOKS: usize = 5;
+/// The pause between looks at what the watch has told.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A release: the namespace of its records and its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,12 +83,31 @@ impl RecordIndex {
     pub fn watch(&self, client: Client) -> impl Stream<Item = Option<ReleaseKey>> + Send + use<> {
         let index = self.clone();
         let api: Api<PartialObjectMeta<Secret>> = Api::all(client);
-        let selector = watcher::Config::default().labels("owner=helm");
+        let selector = watcher::Config::default().labels(SELECTOR);
         let mut listed: Releases = HashMap::new();
         watch(api, selector).default_backoff().filter_map(move |event| {
             let changed = event.ok().and_then(|event| index.take(event, &mut listed));
             std::future::ready(changed)
         })
+    }
+
+    /// Waits until the watch has told everything that another operator wrote before now.
+    ///
+    /// # Errors
+    /// The records could not be listed.
+    pub async fn catch_up(&self, client: &Client) -> Result<(), ApiError> {
+        for _ in 0..LOOKS {
+            let listed = list(client).await?;
+            let deadline = Instant::now() + LAG;
+            while Instant::now() < deadline {
+                if self.read(|known| !lags(known, &listed)) {
+                    return Ok(());
+                }
+                sleep(PAUSE).await;
+            }
+            // What was deleted since the list was made is never told again.
+        }
+        Ok(())
     }
 
     fn take(&self, event: Event<PartialObjectMeta<Secret>>, listed: &mut Releases) -> Option<Option<ReleaseKey>> {
@@ -112,6 +144,40 @@ impl RecordIndex {
     fn write<T>(&self, with: impl FnOnce(&mut Releases) -> T) -> T {
         with(&mut self.releases.write().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
+}
+
+/// The records that there are.
+async fn list(client: &Client) -> Result<Releases, ApiError> {
+    let api: Api<Secret> = Api::all(client.clone());
+    let (mut listed, mut page) = (Releases::new(), ListParams::default().labels(SELECTOR).limit(PAGE));
+    loop {
+        let found = api.list_metadata(&page).await?;
+        for (release, meta) in found.items.iter().filter_map(read_metadata) {
+            insert(&mut listed, release, meta);
+        }
+        match found.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(listed),
+        }
+    }
+}
+
+/// Whether what is known is older than a list: a record is missing, in an older state, or gone.
+fn lags(known: &Releases, listed: &Releases) -> bool {
+    let version = |releases: &Releases, release: &ReleaseKey, meta: &RevisionMeta| {
+        releases.get(release)?.get(&meta.revision).map(|meta| meta.resource_version)
+    };
+    let listed_until = all(listed).map(|(_, meta)| meta.resource_version).max().unwrap_or(0);
+    let is_old =
+        |(release, meta): (&ReleaseKey, &RevisionMeta)| version(known, release, meta) < Some(meta.resource_version);
+    let is_gone = |(release, meta): (&ReleaseKey, &RevisionMeta)| {
+        meta.resource_version <= listed_until && version(listed, release, meta).is_none()
+    };
+    all(listed).any(is_old) || all(known).any(is_gone)
+}
+
+fn all(releases: &Releases) -> impl Iterator<Item = (&ReleaseKey, &RevisionMeta)> {
+    releases.iter().flat_map(|(release, revisions)| revisions.values().map(move |meta| (release, meta)))
 }
 
 /// Takes a whole list in place of what is known, save what was noted after the list was made.
@@ -186,6 +252,28 @@ mod tests {
         replace(&mut releases, HashMap::from([(other.clone(), BTreeMap::from([(1, meta(1, Status::Failed, 30))]))]));
         assert_eq!(releases[&key()].keys().collect::<Vec<_>>(), [&2]);
         assert!(releases.contains_key(&other));
+    }
+
+    #[test]
+    fn what_is_known_lags_behind_a_list_with_something_newer_or_without_something_older() {
+        let releases = |revisions: &[(i64, u64)]| {
+            let mut releases = Releases::new();
+            for (revision, version) in revisions {
+                insert(&mut releases, key(), meta(*revision, Status::Deployed, *version));
+            }
+            releases
+        };
+        let listed = releases(&[(1, 20), (2, 40)]);
+        for (known, expected) in [
+            (&[(1, 20), (2, 40)][..], false),
+            (&[(1, 20), (2, 40), (3, 50)], false),
+            (&[(1, 20), (2, 41)], false),
+            (&[(1, 20), (2, 30)], true),
+            (&[(1, 20)], true),
+            (&[(0, 10), (1, 20), (2, 40)], true),
+        ] {
+            assert_eq!(lags(&releases(known), &listed), expected, "{known:?}");
+        }
     }
 
     #[test]

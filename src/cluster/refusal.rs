@@ -12,14 +12,18 @@ use kube::core::response::StatusCause;
 
 use super::bounded::NoAnswer;
 use super::error::{ApiError, Cause, FieldOwner};
+use super::fence::Closed;
 use super::redact::{one_line, redacted, rule, without_quotations};
 
 impl From<kube::Error> for ApiError {
     fn from(error: kube::Error) -> Self {
-        if let kube::Error::Service(source) = &error
-            && let Some(NoAnswer(limit)) = source.downcast_ref()
-        {
-            return Self::Timeout { seconds: limit.as_secs() };
+        if let kube::Error::Service(source) = &error {
+            if let Some(NoAnswer(limit)) = source.downcast_ref() {
+                return Self::Timeout { seconds: limit.as_secs() };
+            }
+            if source.is::<Closed>() {
+                return Self::Fenced;
+            }
         }
         match error {
             kube::Error::Api(status) => Self::from(*status),

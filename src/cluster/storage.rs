@@ -19,6 +19,7 @@ use super::FIELD_MANAGER;
 use super::client::Cluster;
 use super::discovery::Kind;
 use super::error::ApiError;
+use super::fence::Epoch;
 use super::request::core_kind;
 use crate::release::secret::{self, Write};
 use crate::release::{DecodeError, EncodeError, Omitted, Packed, Record, Revision, last, pack, surplus, unpack};
@@ -30,6 +31,12 @@ const PARTS_ANNOTATION: &str = "coxswain.dev/parts";
 const PART_LABEL: &str = "coxswain.dev/part-of";
 /// The type of the Secrets of further parts.
 const PART_TYPE: &str = "coxswain.dev/release-part.v1";
+
+/// The annotation that tells under which lease, and which of its holders, wrote the record last.
+const EPOCH_ANNOTATION: &str = "coxswain.dev/epoch";
+
+/// How often a record is written over that others change at the same time.
+const WRITES: usize = 5;
 
 /// Why a record could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -94,19 +101,22 @@ impl Cluster {
         record: &Record,
         annotations: &BTreeMap<String, String>,
     ) -> Result<Stored, StorageError> {
-        self.write_record(record, annotations, Write::Create(Timestamp::now())).await
+        self.write_record(record, annotations, Write::Create(Timestamp::now()), None).await
     }
 
-    /// Replaces a stored revision, its labels and annotations included.
+    /// Replaces a stored revision, its labels and annotations included. `known` is the resource version that it has as
+    /// far as is known; it keeps this write from going over that of a later holder of our lease.
     ///
     /// # Errors
-    /// Why it could not be written; [`ApiError::NotFound`] where the revision is gone.
+    /// Why it could not be written; [`ApiError::NotFound`] where the revision is gone, [`ApiError::Fenced`] where a later
+    /// holder of the lease has written it.
     pub async fn update_record(
         &self,
         record: &Record,
         annotations: &BTreeMap<String, String>,
+        known: Option<u64>,
     ) -> Result<Stored, StorageError> {
-        self.write_record(record, annotations, Write::Update(Timestamp::now())).await
+        self.write_record(record, annotations, Write::Update(Timestamp::now()), known).await
     }
 
     /// Reads a revision; nothing where it does not exist.
@@ -211,6 +221,7 @@ impl Cluster {
         record: &Record,
         annotations: &BTreeMap<String, String>,
         write: Write,
+        known: Option<u64>,
     ) -> Result<Stored, StorageError> {
         let place = Place { namespace: &record.namespace, secret: secret::name(&record.name, record.version) };
         let labels = secret::labels(record, write);
@@ -228,6 +239,9 @@ impl Cluster {
             let names: Vec<&str> = further.iter().map(|part| part.place.secret.as_str()).collect();
             annotations.insert(PARTS_ANNOTATION.to_owned(), names.join(","));
         }
+        if let Some(epoch) = self.epoch() {
+            annotations.insert(EPOCH_ANNOTATION.to_owned(), epoch.to_string());
+        }
         let first = json!({
             "apiVersion": "v1", "kind": "Secret", "type": secret::TYPE,
             "metadata": {
@@ -237,7 +251,7 @@ impl Cluster {
         });
         let written = match write {
             Write::Create(_) => self.create_secret(&place, &first).await?,
-            Write::Update(_) => self.replace_secret(&place, &first).await?,
+            Write::Update(_) => self.replace_first(&place, first, known).await?,
         };
         let owner = json!({
             "apiVersion": "v1", "kind": "Secret", "name": place.secret, "uid": metadata_text(&written, "uid"),
@@ -246,6 +260,34 @@ impl Cluster {
             self.replace_secret(&part.place, &part.tied_to(&owner)).await?;
         }
         Ok(Stored { resource_version: metadata_text(&written, "resourceVersion"), omitted })
+    }
+
+    /// Writes the first Secret of a record over the version that is known. Other writers are written over, but not a later
+    /// holder of our lease.
+    async fn replace_first(
+        &self,
+        place: &Place<'_>,
+        mut secret: Json,
+        known: Option<u64>,
+    ) -> Result<Json, StorageError> {
+        let Some(epoch) = self.epoch() else { return self.replace_secret(place, &secret).await };
+        let mut version = known.filter(|version| *version > 0).map(|version| version.to_string());
+        for _ in 0..WRITES {
+            if let Some(version) = version.take() {
+                secret["metadata"]["resourceVersion"] = version.into();
+                match self.replace_secret(place, &secret).await {
+                    Err(StorageError::Api { error: ApiError::Conflict { .. }, .. }) => {}
+                    written => return written,
+                }
+            }
+            let live = self.get_secret(place).await?;
+            let writer = texts(&live, "annotations").remove(EPOCH_ANNOTATION);
+            if writer.and_then(|text| Epoch::parse(&text)).is_some_and(|writer| writer.is_after(epoch)) {
+                return Err(place.api(ApiError::Fenced));
+            }
+            version = Some(metadata_text(&live, "resourceVersion"));
+        }
+        Err(place.api(ApiError::Conflict { message: "others keep changing it".to_owned() }))
     }
 
     /// Writes a part unless it is there: its name is its content.
@@ -387,34 +429,5 @@ fn texts(object: &Json, map: &str) -> BTreeMap<String, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::release::Status;
-
-    #[test]
-    fn the_metadata_of_a_secret_tells_number_and_status() {
-        let secret = json!({"metadata": {
-            "resourceVersion": "9",
-            "labels": {"owner": "helm", "name": "web", "version": "3", "status": "superseded", "team": "a"},
-            "annotations": {"coxswain.dev/inputs": "x"},
-        }});
-        let meta = read_meta(&secret).expect("a record");
-        assert_eq!(meta.revision, Revision { number: 3, status: Status::Superseded });
-        assert_eq!((meta.resource_version.as_str(), meta.annotations["coxswain.dev/inputs"].as_str()), ("9", "x"));
-    }
-
-    #[test]
-    fn other_secrets_are_not_records() {
-        let secret = json!({"metadata": {"labels": {"owner": "somebody", "version": "3", "status": "deployed"}}});
-        assert_eq!(read_meta(&secret), None);
-    }
-
-    #[test]
-    fn further_parts_have_names_that_helm_does_not_look_for() {
-        let place = Place { namespace: "shop", secret: secret::name("web", 3) };
-        let part = place.part("text");
-        assert_eq!(part.secret, "sh.helm.release.v1.web.v3.982d9e3eb996f559");
-        assert_eq!(secret::parse_name(&part.secret), None);
-        assert_ne!(part.secret, place.part("other").secret);
-    }
-}
+#[path = "storage_tests.rs"]
+mod tests;

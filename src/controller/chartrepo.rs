@@ -8,6 +8,7 @@
 
 mod charts;
 mod connection;
+mod memory;
 mod status;
 
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
 use kube::core::{NamespaceResourceScope, PartialObjectMeta};
@@ -26,24 +27,23 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 
-use self::charts::Published;
+use self::memory::{Memory, Wishes};
 use self::status::Outcome;
 use super::backoff::{pause, spread};
 use super::events::Events;
 use super::metrics::Metrics;
 use super::repositories::{Repositories, RepositoryKey};
-use crate::api::chart_repo::{ChartRepo, RepositoryPhase};
-use crate::api::{Reason, names};
+use crate::api::Reason;
+use crate::api::chart_repo::ChartRepo;
 use crate::cluster::ApiError;
-use crate::source::http::{Fetched, Options, Repository, Validators};
+use crate::cluster::shards::{FIRST_SHARD, Shards};
+use crate::source::http::{Fetched, Options, Validators};
 use crate::source::{Document, SourceError};
 
 /// Who writes ChartRepos and Charts.
 const MANAGER: &str = "coxswain";
 /// Repositories that are read at the same time.
 const CONCURRENCY: u16 = 4;
-/// How old what is known must be before it is read again because a request does not find its chart.
-const NEW_LOOK: Duration = Duration::from_secs(5);
 /// Events of one object within this time are one.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 
@@ -54,31 +54,11 @@ pub struct ChartRepos {
     /// The only namespace whose objects are handled; all where there is none.
     namespace: Option<String>,
     repositories: Repositories,
+    /// Where operators share the work, the one with the first shard writes; the others only read.
+    shards: Option<Shards>,
     metrics: Arc<Metrics>,
     memories: Arc<Mutex<HashMap<RepositoryKey, Memory>>>,
     events: Arc<Events>,
-}
-
-/// What is remembered of a repository from one reconcile to the next.
-#[derive(Default)]
-struct Memory {
-    uid: Option<String>,
-    connection: Option<(Options, Repository)>,
-    validators: Validators,
-    wishes: Wishes,
-    published: Published,
-    /// What the status does not say yet, because the object changed while it was read.
-    unreported: Option<Outcome>,
-    next: Option<Instant>,
-    read_at: Option<Instant>,
-    failures: u32,
-}
-
-/// The annotations by which people and programs ask for a refresh.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Wishes {
-    refresh: Option<String>,
-    last_sync_at: Option<String>,
 }
 
 /// Why a repository is not read.
@@ -99,12 +79,25 @@ impl ChartRepos {
     /// A controller that fills `repositories`; nothing is sent before [`ChartRepos::run`].
     pub fn new(client: Client, repositories: Repositories, metrics: Arc<Metrics>) -> Self {
         let events = Arc::new(Events::new(client.clone(), MANAGER.to_owned()));
-        Self { client, namespace: None, repositories, metrics, memories: Arc::default(), events }
+        Self { client, namespace: None, repositories, shards: None, metrics, memories: Arc::default(), events }
     }
 
     /// Handles only the ChartRepos of one namespace.
     pub fn within(self, namespace: impl Into<String>) -> Self {
         Self { namespace: Some(namespace.into()), ..self }
+    }
+
+    /// Writes only while the first of these shards is worked on.
+    pub fn sharing(self, shards: Shards) -> Self {
+        Self { shards: Some(shards), ..self }
+    }
+
+    /// What to write with; nothing where that is up to another replica.
+    fn writer(&self) -> Option<Client> {
+        match &self.shards {
+            None => Some(self.client.clone()),
+            Some(shards) => shards.works_on(FIRST_SHARD).then(|| shards.cluster_of_shard(FIRST_SHARD).client()),
+        }
     }
 
     /// Runs until `shutdown` completes; reads that are underway are finished.
@@ -121,9 +114,15 @@ impl ChartRepos {
         let secrets = watcher(self.api::<PartialObjectMeta<Secret>>(), others).default_backoff();
         let users = store.clone();
         let asked = self.repositories.asked().map(|key| ObjectRef::new(&key.name).within(&key.namespace));
+        let (charged, all) = (self.charged(), store.clone());
+        let charged = charged.flat_map(move |()| {
+            let all = all.state().into_iter().map(|object| ObjectRef::from_obj(object.as_ref()));
+            futures::stream::iter(all.collect::<Vec<_>>())
+        });
         Controller::for_stream(objects, store)
             .watches_stream(secrets.touched_objects(), move |secret| users_of(&users, &secret))
             .reconcile_on(asked)
+            .reconcile_on(charged)
             .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
             .graceful_shutdown_on(shutdown)
             .run(reconcile, |_, impossible: &Infallible, _| match *impossible {}, Arc::new(self))
@@ -133,6 +132,16 @@ impl ChartRepos {
                 }
             })
             .await;
+    }
+
+    /// Yields whenever writing has become up to this replica.
+    fn charged(&self) -> impl Stream<Item = ()> + Send + use<> {
+        let begun = self.shards.as_ref().map(Shards::first_begun);
+        futures::stream::unfold(begun, |begun| async move {
+            let mut begun = begun?;
+            begun.changed().await.ok()?;
+            Some(((), Some(begun)))
+        })
     }
 
     fn api<K>(&self) -> Api<K>
@@ -177,6 +186,10 @@ impl ChartRepos {
             *memory = Memory { uid: memory.uid.take(), ..Memory::default() };
             self.report(object, memory, Outcome::Disabled).await;
             return memory.come_back();
+        }
+        if memory.unpublished && self.writer().is_some() {
+            // The index is wanted whole, and what another replica wrote meanwhile is not known.
+            *memory = Memory { uid: memory.uid.take(), ..Memory::default() };
         }
         if self.repositories.take_asked(key) {
             memory.hurry();
@@ -257,19 +270,27 @@ impl ChartRepos {
             skipped: document.skipped(),
             revision: validators.digest.map(|digest| format!("sha256:{digest}")),
         };
-        match charts::publish(&self.client, object, document, &mut memory.published, &self.metrics).await {
-            Ok(()) => {
-                memory.validators = validators;
-                Read { outcome, retry_after: None }
-            }
-            Err(error) => Read::failed(error.into()),
+        let written = match self.writer() {
+            Some(writer) => charts::publish(&writer, object, document, &mut memory.published, &self.metrics).await,
+            None => Err(ApiError::Fenced),
+        };
+        match written {
+            Err(ApiError::Fenced) => memory.unpublished = true,
+            Err(error) => return Read::failed(error.into()),
+            Ok(()) => {}
         }
+        memory.validators = validators;
+        Read { outcome, retry_after: None }
     }
 
     /// Writes the status if it says something new. What cannot be written now is kept for a later reconcile.
     async fn report(&self, object: &ChartRepo, memory: &mut Memory, outcome: Outcome) {
+        let Some(writer) = self.writer() else {
+            memory.unpublished = true;
+            return;
+        };
         let Some(patch) = status::patch(object, &outcome, jiff::Timestamp::now()) else { return };
-        let api: Api<ChartRepo> = Api::namespaced(self.client.clone(), &key(object).namespace);
+        let api: Api<ChartRepo> = Api::namespaced(writer, &key(object).namespace);
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         self.metrics.wrote("patch", "status");
         match api.patch(&object.name_any(), &params, &Patch::Merge(patch)).await {
@@ -301,58 +322,6 @@ impl ChartRepos {
 
 async fn reconcile(object: Arc<ChartRepo>, controller: Arc<ChartRepos>) -> Result<Action, Infallible> {
     Ok(controller.reconcile(&object).await)
-}
-
-impl Memory {
-    /// How long there is still nothing to do; nothing where the repository is due now.
-    fn is_due(&self, object: &ChartRepo, options: Option<&Options>, now: Instant) -> Option<Duration> {
-        let pending = object.status.as_ref().is_some_and(|status| status.phase == Some(RepositoryPhase::Pending));
-        let same_connection = self.connection.as_ref().map(|(options, _)| options) == options;
-        if pending || !same_connection || self.wishes != Wishes::of(object) {
-            return None;
-        }
-        self.next.and_then(|next| next.checked_duration_since(now)).filter(|wait| !wait.is_zero())
-    }
-
-    /// Brings the next read forward, for a request that does not find its chart; a repository that fails has its own
-    /// pauses.
-    fn hurry(&mut self) {
-        if self.failures == 0
-            && let (Some(next), Some(read_at)) = (self.next, self.read_at)
-        {
-            self.next = Some(next.min(read_at + NEW_LOOK));
-        }
-    }
-
-    /// When to reconcile again without an event.
-    fn come_back(&self) -> Action {
-        if self.unreported.is_some() {
-            return Action::requeue(pause(1));
-        }
-        let wait = |next: Instant| Action::requeue(next.saturating_duration_since(Instant::now()));
-        self.next.map_or_else(Action::await_change, wait)
-    }
-
-    /// The handle for the given options; the same as before while they stay the same.
-    fn connect(&mut self, options: Options) -> Result<Repository, SourceError> {
-        if let Some((known, repository)) = &self.connection
-            && *known == options
-        {
-            return Ok(repository.clone());
-        }
-        self.validators = Validators::default();
-        self.connection = None;
-        let repository = Repository::new(options.clone())?;
-        self.connection = Some((options, repository.clone()));
-        Ok(repository)
-    }
-}
-
-impl Wishes {
-    fn of(object: &ChartRepo) -> Self {
-        let annotation = |name: &str| object.annotations().get(name).cloned();
-        Self { refresh: annotation(names::REFRESH), last_sync_at: annotation(names::LAST_SYNC_AT) }
-    }
 }
 
 impl Read {
@@ -389,56 +358,4 @@ fn users_of(store: &Store<ChartRepo>, secret: &PartialObjectMeta<Secret>) -> Vec
     };
     let users = store.state().into_iter().filter(|object| names_it(object));
     users.map(|object| ObjectRef::from_obj(object.as_ref())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn object(status: serde_json::Value, annotations: serde_json::Value) -> ChartRepo {
-        let object = json!({
-            "apiVersion": "app.alauda.io/v1beta1", "kind": "ChartRepo",
-            "metadata": {"name": "stable", "namespace": "captain", "annotations": annotations},
-            "spec": {"url": "http://127.0.0.1:1"}, "status": status,
-        });
-        serde_json::from_value(object).expect("a ChartRepo")
-    }
-
-    fn options(url: &str) -> Options {
-        Options { url: url.to_owned(), ..Options::default() }
-    }
-
-    #[test]
-    fn a_repository_is_due_by_time_change_or_wish() {
-        let now = Instant::now();
-        let plain = object(json!({"phase": "Synced"}), json!({}));
-        let read = options("http://127.0.0.1:1");
-        let mut memory = Memory { next: Some(now + Duration::from_secs(60)), ..Memory::default() };
-        memory.connect(read.clone()).expect("a repository");
-        let due = |object: &ChartRepo, options: &Options, now| memory.is_due(object, Some(options), now).is_none();
-
-        assert!(!due(&plain, &read, now));
-        assert!(due(&plain, &read, now + Duration::from_secs(61)), "the interval is over");
-        assert!(due(&plain, &options("http://127.0.0.1:2"), now), "the spec or a Secret changed");
-        assert!(due(&object(json!({"phase": "Pending"}), json!({})), &read, now), "a client wrote Pending");
-        let refresh = object(json!({"phase": "Synced"}), json!({"coxswain.dev/refresh": "1"}));
-        assert!(due(&refresh, &read, now), "the refresh annotation changed");
-        assert!(Memory::default().is_due(&plain, None, now).is_none(), "it was never read");
-        memory.read_at = Some(now);
-        memory.hurry();
-        assert_eq!(memory.next, Some(now + NEW_LOOK), "a request misses its chart");
-    }
-
-    #[test]
-    fn a_connection_is_kept_while_its_options_stay() {
-        let mut memory = Memory::default();
-        memory.connect(options("http://127.0.0.1:1")).expect("a repository");
-        memory.validators.etag = Some("x".to_owned());
-        memory.connect(options("http://127.0.0.1:1")).expect("a repository");
-        assert!(memory.validators.etag.is_some());
-        memory.connect(options("http://127.0.0.1:2")).expect("a repository");
-        assert!(memory.validators.etag.is_none(), "another address has another index");
-        assert!(memory.connect(options("ftp://x")).is_err() && memory.connection.is_none());
-    }
 }

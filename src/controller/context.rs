@@ -25,6 +25,7 @@ use crate::api::{HelmRequest, Reason};
 use crate::cluster::lookup::ClusterLookup;
 use crate::cluster::observe::{Observer, OwnerKey, SourceRead, Taken};
 use crate::cluster::records::{RecordIndex, ReleaseKey};
+use crate::cluster::shards::{Shards, shard_of};
 use crate::cluster::{ApiError, Cluster, Discovery, ObjectError, ObjectKey};
 use crate::plan::Digest;
 use crate::render::{Input, Limits, OperatingSystem, Release, Rendered};
@@ -36,6 +37,8 @@ use crate::value::Json;
 pub struct Context {
     /// The cluster, with the operator's own rights.
     cluster: Cluster,
+    /// The shards whose requests are worked on here.
+    pub shards: Shards,
     /// What is known of live objects.
     pub observer: Observer,
     /// The revisions of every release.
@@ -178,6 +181,7 @@ impl Context {
     #[expect(clippy::too_many_arguments, reason = "this is where the pieces come together")]
     pub fn new(
         cluster: Cluster,
+        shards: Shards,
         observer: Observer,
         records: RecordIndex,
         repositories: Repositories,
@@ -190,6 +194,7 @@ impl Context {
         Self {
             events: Events::new(cluster.client(), options.identity.clone()),
             cluster,
+            shards,
             observer,
             records,
             repositories,
@@ -205,16 +210,23 @@ impl Context {
         }
     }
 
-    /// The cluster with the rights that a request's writes are made with.
+    /// The cluster with the rights that a request's writes are made with. It writes nothing once another replica may
+    /// have the request's shard.
     ///
     /// # Errors
     /// The name of its service account cannot be one.
     pub fn cluster_of(&self, request: &HelmRequest) -> Result<Cluster, Failure> {
         let namespace = request.metadata.namespace.as_deref().unwrap_or_default();
+        let cluster = self.fenced(request);
         match &request.spec.service_account_name {
-            Some(account) => Ok(self.cluster.impersonate(namespace, account)?),
-            None => Ok(self.cluster.clone()),
+            Some(account) => Ok(cluster.impersonate(namespace, account)?),
+            None => Ok(cluster),
         }
+    }
+
+    /// The cluster with the operator's own rights, for writes of a request.
+    fn fenced(&self, request: &HelmRequest) -> Cluster {
+        self.shards.cluster_of(request.metadata.namespace.as_deref().unwrap_or_default(), &request.name_any())
     }
 
     /// What the API server serves.
@@ -222,7 +234,7 @@ impl Context {
         self.cluster.discovery()
     }
 
-    /// The cluster, with the operator's own rights.
+    /// The cluster, with the operator's own rights, to read.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }
@@ -274,6 +286,11 @@ impl Context {
     pub fn matching_requests(&self, holds: impl Fn(&HelmRequest) -> bool) -> Vec<ObjectRef<HelmRequest>> {
         let requests = self.requests.state();
         requests.iter().filter(|request| holds(request)).map(|request| ObjectRef::from_obj(&**request)).collect()
+    }
+
+    /// A request as the watch shows it.
+    pub fn request(&self, reference: &ObjectRef<HelmRequest>) -> Option<Arc<HelmRequest>> {
+        self.requests.get(reference)
     }
 
     /// Whether the request has been changed or deleted since this state of it was read.
@@ -340,7 +357,7 @@ impl Context {
     }
 
     fn requests_api(&self, request: &HelmRequest) -> kube::Api<HelmRequest> {
-        kube::Api::namespaced(self.cluster.client(), request.metadata.namespace.as_deref().unwrap_or_default())
+        kube::Api::namespaced(self.fenced(request).client(), request.metadata.namespace.as_deref().unwrap_or_default())
     }
 
     /// The status of a request, as the watch shows it or as it was written since.
@@ -379,6 +396,15 @@ impl Context {
     pub fn forget(&self, request: &HelmRequest) {
         self.memories().remove(&owner(request));
         self.observer.forget(&owner(request));
+    }
+
+    /// Forgets the requests of a shard that another replica works on from now on.
+    pub fn forget_shard(&self, shard: u16) {
+        let count = self.shards.count();
+        let of_shard = |owner: &OwnerKey| shard_of(&owner.namespace, &owner.name, count) == shard;
+        let gone: Vec<OwnerKey> =
+            self.memories().extract_if(|owner, _| of_shard(owner)).map(|(owner, _)| owner).collect();
+        gone.iter().for_each(|owner| self.observer.forget(owner));
     }
 
     fn memories(&self) -> MutexGuard<'_, HashMap<OwnerKey, Memory>> {

@@ -121,6 +121,7 @@ pub fn reason_of(error: &ApiError) -> Reason {
         | ApiError::DryRunUnsupported { .. }
         | ApiError::LosesData { .. }
         | ApiError::TooLarge { .. } => Reason::ObjectRefused,
+        ApiError::Fenced => Reason::Progressing,
         ApiError::Timeout { .. }
         | ApiError::Transport { .. }
         | ApiError::Busy { .. }
@@ -173,6 +174,7 @@ impl From<StorageError> for Failure {
                 ..
             } => Reason::NamespaceNotFound,
             StorageError::Api { error: ApiError::Forbidden { .. }, .. } => Reason::PermissionDenied,
+            StorageError::Api { error: ApiError::Fenced, .. } => Reason::Progressing,
             _ => Reason::RecordFailed,
         };
         Self::new(reason, error.to_string())

@@ -34,8 +34,10 @@ pub struct Metrics {
     pub repository_syncs: Family<Sync, Counter>,
     /// How long reads of repositories took.
     pub repository_sync_duration: Histogram,
-    /// 1 in the process that holds the lease, else 0.
+    /// 1 in the process that holds the lease, or the first shard, else 0.
     pub leader: Gauge,
+    /// The shards of requests that the process works on.
+    pub shards_held: Gauge,
     registry: Registry,
 }
 
@@ -110,6 +112,7 @@ impl Default for Metrics {
             repository_syncs: Family::default(),
             repository_sync_duration: histogram(),
             leader: Gauge::default(),
+            shards_held: Gauge::default(),
             registry: Registry::with_prefix("coxswain"),
         };
         metrics.register();
@@ -153,9 +156,10 @@ impl Metrics {
         self.repository_sync_duration.observe(took.as_secs_f64());
     }
 
-    /// Says whether this process holds the lease.
-    pub fn set_leader(&self, holds_lease: bool) {
-        self.leader.set(i64::from(holds_lease));
+    /// Says how many shards this process works on, and whether the first is among them.
+    pub fn set_shards(&self, held: usize, holds_first: bool) {
+        self.shards_held.set(i64::try_from(held).unwrap_or(i64::MAX));
+        self.leader.set(i64::from(holds_first));
     }
 
     /// The metrics as OpenMetrics text.
@@ -181,6 +185,7 @@ impl Metrics {
             repository_syncs,
             repository_sync_duration,
             leader,
+            shards_held,
             registry,
         } = self;
         registry.register("reconciles", "Reconciles that ended", reconciles.clone());
@@ -198,7 +203,12 @@ impl Metrics {
         registry.register("repository_syncs", "Reads of repositories that ended", repository_syncs.clone());
         let help = "How long reads of repositories took";
         registry.register_with_unit("repository_sync_duration", help, Unit::Seconds, repository_sync_duration.clone());
-        registry.register("leader", "1 in the process that holds the lease, else 0", leader.clone());
+        registry.register(
+            "leader",
+            "1 in the process that holds the lease, or the first shard, else 0",
+            leader.clone(),
+        );
+        registry.register("shards_held", "Shards of requests that the process works on", shards_held.clone());
     }
 }
 
@@ -217,7 +227,7 @@ mod tests {
         metrics.repaired("deletion", Duration::from_millis(3));
         metrics.repository_synced("unchanged", "Synced", Duration::from_millis(3));
         metrics.wrote("apply", "object");
-        metrics.set_leader(true);
+        metrics.set_shards(2, true);
         let text = metrics.encode().map_err(|_| fmt::Error)?;
         for line in [
             "coxswain_reconciles_total{kind=\"HelmRequest\",outcome=\"failure\",reason=\"ChartNotFound\"} 1",
@@ -227,6 +237,7 @@ mod tests {
             "coxswain_repository_syncs_total{outcome=\"unchanged\",reason=\"Synced\"} 1",
             "coxswain_api_writes_total{verb=\"apply\",target=\"object\"} 1",
             "coxswain_leader 1",
+            "coxswain_shards_held 2",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc::{UnboundedSender, unbounded};
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::{ObjectRef, store};
 use kube::runtime::utils::{Predicate, PredicateConfig};
@@ -20,13 +20,14 @@ use super::autoscalers;
 use super::chartrepo::ChartRepos;
 use super::context::{Context, release_of};
 use super::cures;
+use super::handover;
 use super::helm_request;
 use super::metrics::Metrics;
+use super::part::{Charge, Part};
 use super::readiness::Readiness;
 use super::repositories::{Repositories, RepositoryKey};
 use crate::api::HelmRequest;
 use crate::chart::Limits;
-use crate::cluster::lease::{Candidacy, Claim, LeaseOptions};
 use crate::cluster::observe::{Observer, Trigger};
 use crate::cluster::records::RecordIndex;
 use crate::cluster::{Cluster, ConnectError};
@@ -39,12 +40,14 @@ use crate::source::cache::Archives;
 pub struct Options {
     /// The namespace of the repositories that requests of every namespace may name.
     pub chartrepo_namespace: String,
-    /// The namespace of the lease.
+    /// The namespace of the leases.
     pub namespace: String,
-    /// The name of this replica in the lease.
+    /// The name of this replica in the leases.
     pub identity: String,
     /// Whether a lease is held before work begins.
     pub leader_election: bool,
+    /// Into how many shards the requests are divided among the replicas; with 1, one replica does all the work.
+    pub shards: u16,
     /// How many operations are worked on at the same time.
     pub workers: usize,
     /// How long the API server may take to answer.
@@ -102,47 +105,32 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let serving = tokio::spawn(server.serve(stopped(stop.clone())));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %options.listen, "started");
 
-    let candidacy = options
-        .leader_election
-        .then(|| cluster.stand_for(LeaseOptions::new(&options.namespace, "coxswain", &options.identity)));
-    let ended = work(&options, cluster, metrics, readiness, stop, candidacy.as_ref()).await;
-    if let (Some(candidacy), Ok(())) = (candidacy, &ended) {
-        candidacy.release().await;
+    let (part, charge) = Part::take(&options, &cluster, &metrics, &readiness, &stop).await?;
+    let ended = match charge {
+        Some(charge) => work(&options, cluster, charge, metrics, readiness, stop, &part).await,
+        None => Ok(()),
+    };
+    if ended.is_ok() {
+        part.leave().await;
     }
     serving.abort();
     tracing::info!("stopped");
     ended
 }
 
-/// Waits for the lease and works as long as it is held.
+/// Works until the operator is told to stop, or must.
 async fn work(
     options: &Options,
     cluster: Cluster,
+    charge: Charge,
     metrics: Arc<Metrics>,
     readiness: Readiness,
     stop: watch::Receiver<bool>,
-    candidacy: Option<&Candidacy>,
+    part: &Part,
 ) -> Result<(), RunError> {
-    let mut claim = candidacy.map(Candidacy::claim);
-    readiness.lease_known();
-    if let Some(claim) = &mut claim {
-        readiness.caches_synced();
-        tokio::select! {
-            () = stopped(stop.clone()) => return Ok(()),
-            held = claim.wait_for(|claim| *claim == Claim::Held) => held.map_err(|_| RunError::LeaseLost)?,
-        };
-        tracing::info!(identity = options.identity, "holding the lease");
-    }
-    metrics.set_leader(true);
-    let mut tasks = start(options, cluster, metrics, &readiness, &stop)?;
-    let lost = async {
-        match &mut claim {
-            Some(claim) => drop(claim.wait_for(|claim| *claim == Claim::Lost).await),
-            None => std::future::pending().await,
-        }
-    };
+    let mut tasks = start(options, cluster, charge, metrics, &readiness, &stop)?;
     tokio::select! {
-        () = lost => return Err(RunError::LeaseLost),
+        () = part.lost() => return Err(RunError::LeaseLost),
         () = stopped(stop.clone()) => {}
     }
     // The reconcilers end when the work at hand is done; what they wait for is continued by the next start.
@@ -156,6 +144,7 @@ async fn work(
 fn start(
     options: &Options,
     cluster: Cluster,
+    Charge { shards, changes }: Charge,
     metrics: Arc<Metrics>,
     readiness: &Readiness,
     stop: &watch::Receiver<bool>,
@@ -171,6 +160,7 @@ fn start(
     let (requests, writer) = store::<HelmRequest>();
     let context = Arc::new(Context::new(
         cluster,
+        shards.clone(),
         observer,
         records.clone(),
         repositories.clone(),
@@ -181,20 +171,37 @@ fn start(
     ));
     let (triggers, triggered) = unbounded();
     let mut tasks = JoinSet::new();
-    let (listed, records_listed) = watch::channel(false);
+    let (records_read, records_listed) = watch::channel(false);
     let (autoscalers_listed, autoscalers_known) = watch::channel(false);
     let autoscalers = context.autoscalers.clone();
     tasks.spawn(until(stop.clone(), autoscalers.follow(client.clone(), autoscalers_listed)));
     tasks.spawn(until(
         stop.clone(),
-        follow_records(records, client.clone(), Arc::clone(&context), triggers.clone(), listed),
+        follow_records(records, client.clone(), Arc::clone(&context), triggers.clone(), records_read),
     ));
     tasks.spawn(until(stop.clone(), follow_objects(drift, triggers.clone())));
     let cures = (client.clone(), Arc::clone(&context), triggers.clone());
     tasks.spawn(until(stop.clone(), cures::follow_namespaces(cures.0.clone(), Arc::clone(&cures.1), cures.2.clone())));
     tasks.spawn(until(stop.clone(), cures::follow_definitions(cures.0, cures.1, cures.2)));
-    tasks.spawn(until(stop.clone(), follow_repositories(repositories.clone(), Arc::clone(&context), triggers)));
-    tasks.spawn(ChartRepos::new(client.clone(), repositories, metrics).run(stopped(stop.clone())));
+    let wake = (Arc::clone(&context), triggers.clone());
+    tasks.spawn(until(stop.clone(), follow_repositories(repositories.clone(), wake.0, wake.1)));
+    let chart_repos = ChartRepos::new(client.clone(), repositories, metrics).sharing(shards);
+    tasks.spawn(chart_repos.run(stopped(stop.clone())));
+    // Before the first lists are there, every release would look as if it were missing.
+    let mut records_listed = records_listed;
+    let listed = async move {
+        let _ = records_listed.wait_for(|listed| *listed).await;
+        autoscalers::known(autoscalers_known).await;
+    }
+    .shared();
+    if let Some(changes) = changes {
+        let (listed, client, context) = (listed.clone(), client.clone(), Arc::clone(&context));
+        let follow = async move {
+            listed.await;
+            handover::follow(changes, client, context, triggers).await;
+        };
+        tasks.spawn(until(stop.clone(), follow));
+    }
 
     let watched = watcher(Api::<HelmRequest>::all(client), watcher::Config::default())
         .default_backoff()
@@ -211,10 +218,7 @@ fn start(
         .graceful_shutdown_on(stopped(stop.clone()));
     let readiness = readiness.clone();
     tasks.spawn(async move {
-        // Before the first lists are there, every release would look as if it were missing.
-        let mut records_listed = records_listed;
-        let _ = records_listed.wait_for(|listed| *listed).await;
-        autoscalers::known(autoscalers_known).await;
+        listed.await;
         readiness.caches_synced();
         controller
             .run(helm_request::reconcile, |_, _, _| Action::await_change(), context)
@@ -281,7 +285,7 @@ async fn until(stop: watch::Receiver<bool>, task: impl Future<Output = ()>) {
 }
 
 /// Completes once the operator is told to stop.
-async fn stopped(mut stop: watch::Receiver<bool>) {
+pub(super) async fn stopped(mut stop: watch::Receiver<bool>) {
     // A closed channel means that the process is ending anyway.
     let _ = stop.wait_for(|stop| *stop).await;
 }

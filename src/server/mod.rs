@@ -132,7 +132,7 @@ mod tests {
         readiness.caches_synced();
         readiness.lease_known();
         assert!(ask(address, "/readyz").await?.starts_with("HTTP/1.1 200"));
-        metrics.set_leader(true);
+        metrics.set_shards(1, true);
         let text = ask(address, "/metrics").await?;
         assert!(text.contains("openmetrics-text") && text.contains("coxswain_leader 1"), "{text}");
         assert!(ask(address, "/other").await?.starts_with("HTTP/1.1 404"));

@@ -43,6 +43,7 @@ mod requests;
 mod rights;
 mod rooms;
 mod samples;
+mod shards;
 mod storage;
 mod storm;
 mod survival;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use coxswain::cluster::storage::StorageError;
+use coxswain::cluster::fence::{Epoch, Fence};
+use coxswain::cluster::storage::{StorageError, Stored};
 use coxswain::cluster::{ApiError, Cluster};
 use coxswain::release::{Content, Omitted, Record, Revision, Status};
 use jiff::Timestamp;
@@ -52,7 +53,7 @@ async fn the_history_is_told_by_metadata_and_pruned() -> Result<()> {
     for revision in 2..=4 {
         let mut old = record(&namespace, revision);
         old.supersede();
-        cluster.update_record(&old, &BTreeMap::new()).await?;
+        cluster.update_record(&old, &BTreeMap::new(), None).await?;
     }
     let revisions: Vec<Revision> =
         cluster.revisions(&namespace, "web").await?.iter().map(|meta| meta.revision).collect();
@@ -80,7 +81,7 @@ async fn a_record_larger_than_a_secret_is_stored_in_parts() -> Result<()> {
     let back = cluster.record(&namespace, "web", 1).await?.context("no record")?;
     assert_eq!(back.manifest, large.manifest);
     large.manifest.push_str("more");
-    cluster.update_record(&large, &BTreeMap::new()).await?;
+    cluster.update_record(&large, &BTreeMap::new(), None).await?;
     let back = cluster.record(&namespace, "web", 1).await?.context("no record")?;
     assert_eq!(back.manifest, large.manifest);
     assert_eq!(cluster.revisions(&namespace, "web").await?.len(), 1);
@@ -91,4 +92,26 @@ async fn a_record_larger_than_a_secret_is_stored_in_parts() -> Result<()> {
         let left = command::output(kubectl.args(["get", "secrets", "--namespace", &namespace, "-o", "name"]))?;
         Ok(left.is_empty().then_some(()))
     })
+}
+
+#[tokio::test]
+async fn a_record_of_a_later_holder_of_the_lease_is_not_written_over() -> Result<()> {
+    let (cluster, namespace) = (Cluster::from_client(shared().client().await?), shared().namespace("epochs").await?);
+    let in_epoch = |lease: &str, number| {
+        let epoch = Epoch { lease: lease.to_owned(), number };
+        cluster.fenced(Fence::open().branch(Some(epoch)))
+    };
+    let (older, later, other) = (in_epoch("coxswain-1", 4), in_epoch("coxswain-1", 5), in_epoch("coxswain-2", 0));
+    let (record, notes) = (record(&namespace, 1), BTreeMap::new());
+    let version = |stored: &Stored| stored.resource_version.parse::<u64>().ok();
+    let created = version(&older.create_record(&record, &notes).await?);
+    let taken_over = version(&later.update_record(&record, &notes, created).await?);
+    for known in [created, None] {
+        let refused = older.update_record(&record, &notes, known).await;
+        assert!(matches!(refused, Err(StorageError::Api { error: ApiError::Fenced, .. })), "{refused:?}");
+    }
+    cluster.update_record(&record, &notes, None).await?;
+    later.update_record(&record, &notes, taken_over).await.context("another writer is written over")?;
+    other.update_record(&record, &notes, None).await.context("another lease has another count")?;
+    Ok(())
 }

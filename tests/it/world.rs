@@ -70,7 +70,13 @@ impl World {
         Operator::start(&self.cluster, &proxy.kubeconfig(&self.rights)?, &[&format!("--identity={name}")])
     }
 
-    /// The same without waiting.
+    /// Starts a replica that shares the requests with others, and waits until it is ready.
+    pub fn start_sharing(&self, proxy: &Proxy, name: &str, shards: u16) -> Result<Operator> {
+        let flags = [&*format!("--identity={name}"), &*format!("--shards={shards}")];
+        Operator::start(&self.cluster, &proxy.kubeconfig(&self.rights)?, &flags)
+    }
+
+    /// Like [`World::start_replica`], without waiting.
     pub fn spawn_replica(&self, proxy: &Proxy, name: &str) -> Result<Operator> {
         Operator::spawn(&self.cluster, &proxy.kubeconfig(&self.rights)?, &[&format!("--identity={name}")])
     }

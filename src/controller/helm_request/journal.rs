@@ -44,7 +44,9 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// The API server refused.
     pub async fn write(&self) -> Result<(), StorageError> {
-        let stored = self.cluster.update_record(&self.record, &self.present_notes().annotations()).await?;
+        let known = self.index.revisions(&self.release()).into_iter().find(|meta| meta.revision == self.record.version);
+        let known = known.map(|meta| meta.resource_version);
+        let stored = self.cluster.update_record(&self.record, &self.present_notes().annotations(), known).await?;
         self.note(&stored);
         Ok(())
     }

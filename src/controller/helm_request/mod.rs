@@ -60,38 +60,48 @@ use crate::release::Status;
 /// How long a request waits at most to be woken by what it waits for.
 const WAITING: Duration = Duration::from_secs(5);
 
-/// Brings one request nearer to what it says. Never fails: a failure is told in the request's status and tried again
-/// after a pause.
+/// Brings one request nearer to what it says, if its shard is ours and as long as it is.
 pub async fn reconcile(request: Arc<HelmRequest>, context: Arc<Context>) -> Result<Action, std::convert::Infallible> {
-    let key = ObjectRef::from_obj(&*request);
+    let (namespace, name) = (request.namespace().unwrap_or_default(), request.name_any());
+    // Where the shard is taken later, all its requests are reconciled then.
+    let Some(mut shift) = context.shards.enter(&namespace, &name) else { return Ok(Action::await_change()) };
+    tokio::select! {
+        action = bring_nearer(&request, &context) => Ok(action),
+        () = shift.cancelled() => Ok(Action::await_change()),
+    }
+}
+
+/// Never fails: a failure is told in the request's status and tried again after a pause.
+async fn bring_nearer(request: &HelmRequest, context: &Context) -> Action {
+    let key = ObjectRef::from_obj(request);
     let started = Instant::now();
     // What this attempt changes itself is no news; what others change meanwhile is told when it has ended.
-    let hold = context.observer.hold(&owner(&request));
-    let attempt = attempt(&request, &context).await;
+    let hold = context.observer.hold(&owner(request));
+    let attempt = attempt(request, context).await;
     drop(hold);
     let reason = attempt.as_ref().err().map_or(Reason::Ready, |failure| failure.reason);
     context.metrics.reconciled("HelmRequest", attempt.is_err(), reason.as_str(), started.elapsed());
     match attempt {
         Ok(action) => {
             context.attempts.succeed(&key);
-            Ok(action)
+            action
         }
         // What is wanted is being read; whoever reads it wakes the request.
         Err(failure) if failure.reason == Reason::Progressing => {
-            Report::new(&request, &context).waiting(&failure).await;
-            Ok(Action::requeue(WAITING))
+            Report::new(request, context).waiting(&failure).await;
+            Action::requeue(WAITING)
         }
         Err(failure) => {
             let pause = context.attempts.fail(key).min(failure.longest_pause());
             let pause = failure.retries.then_some(pause);
-            ask_repository_anew(&failure, &request, &context);
+            ask_repository_anew(&failure, request, context);
             tracing::warn!(
                 namespace = request.namespace(), name = request.name_any(), reason = %failure.reason,
                 message = failure.message, retry_seconds = pause.map(|pause| pause.as_secs_f64()), "request failed"
             );
-            context.with_memory(&request, |memory| memory.failed(request.metadata.generation, pause));
-            Report::new(&request, &context).failed(&failure, pause).await;
-            Ok(pause.map_or_else(Action::await_change, Action::requeue))
+            context.with_memory(request, |memory| memory.failed(request.metadata.generation, pause));
+            Report::new(request, context).failed(&failure, pause).await;
+            pause.map_or_else(Action::await_change, Action::requeue)
         }
     }
 }

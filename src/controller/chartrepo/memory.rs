@@ -1,0 +1,145 @@
+//! What is remembered of a repository from one reconcile to the next, and when it is due by that.
+
+use std::time::{Duration, Instant};
+
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+
+use super::charts::Published;
+use super::status::Outcome;
+use crate::api::chart_repo::{ChartRepo, RepositoryPhase};
+use crate::api::names;
+use crate::controller::backoff::pause;
+use crate::source::SourceError;
+use crate::source::http::{Options, Repository, Validators};
+
+/// How old what is known must be before it is read again because a request does not find its chart.
+const NEW_LOOK: Duration = Duration::from_secs(5);
+
+/// What is remembered of a repository from one reconcile to the next.
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) uid: Option<String>,
+    pub(super) connection: Option<(Options, Repository)>,
+    pub(super) validators: Validators,
+    pub(super) wishes: Wishes,
+    pub(super) published: Published,
+    /// Another replica was to write what was read last.
+    pub(super) unpublished: bool,
+    /// What the status does not say yet, because the object changed while it was read.
+    pub(super) unreported: Option<Outcome>,
+    pub(super) next: Option<Instant>,
+    pub(super) read_at: Option<Instant>,
+    pub(super) failures: u32,
+}
+
+/// The annotations by which people and programs ask for a refresh.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wishes {
+    refresh: Option<String>,
+    last_sync_at: Option<String>,
+}
+
+impl Memory {
+    /// How long there is still nothing to do; nothing where the repository is due now.
+    pub(super) fn is_due(&self, object: &ChartRepo, options: Option<&Options>, now: Instant) -> Option<Duration> {
+        let pending = object.status.as_ref().is_some_and(|status| status.phase == Some(RepositoryPhase::Pending));
+        let same_connection = self.connection.as_ref().map(|(options, _)| options) == options;
+        if pending || !same_connection || self.wishes != Wishes::of(object) {
+            return None;
+        }
+        self.next.and_then(|next| next.checked_duration_since(now)).filter(|wait| !wait.is_zero())
+    }
+
+    /// Brings the next read forward, for a request that does not find its chart; a repository that fails has its own
+    /// pauses.
+    pub(super) fn hurry(&mut self) {
+        if self.failures == 0
+            && let (Some(next), Some(read_at)) = (self.next, self.read_at)
+        {
+            self.next = Some(next.min(read_at + NEW_LOOK));
+        }
+    }
+
+    /// When to reconcile again without an event.
+    pub(super) fn come_back(&self) -> Action {
+        if self.unreported.is_some() {
+            return Action::requeue(pause(1));
+        }
+        let wait = |next: Instant| Action::requeue(next.saturating_duration_since(Instant::now()));
+        self.next.map_or_else(Action::await_change, wait)
+    }
+
+    /// The handle for the given options; the same as before while they stay the same.
+    pub(super) fn connect(&mut self, options: Options) -> Result<Repository, SourceError> {
+        if let Some((known, repository)) = &self.connection
+            && *known == options
+        {
+            return Ok(repository.clone());
+        }
+        self.validators = Validators::default();
+        self.connection = None;
+        let repository = Repository::new(options.clone())?;
+        self.connection = Some((options, repository.clone()));
+        Ok(repository)
+    }
+}
+
+impl Wishes {
+    pub(super) fn of(object: &ChartRepo) -> Self {
+        let annotation = |name: &str| object.annotations().get(name).cloned();
+        Self { refresh: annotation(names::REFRESH), last_sync_at: annotation(names::LAST_SYNC_AT) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(status: serde_json::Value, annotations: serde_json::Value) -> ChartRepo {
+        let object = json!({
+            "apiVersion": "app.alauda.io/v1beta1", "kind": "ChartRepo",
+            "metadata": {"name": "stable", "namespace": "captain", "annotations": annotations},
+            "spec": {"url": "http://127.0.0.1:1"}, "status": status,
+        });
+        serde_json::from_value(object).expect("a ChartRepo")
+    }
+
+    fn options(url: &str) -> Options {
+        Options { url: url.to_owned(), ..Options::default() }
+    }
+
+    #[test]
+    fn a_repository_is_due_by_time_change_or_wish() {
+        let now = Instant::now();
+        let plain = object(json!({"phase": "Synced"}), json!({}));
+        let read = options("http://127.0.0.1:1");
+        let mut memory = Memory { next: Some(now + Duration::from_secs(60)), ..Memory::default() };
+        memory.connect(read.clone()).expect("a repository");
+        let due = |object: &ChartRepo, options: &Options, now| memory.is_due(object, Some(options), now).is_none();
+
+        assert!(!due(&plain, &read, now));
+        assert!(due(&plain, &read, now + Duration::from_secs(61)), "the interval is over");
+        assert!(due(&plain, &options("http://127.0.0.1:2"), now), "the spec or a Secret changed");
+        assert!(due(&object(json!({"phase": "Pending"}), json!({})), &read, now), "a client wrote Pending");
+        let refresh = object(json!({"phase": "Synced"}), json!({"coxswain.dev/refresh": "1"}));
+        assert!(due(&refresh, &read, now), "the refresh annotation changed");
+        assert!(Memory::default().is_due(&plain, None, now).is_none(), "it was never read");
+        memory.read_at = Some(now);
+        memory.hurry();
+        assert_eq!(memory.next, Some(now + NEW_LOOK), "a request misses its chart");
+    }
+
+    #[test]
+    fn a_connection_is_kept_while_its_options_stay() {
+        let mut memory = Memory::default();
+        memory.connect(options("http://127.0.0.1:1")).expect("a repository");
+        memory.validators.etag = Some("x".to_owned());
+        memory.connect(options("http://127.0.0.1:1")).expect("a repository");
+        assert!(memory.validators.etag.is_some());
+        memory.connect(options("http://127.0.0.1:2")).expect("a repository");
+        assert!(memory.validators.etag.is_none(), "another address has another index");
+        assert!(memory.connect(options("ftp://x")).is_err() && memory.connection.is_none());
+    }
+}

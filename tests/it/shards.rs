@@ -1,0 +1,251 @@
+//! Several operators that share the requests: every release has one writer at a time, whoever dies.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use coxswain::cluster::shards::shard_of;
+use serde_json::{Value, json};
+
+use crate::support::Operator;
+use crate::support::proxy::{Fault, Proxy, Seen};
+use crate::support::wait;
+use crate::world::{LIMIT, Place, World};
+
+const SHARDS: u16 = 4;
+const REQUESTS: usize = 30;
+/// How long shards may be without a replica.
+const MOVED_WITHIN: Duration = Duration::from_secs(15);
+/// Where the operators run.
+const HOME: &str = "captain-system";
+
+/// A write of a replica.
+#[derive(Clone, Debug)]
+struct Write {
+    by: &'static str,
+    namespace: String,
+    at: Instant,
+}
+
+/// Everything that replicas write, each through a proxy of its own.
+#[derive(Clone, Default)]
+struct Writes(Arc<Mutex<Vec<Write>>>);
+
+impl Writes {
+    /// A replica whose writes are noted.
+    fn replica(&self, world: &World, name: &'static str) -> Result<(Operator, Proxy)> {
+        let proxy = world.proxy()?;
+        self.note(&proxy, name, |_| None);
+        let operator = world.start_sharing(&proxy, name, SHARDS)?;
+        Ok((operator, proxy))
+    }
+
+    fn note(&self, proxy: &Proxy, by: &'static str, fault: fn(&Seen) -> Option<Fault>) {
+        let writes = self.clone();
+        proxy.judge(move |seen| {
+            if seen.writes() {
+                writes.lock().push(Write { by, namespace: seen.namespace().to_owned(), at: Instant::now() });
+            }
+            fault(seen)
+        });
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Write>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who wrote in each namespace, in their order, each once for writes in a row.
+    fn writers(&self) -> BTreeMap<String, Vec<&'static str>> {
+        let mut writers: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+        for Write { by, namespace, .. } in self.lock().iter() {
+            let known = writers.entry(namespace.clone()).or_default();
+            if known.last() != Some(by) {
+                known.push(by);
+            }
+        }
+        writers
+    }
+}
+
+/// Who holds each shard, as the Lease objects say.
+fn holders(world: &World) -> Result<BTreeMap<u16, String>> {
+    let leases = world.cluster.objects().list(Some(HOME), "leases.coordination.k8s.io", "")?;
+    let holder = |lease: &Value| {
+        let shard = lease["metadata"]["name"].as_str()?.strip_prefix("coxswain-")?.parse().ok()?;
+        let holder = lease["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty())?;
+        Some((shard, holder.to_owned()))
+    };
+    Ok(leases.iter().filter_map(holder).collect())
+}
+
+/// How many shards each replica holds, where all are held.
+fn spread(world: &World) -> Result<Option<Vec<(String, usize)>>> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let holders = holders(world)?;
+    holders.values().for_each(|holder| *counts.entry(holder.clone()).or_default() += 1);
+    Ok((holders.len() == usize::from(SHARDS)).then(|| counts.into_iter().collect()))
+}
+
+fn until_spread(world: &World, limit: Duration, expected: &[(&str, usize)]) -> Result<Duration> {
+    let began = Instant::now();
+    let expected: Vec<(String, usize)> = expected.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+    let waited =
+        wait::until(
+            limit,
+            "the shards to be spread",
+            || Ok((spread(world)?.as_ref() == Some(&expected)).then_some(())),
+        );
+    waited.with_context(|| format!("{:?} instead of {expected:?}", holders(world)))?;
+    Ok(began.elapsed())
+}
+
+/// Namespaces with a request `web` each, for charts of one repository that serves all.
+async fn requests(world: &World, place: &Place<'_>) -> Result<Vec<String>> {
+    let mut repository = place.repository("shared", &place.server.url());
+    repository["metadata"]["namespace"] = HOME.into();
+    world.cluster.objects().apply(HOME, &repository)?;
+    let mut namespaces = Vec::new();
+    for _ in 0..REQUESTS {
+        namespaces.push(world.cluster.namespace("share").await?);
+    }
+    for namespace in &namespaces {
+        let request = json!({
+            "apiVersion": "app.alauda.io/v1", "kind": "HelmRequest", "metadata": {"name": "web", "namespace": namespace},
+            "spec": {"chart": "shared/hooks", "values": {"runFor": "3s"}},
+        });
+        world.cluster.objects().apply(namespace, &request)?;
+    }
+    Ok(namespaces)
+}
+
+/// The releases that are deployed, at their first and only revision.
+fn deployed(world: &World) -> Result<BTreeSet<String>> {
+    let records = world.cluster.objects().list_metadata(None, "secrets", "owner=helm")?;
+    let mut revisions: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    for record in &records {
+        let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let revision = (text("/metadata/labels/version"), text("/metadata/labels/status"));
+        revisions.entry(text("/metadata/namespace")).or_default().push(revision);
+    }
+    let first = [("1".to_owned(), "deployed".to_owned())];
+    Ok(revisions.into_iter().filter(|(_, found)| *found == first).map(|(namespace, _)| namespace).collect())
+}
+
+fn until_deployed(world: &World, namespaces: &[String]) -> Result<()> {
+    let expected: BTreeSet<String> = namespaces.iter().cloned().collect();
+    wait::until(LIMIT * 2, "every release to be deployed", || Ok((deployed(world)? == expected).then_some(())))
+}
+
+fn assert_hooks_ran_once(namespaces: &[String], proxies: &[&Proxy]) -> Result<()> {
+    for namespace in namespaces {
+        for job in ["web-before", "web-after"] {
+            let ran: usize = proxies.iter().map(|proxy| proxy.jobs(namespace, job)).sum();
+            ensure!(ran == 1, "{job} of {namespace} was created {ran} times");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn three_operators_share_the_requests_and_two_go_on_when_one_is_killed_during_installs() -> Result<()> {
+    let (world, writes) = (World::start_idle()?, Writes::default());
+    let (first, first_proxy) = writes.replica(&world, "a")?;
+    let (_second, second_proxy) = writes.replica(&world, "b")?;
+    let (third, third_proxy) = writes.replica(&world, "c")?;
+    until_spread(&world, LIMIT, &[("a", 2), ("b", 1), ("c", 1)])?;
+    let place = world.place("shards", &["hooks"]).await?;
+    let namespaces = requests(&world, &place).await?;
+    let before = holders(&world)?;
+    let of = |namespace: &String| before[&shard_of(namespace, "web", SHARDS)].clone();
+    let has_begun = || {
+        let begun = namespaces.iter().filter(|namespace| first_proxy.jobs(namespace, "web-before") > 0).count();
+        Ok((begun > 2).then_some(()))
+    };
+    wait::until(LIMIT, "hooks of the first replica to run", has_begun)?;
+    let metrics = third.metrics()?;
+    ensure!(metrics.contains("coxswain_shards_held 1"), "{metrics}");
+
+    first.kill();
+    let moved = until_spread(&world, MOVED_WITHIN, &[("b", 2), ("c", 2)])?;
+    println!("the shards of the killed replica moved within {moved:?}");
+    until_deployed(&world, &namespaces)?;
+    assert_hooks_ran_once(&namespaces, &[&first_proxy, &second_proxy, &third_proxy])?;
+    let writers = writes.writers();
+    let after = holders(&world)?;
+    for namespace in &namespaces {
+        let (shard, first) = (shard_of(namespace, "web", SHARDS), of(namespace));
+        let mut expected = vec![first.as_str()];
+        if first == "a" {
+            expected.push(after[&shard].as_str());
+        }
+        let found = &writers[namespace];
+        // What was deployed before the kill, or not begun, has one writer only.
+        let is_part = found == &expected || (found.len() == 1 && expected.contains(&found[0]));
+        ensure!(is_part, "{namespace} was written by {found:?} instead of {expected:?}");
+    }
+    ensure!(writers.values().any(|found| found.len() == 2), "the kill interrupted nothing");
+
+    // One that comes is given its share, and what is deployed is not written anew.
+    let quiet = Instant::now();
+    let (_fourth, fourth_proxy) = writes.replica(&world, "d")?;
+    until_spread(&world, LIMIT, &[("b", 2), ("c", 1), ("d", 1)])?;
+    let now = holders(&world)?;
+    let taken = namespaces.iter().find(|namespace| now[&shard_of(namespace, "web", SHARDS)] == "d");
+    let taken = taken.context("no request is in the shard that moved")?;
+    world.cluster.objects().merge(taken, "helmrequest", "web", &json!({"spec": {"values": {"runFor": "1s"}}}))?;
+    wait::until(LIMIT, "the newcomer to upgrade", || Ok((fourth_proxy.jobs(taken, "web-before") > 0).then_some(())))?;
+    let late: Vec<Write> = writes.lock().iter().filter(|write| write.at > quiet).cloned().collect();
+    let others: Vec<&Write> = late.iter().filter(|write| namespaces.contains(&write.namespace)).collect();
+    ensure!(others.iter().all(|write| write.by == "d" && write.namespace == *taken), "{others:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_replica_that_cannot_renew_writes_nothing_more_and_comes_back() -> Result<()> {
+    let (world, writes) = (World::start_idle()?, Writes::default());
+    let (_first, first_proxy) = writes.replica(&world, "a")?;
+    let (_second, second_proxy) = writes.replica(&world, "b")?;
+    until_spread(&world, LIMIT, &[("a", 2), ("b", 2)])?;
+    let place = world.place("shards", &["hooks"]).await?;
+    let namespaces = requests(&world, &place).await?;
+    let has_begun =
+        || Ok(namespaces.iter().any(|namespace| first_proxy.jobs(namespace, "web-before") > 0).then_some(()));
+    wait::until(LIMIT, "hooks of the first replica to run", has_begun)?;
+
+    writes.note(&first_proxy, "a", |seen| seen.path.contains("/leases").then_some(Fault::LoseRequest));
+    until_spread(&world, LIMIT, &[("b", 4)])?;
+    let (lost, now) = (Instant::now(), holders(&world)?);
+    ensure!(now.values().all(|holder| holder == "b"), "{now:?}");
+    until_deployed(&world, &namespaces)?;
+    let late = writes.lock().iter().filter(|write| write.by == "a" && write.at > lost).count();
+    ensure!(late == 0, "the first replica wrote {late} times after it had lost its shards");
+    ensure!(writes.writers().values().all(|found| found.len() <= 2), "{:?}", writes.writers());
+    assert_hooks_ran_once(&namespaces, &[&first_proxy, &second_proxy])?;
+
+    writes.note(&first_proxy, "a", |_| None);
+    until_spread(&world, LIMIT, &[("a", 2), ("b", 2)])?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn replicas_that_divide_the_requests_otherwise_wait_until_the_others_are_gone() -> Result<()> {
+    let (world, writes) = (World::start_idle()?, Writes::default());
+    let proxy = world.proxy()?;
+    let whole = world.start_replica(&proxy, "whole")?;
+    let (divided, _divided_proxy) = writes.replica(&world, "a")?;
+    std::thread::sleep(Duration::from_secs(8));
+    ensure!(holders(&world)?.is_empty(), "{:?}", holders(&world)?);
+    whole.kill();
+    until_spread(&world, LIMIT, &[("a", 4)])?;
+
+    // One that does all the work again waits for those that share it.
+    let place = world.place("otherwise", &["hello-0.1.0"]).await?;
+    let whole = world.start_replica(&proxy, "whole")?;
+    place.apply(&place.request("web", json!({"chart": "charts/hello"})))?;
+    place.until_ready("web")?;
+    ensure!(whole.metrics()?.contains("coxswain_leader 0"), "it works beside another");
+    divided.kill();
+    wait::until(LIMIT, "the other to work", || Ok(whole.metrics()?.contains("coxswain_leader 1").then_some(())))?;
+    Ok(())
+}
