@@ -211,7 +211,7 @@ impl Cluster {
         let mut result = Ok(());
         for hook in hooks.iter().filter(|hook| policy.applies_to(hook)) {
             let deleted = match self.hook_objects(hook, namespace).await {
-                Ok(objects) => self.delete_and_wait(&hook.path, &objects, timeout).await,
+                Ok(objects) => self.delete_and_wait(&hook.path, &objects, Owner::Anyone, timeout).await,
                 Err(error) => Err(error),
             };
             result = result.and(deleted);
@@ -227,8 +227,7 @@ impl Cluster {
     /// The live object, where this very run has already applied it.
     async fn running(&self, object: &Object, run: HookRun<'_>) -> Result<Option<Json>, ObjectError> {
         let live = self.live(object).await?;
-        let token = |live: &Json| live.pointer("/metadata/annotations")?.get(RUN_ANNOTATION).cloned();
-        Ok(live.filter(|live| token(live) == Some(Json::from(run.token))))
+        Ok(live.filter(|live| run_of(live) == Some(run.token)))
     }
 
     /// Deletes what an earlier run left, where the policy says so.
@@ -237,11 +236,18 @@ impl Cluster {
             return Ok(());
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        self.delete_and_wait(&run.hook.path, std::slice::from_ref(object), left).await
+        let others = Owner::OtherRun { token: run.token };
+        self.delete_and_wait(&run.hook.path, std::slice::from_ref(object), others, left).await
     }
 
-    async fn delete_and_wait(&self, path: &str, objects: &[Object], timeout: Duration) -> Result<(), HookError> {
-        let outcome = self.prune(objects, Owner::Anyone).await;
+    async fn delete_and_wait(
+        &self,
+        path: &str,
+        objects: &[Object],
+        owner: Owner<'_>,
+        timeout: Duration,
+    ) -> Result<(), HookError> {
+        let outcome = self.prune(objects, owner).await;
         if let Some(error) = outcome.failed.into_iter().next() {
             return Err(HookError::Api { path: path.to_owned(), error });
         }
@@ -322,6 +328,11 @@ impl Cluster {
             None => Vec::new(),
         }
     }
+}
+
+/// The token of the run that an object of a hook belongs to.
+pub(super) fn run_of(live: &Json) -> Option<&str> {
+    live.pointer("/metadata/annotations")?.get(RUN_ANNOTATION)?.as_str()
 }
 
 /// What holds pods up, in one line.

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::client::Cluster;
 use super::error::{ApiError, ObjectError};
+use super::hooks::run_of;
 use super::object::{Object, ObjectKey, runs};
 use super::ownership::Marks;
 use super::parallel::in_parallel;
@@ -50,6 +51,8 @@ pub enum Spared {
     Foreign,
     /// Its live annotation keeps it.
     Kept,
+    /// It belongs to the run of a hook that is underway.
+    Underway,
     /// It is older than what is taken back.
     Older,
 }
@@ -95,6 +98,11 @@ pub enum Owner<'a> {
     },
     /// Whatever has the name: hooks carry no marks.
     Anyone,
+    /// Whatever has the name but is not of this run of a hook: a request of it that was given up may arrive late.
+    OtherRun {
+        /// The token of the run.
+        token: &'a str,
+    },
 }
 
 impl Cluster {
@@ -206,6 +214,7 @@ pub(super) fn spares(live: &Json, owner: Owner<'_>) -> Option<Spared> {
         Owner::Release { name, namespace } => (name, namespace, None),
         Owner::Since { name, namespace, began } => (name, namespace, Some(began)),
         Owner::Anyone => return None,
+        Owner::OtherRun { token } => return (run_of(live) == Some(token)).then_some(Spared::Underway),
     };
     if began.is_some_and(|began| created(live).is_none_or(|created| created < began)) {
         return Some(Spared::Older);

@@ -55,7 +55,7 @@ impl World {
         let mut world = Self::start_idle()?;
         let proxy = world.proxy()?;
         world.rights = proxy.kubeconfig(&world.rights)?;
-        world.flags = &[ALONE, "--request-timeout=5s"];
+        world.flags = &[ALONE, "--request-timeout=10s"];
         world.start_operator()?;
         Ok((world, proxy))
     }
