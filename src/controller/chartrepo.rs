@@ -37,8 +37,7 @@ use crate::api::Reason;
 use crate::api::chart_repo::ChartRepo;
 use crate::cluster::ApiError;
 use crate::cluster::shards::{FIRST_SHARD, Shards};
-use crate::source::http::{Fetched, Options, Validators};
-use crate::source::{Document, SourceError};
+use crate::source::{Document, Fetched, Options, SourceError, Validators};
 
 /// Who writes ChartRepos and Charts.
 const MANAGER: &str = "coxswain";

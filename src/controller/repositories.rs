@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
 use crate::api::Reason;
-use crate::source::http::Repository;
+use crate::source::Repository;
 use crate::source::index::{ChoiceError, Entry, Index};
 
 /// Namespace and name of a ChartRepo.
@@ -325,8 +325,7 @@ fn failure_note(failure: &Option<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Document;
-    use crate::source::http::Options;
+    use crate::source::{Document, Options, http};
 
     fn key(namespace: &str, name: &str) -> RepositoryKey {
         RepositoryKey { namespace: namespace.to_owned(), name: name.to_owned() }
@@ -338,8 +337,8 @@ mod tests {
     }
 
     fn repository() -> Repository {
-        let options = Options { url: "http://127.0.0.1:1".to_owned(), ..Options::default() };
-        Repository::new(options).expect("a repository")
+        let options = http::Options { url: "http://127.0.0.1:1".to_owned(), ..http::Options::default() };
+        Repository::new(Options::Http(options)).expect("a repository")
     }
 
     fn outcome(repositories: &Repositories, namespace: &str, version: &str) -> Result<String, Reason> {

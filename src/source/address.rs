@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 use super::SourceError;
-use super::http::Credentials;
+use super::access::Credentials;
 
 /// Reads an HTTP URL and takes the credentials out of it.
 pub(super) fn parse(text: &str) -> Result<(Url, Option<Credentials>), SourceError> {

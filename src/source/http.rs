@@ -1,14 +1,14 @@
 //! Chart repositories over HTTP: an `index.yaml` and the archives that it names (`pkg/repo/v1`, `pkg/getter`).
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 
-use super::index::Index;
-use super::transport::{Get, Transport};
+use super::access::{Credentials, Tls};
+use super::repository::{Fetched, Validators};
+use super::transport::{Request, Transport};
 use super::{Digest, Document, SourceError, address};
 
 /// How a repository is reached.
@@ -28,62 +28,6 @@ pub struct Options {
     pub index_limit: u64,
     /// The most bytes of an archive.
     pub archive_limit: u64,
-}
-
-/// User and password; debug output shows neither.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Credentials {
-    /// The user.
-    pub username: String,
-    /// The password.
-    pub password: String,
-}
-
-/// Whom to trust, and who we are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// PEM certificates of the only trusted authorities; the system's where there are none.
-    pub authorities: Option<String>,
-    /// What identifies us.
-    pub identity: Option<Identity>,
-    /// Do not verify the server's certificate.
-    pub insecure_skip_verify: bool,
-}
-
-/// A client certificate; debug output does not show the key.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// PEM certificates, our own first.
-    pub certificate: String,
-    /// The PEM key.
-    pub key: String,
-}
-
-/// What a later request needs to learn cheaply that nothing changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Validators {
-    /// The server's `ETag`.
-    pub etag: Option<String>,
-    /// The server's `Last-Modified`.
-    pub last_modified: Option<String>,
-    /// The digest of the index, for servers that send neither.
-    pub digest: Option<Digest>,
-}
-
-/// An index that was asked for.
-#[derive(Debug)]
-pub enum Fetched {
-    /// It is what it was at the time of the given validators.
-    Unchanged,
-    /// It is new.
-    Index {
-        /// All of it.
-        document: Document,
-        /// The part that is kept.
-        index: Index,
-        /// For the next time.
-        validators: Validators,
-    },
 }
 
 /// A chart repository; a handle that is cheap to clone.
@@ -147,13 +91,10 @@ impl Repository {
     pub async fn fetch_index(&self, known: &Validators) -> Result<Fetched, SourceError> {
         let url = address::below(&self.inner.url, "index.yaml")?;
         let shown = address::shown(&url);
-        let get = Get {
-            url,
-            credentials: self.inner.credentials.as_ref(),
-            conditions: known.conditions(),
-            limit: self.inner.index_limit,
-        };
-        let answer = self.inner.transport.get(&get).await?;
+        let authorization = self.inner.credentials.as_ref().map(Credentials::header);
+        let request =
+            Request { authorization, headers: known.conditions(), ..Request::get(url, self.inner.index_limit) };
+        let answer = self.inner.transport.get(&request).await?;
         let Some(body) = answer.body else { return Ok(Fetched::Unchanged) };
         let validators = Validators::of(&answer.headers, &body);
         if validators.digest == known.digest {
@@ -175,8 +116,9 @@ impl Repository {
         let shown = address::shown(&url);
         let ours = self.inner.pass_credentials_all || address::same_origin(&self.inner.url, &url);
         let credentials = own.as_ref().or(self.inner.credentials.as_ref().filter(|_| ours));
-        let get = Get { url, credentials, conditions: HeaderMap::new(), limit: self.inner.archive_limit };
-        let answer = self.inner.transport.get(&get).await.map_err(|error| match error {
+        let authorization = credentials.map(Credentials::header);
+        let request = Request { authorization, ..Request::get(url, self.inner.archive_limit) };
+        let answer = self.inner.transport.get(&request).await.map_err(|error| match error {
             SourceError::NotFound { url } => SourceError::ArchiveNotFound { url },
             error => error,
         })?;
@@ -212,18 +154,6 @@ impl Validators {
             }
         }
         conditions
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials(..)")
-    }
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Identity(..)")
     }
 }
 

@@ -11,9 +11,8 @@ use futures::future::{BoxFuture, Shared};
 use tokio::sync::Semaphore;
 
 use super::cache::Archives;
-use super::http::Repository;
 use super::index::Entry;
-use super::{Digest, SourceError};
+use super::{Digest, Repository, SourceError};
 use crate::chart::{self, Chart, Limits};
 use crate::render::Program;
 
@@ -176,9 +175,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Document;
-    use crate::source::http::Options;
     use crate::source::testing::Server;
+    use crate::source::{Document, Options, http};
     use flate2::{Compression, write::GzEncoder};
     use std::io::Write;
 
@@ -208,8 +206,8 @@ mod tests {
     async fn serve(body: &[u8]) -> anyhow::Result<(Server, Repository)> {
         let server = Server::start(None).await?;
         server.answer("/web.tgz", "200 OK", "", body);
-        let options = Options { url: format!("http://{}", server.address), ..Options::default() };
-        Ok((server, Repository::new(options)?))
+        let options = http::Options { url: format!("http://{}", server.address), ..http::Options::default() };
+        Ok((server, Repository::new(Options::Http(options))?))
     }
 
     fn charts(limit: u64) -> Charts {

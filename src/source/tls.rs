@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::SourceError;
-use super::http::Tls;
+use super::access::Tls;
 
 /// The configuration for one repository.
 pub(super) fn configuration(tls: &Tls) -> Result<ClientConfig, SourceError> {

@@ -5,12 +5,12 @@ use std::io;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
 use rustls::CertificateError;
 
 use super::SourceError;
+use super::access::Tls;
 use super::address::{host_and_port, same_origin, shown};
-use super::http::{Credentials, Tls};
 use super::tls;
 
 /// As many as Go's client follows.
@@ -26,21 +26,48 @@ pub(super) struct Transport {
 }
 
 /// A request.
-pub(super) struct Get<'a> {
+pub(super) struct Request {
+    pub(super) method: Method,
     pub(super) url: Url,
-    /// What is sent to the URL's origin, and to no other one that it redirects to.
-    pub(super) credentials: Option<&'a Credentials>,
-    /// Headers of a conditional request.
-    pub(super) conditions: HeaderMap,
+    /// Who we are. It is sent to the URL's origin, and to no other one that it redirects to.
+    pub(super) authorization: Option<HeaderValue>,
+    pub(super) headers: HeaderMap,
     /// The most bytes of the answer.
     pub(super) limit: u64,
 }
 
-/// A complete answer.
+/// An answer, complete where it is a success.
 pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    /// Where it came from in the end.
+    pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    /// Nothing for 304.
+    /// Nothing for 304, and for every failure.
     pub(super) body: Option<Vec<u8>>,
+    with_authorization: bool,
+}
+
+impl Request {
+    /// Asks for what is at a URL, as nobody.
+    pub(super) fn get(url: Url, limit: u64) -> Self {
+        Self { method: Method::GET, url, authorization: None, headers: HeaderMap::new(), limit }
+    }
+}
+
+impl Answer {
+    /// The answer, where it is no failure.
+    pub(super) fn checked(self) -> Result<Self, SourceError> {
+        let url = || shown(&self.url);
+        Err(match self.status.as_u16() {
+            200..=299 | 304 => return Ok(self),
+            401 => SourceError::Unauthorized { url: url(), with_credentials: self.with_authorization },
+            403 => SourceError::Forbidden { url: url() },
+            404 | 410 => SourceError::NotFound { url: url() },
+            429 => SourceError::RateLimited { url: url(), retry_after: retry_after(&self.headers) },
+            status @ 500..=599 => SourceError::Server { url: url(), status },
+            status => SourceError::Status { url: url(), status },
+        })
+    }
 }
 
 impl Transport {
@@ -57,43 +84,50 @@ impl Transport {
         Ok(Self { client, timeout })
     }
 
-    pub(super) async fn get(&self, get: &Get<'_>) -> Result<Answer, SourceError> {
-        let mut url = get.url.clone();
+    /// What is at the URL of a request.
+    pub(super) async fn get(&self, request: &Request) -> Result<Answer, SourceError> {
+        self.exchange(request).await?.checked()
+    }
+
+    /// The server's answer to a request, whatever it is.
+    pub(super) async fn exchange(&self, request: &Request) -> Result<Answer, SourceError> {
+        let mut url = request.url.clone();
         for _ in 0..=REDIRECTS {
-            let response = self.send(get, &url).await?;
-            let Some(next) = redirected(&response, &url) else { return self.receive(get, &url, response).await };
+            let response = self.send(request, &url).await?;
+            let Some(next) = redirected(&response, &url) else { return self.receive(request, url, response).await };
             if url.scheme() == "https" && next.scheme() == "http" {
                 return Err(SourceError::Downgrade { url: shown(&url) });
             }
             url = next;
         }
-        Err(SourceError::Redirects { url: shown(&get.url), limit: REDIRECTS })
+        Err(SourceError::Redirects { url: shown(&request.url), limit: REDIRECTS })
     }
 
-    async fn send(&self, get: &Get<'_>, url: &Url) -> Result<Response, SourceError> {
-        let mut request = self.client.get(url.clone()).headers(get.conditions.clone());
-        if let Some(credentials) = get.credentials.filter(|_| same_origin(&get.url, url)) {
-            request = request.header(AUTHORIZATION, credentials.header());
+    async fn send(&self, request: &Request, url: &Url) -> Result<Response, SourceError> {
+        let mut builder = self.client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
+        if let Some(authorization) = request.authorization.as_ref().filter(|_| same_origin(&request.url, url)) {
+            builder = builder.header(AUTHORIZATION, authorization.clone());
         }
-        request.send().await.map_err(|error| self.failure(&error, url, 0))
+        builder.send().await.map_err(|error| self.failure(&error, url, 0))
     }
 
-    async fn receive(&self, get: &Get<'_>, url: &Url, mut response: Response) -> Result<Answer, SourceError> {
-        let headers = response.headers().clone();
-        if response.status() == StatusCode::NOT_MODIFIED {
-            return Ok(Answer { headers, body: None });
+    async fn receive(&self, request: &Request, url: Url, mut response: Response) -> Result<Answer, SourceError> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let with_authorization = request.authorization.is_some();
+        let answer = |url, body| Answer { status, url, headers, body, with_authorization };
+        if !status.is_success() {
+            return Ok(answer(url, None));
         }
-        check_status(&response, url, get.credentials.is_some())?;
-        let too_large = || SourceError::TooLarge { url: shown(url), limit: get.limit };
-        if response.content_length().is_some_and(|length| length > get.limit) {
-            return Err(too_large());
+        let too_large = |url| SourceError::TooLarge { url: shown(url), limit: request.limit };
+        if request.method != Method::HEAD && response.content_length().is_some_and(|length| length > request.limit) {
+            return Err(too_large(&url));
         }
         let mut body = Vec::new();
         loop {
-            let chunk = response.chunk().await.map_err(|error| self.failure(&error, url, body.len() as u64))?;
-            let Some(chunk) = chunk else { return Ok(Answer { headers, body: Some(body) }) };
-            if body.len() as u64 + chunk.len() as u64 > get.limit {
-                return Err(too_large());
+            let chunk = response.chunk().await.map_err(|error| self.failure(&error, &url, body.len() as u64))?;
+            let Some(chunk) = chunk else { return Ok(answer(url, Some(body))) };
+            if body.len() as u64 + chunk.len() as u64 > request.limit {
+                return Err(too_large(&url));
             }
             body.extend_from_slice(&chunk);
         }
@@ -121,18 +155,6 @@ impl Transport {
     }
 }
 
-impl Credentials {
-    /// The header of basic authentication, which debug output does not show.
-    fn header(&self) -> HeaderValue {
-        use base64::{Engine, engine::general_purpose::STANDARD};
-        let text = format!("Basic {}", STANDARD.encode(format!("{}:{}", self.username, self.password)));
-        // Base64 has only characters that a header may have.
-        let mut value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""));
-        value.set_sensitive(true);
-        value
-    }
-}
-
 fn redirected(response: &Response, url: &Url) -> Option<Url> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -140,22 +162,9 @@ fn redirected(response: &Response, url: &Url) -> Option<Url> {
     url.join(response.headers().get(LOCATION)?.to_str().ok()?).ok()
 }
 
-fn check_status(response: &Response, url: &Url, with_credentials: bool) -> Result<(), SourceError> {
-    let url = || shown(url);
-    Err(match response.status().as_u16() {
-        200..=299 => return Ok(()),
-        401 => SourceError::Unauthorized { url: url(), with_credentials },
-        403 => SourceError::Forbidden { url: url() },
-        404 | 410 => SourceError::NotFound { url: url() },
-        429 => SourceError::RateLimited { url: url(), retry_after: retry_after(response) },
-        status @ 500..=599 => SourceError::Server { url: url(), status },
-        status => SourceError::Status { url: url(), status },
-    })
-}
-
 /// Only the form in seconds: a date would have to trust the server's clock.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 

@@ -1,9 +1,8 @@
 //! Charts and values behind URLs and in repositories (`pkg/repo/v1/chartrepo.go` FindChartInRepoURL, `pkg/getter`).
 
 use super::{Failure, TemplateArguments};
-use crate::source::SourceError;
-use crate::source::http::{Credentials, Fetched, Identity, Options, Repository, Tls, Validators};
 use crate::source::index::Index;
+use crate::source::{Credentials, Fetched, Identity, Options, Repository, SourceError, Tls, Validators, http};
 use crate::yaml::quote::quote;
 
 /// Whether the text is a URL that can be downloaded.
@@ -58,14 +57,14 @@ pub(super) fn fetch_from_repository(arguments: &TemplateArguments, chart: &str) 
 fn repository(url: &str, arguments: &TemplateArguments) -> Result<Repository, Failure> {
     let TemplateArguments { username, password, .. } = arguments;
     let given = !username.is_empty() && !password.is_empty();
-    let options = Options {
+    let options = http::Options {
         url: url.to_owned(),
         credentials: given.then(|| Credentials { username: username.clone(), password: password.clone() }),
         pass_credentials_all: arguments.pass_credentials,
         tls: tls(arguments)?,
-        ..Options::default()
+        ..http::Options::default()
     };
-    Repository::new(options).map_err(Failure::Source)
+    Repository::new(Options::Http(options)).map_err(Failure::Source)
 }
 
 fn tls(arguments: &TemplateArguments) -> Result<Tls, Failure> {
@@ -99,6 +98,6 @@ fn failure(error: SourceError, url: &str) -> Failure {
         }
         _ => return Failure::Source(error),
     };
-    let phrase = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    let phrase = ::http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     Failure::Status { url: url.to_owned(), status: format!("{status} {}", phrase.unwrap_or_default()) }
 }

@@ -10,7 +10,7 @@ use super::Failure;
 use crate::api::Reason;
 use crate::api::chart_repo::{ChartRepo, RepositoryType, SecretReference};
 use crate::cluster::ApiError;
-use crate::source::http::{Credentials, Identity, Options, Tls};
+use crate::source::{Credentials, Identity, Options, Tls, http};
 
 type Data = BTreeMap<String, ByteString>;
 
@@ -40,7 +40,8 @@ pub(super) async fn options(client: &Client, object: &ChartRepo, operator_namesp
         identity: identity(&certificates)?,
         insecure_skip_verify: spec.insecure_skip_tls_verify,
     };
-    Ok(Options { url, credentials, pass_credentials_all: spec.pass_credentials_all, tls, ..Options::default() })
+    let pass_credentials_all = spec.pass_credentials_all;
+    Ok(Options::Http(http::Options { url, credentials, pass_credentials_all, tls, ..http::Options::default() }))
 }
 
 struct Secrets<'a> {

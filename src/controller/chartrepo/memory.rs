@@ -10,8 +10,7 @@ use super::status::Outcome;
 use crate::api::chart_repo::{ChartRepo, RepositoryPhase};
 use crate::api::names;
 use crate::controller::backoff::pause;
-use crate::source::SourceError;
-use crate::source::http::{Options, Repository, Validators};
+use crate::source::{Options, Repository, SourceError, Validators};
 
 /// How old what is known must be before it is read again because a request does not find its chart.
 const NEW_LOOK: Duration = Duration::from_secs(5);
@@ -95,6 +94,7 @@ impl Wishes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::http;
     use serde_json::json;
 
     fn object(status: serde_json::Value, annotations: serde_json::Value) -> ChartRepo {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     fn options(url: &str) -> Options {
-        Options { url: url.to_owned(), ..Options::default() }
+        Options::Http(http::Options { url: url.to_owned(), ..http::Options::default() })
     }
 
     #[test]

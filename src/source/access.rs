@@ -1,0 +1,62 @@
+//! Who we are to a server, and whom we trust: what every kind of chart source is given for it.
+
+use std::fmt;
+
+use reqwest::header::HeaderValue;
+
+/// User and password; debug output shows neither.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+/// Whom to trust, and who we are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM certificates of the only trusted authorities; the system's where there are none.
+    pub authorities: Option<String>,
+    /// What identifies us.
+    pub identity: Option<Identity>,
+    /// Do not verify the server's certificate.
+    pub insecure_skip_verify: bool,
+}
+
+/// A client certificate; debug output does not show the key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// PEM certificates, our own first.
+    pub certificate: String,
+    /// The PEM key.
+    pub key: String,
+}
+
+impl Credentials {
+    /// The header of basic authentication, which debug output does not show.
+    pub(super) fn header(&self) -> HeaderValue {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        let text = format!("Basic {}", STANDARD.encode(format!("{}:{}", self.username, self.password)));
+        sensitive(&text)
+    }
+}
+
+/// The value of a header that debug output does not show; empty where it has characters that no header may have.
+pub(super) fn sensitive(text: &str) -> HeaderValue {
+    let mut value = HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(..)")
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity(..)")
+    }
+}
