@@ -136,7 +136,7 @@ async fn a_request_of_captain_that_is_deleted_before_it_is_taken_over_is_uninsta
     let place = world.place("captain-gone", &["hello-0.1.0"]).await?;
     world.kill_operator();
     captain_leaves(&place)?;
-    place.kubectl(&["delete", "helmrequest", "web", "--wait=false"])?;
+    place.delete("helmrequest", "web")?;
     world.start_operator()?;
     crate::support::wait::until(crate::world::LIMIT, "the request to go", || {
         Ok(place.get("helmrequest", "web")?.is_none().then_some(()))

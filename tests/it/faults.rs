@@ -17,6 +17,9 @@ use crate::world::{Place, World, condition};
 
 /// How long an operation may take that is stopped again and again.
 const LIMIT: Duration = Duration::from_secs(180);
+/// How long what comes to its point is waited for: all of it is stopped by the same kill, and while nothing comes the
+/// cluster is looked at that often.
+const TOGETHER: Duration = Duration::from_millis(300);
 /// How many writes an operation has at most; a point beyond the last is an undisturbed run.
 const WRITES: usize = 18;
 
@@ -80,9 +83,8 @@ fn run(
     }
     let (mut kills, mut stopped) = (0, 0);
     let waited = wait::until(LIMIT, "every operation to end", || {
-        if told.try_recv().is_ok() {
-            // What is at its point at the same time is stopped by the same kill.
-            sleep(Duration::from_millis(100));
+        if told.recv_timeout(TOGETHER).is_ok() {
+            sleep(TOGETHER);
             stopped += 1 + told.try_iter().count();
             kills += 1;
             world.kill_operator();
@@ -188,7 +190,7 @@ async fn whatever_write_the_operator_is_stopped_at_the_end_is_that_of_an_undistu
     )?;
     lives.iter().try_for_each(|life| ran(life, "web-before", 5))?;
 
-    let remove = |place: &Place<'_>| place.kubectl(&["delete", "helmrequest", "web", "--wait=false"]).map(drop);
+    let remove = |place: &Place<'_>| place.delete("helmrequest", "web");
     run(&world, &proxy, &lives, 4, remove, |life, cluster| {
         let left = cluster.requests.get(&life.place.namespace);
         let records = cluster.revisions.get(&life.place.namespace);
@@ -277,7 +279,7 @@ async fn what_is_made_anew_keeps_its_addresses_whatever_write_the_operator_is_st
         assert!(record["metadata"]["annotations"]["coxswain.dev/kept"].is_null(), "what was kept is used up");
     }
 
-    let remove = |place: &Place<'_>| place.kubectl(&["delete", "helmrequest", "web", "--wait=false"]).map(drop);
+    let remove = |place: &Place<'_>| place.delete("helmrequest", "web");
     run(&world, &proxy, &lives, 4, remove, |life, cluster| {
         let left = cluster.requests.get(&life.place.namespace);
         ensure!(left.is_none() && !cluster.revisions.contains_key(&life.place.namespace), "{left:?}");
@@ -340,7 +342,7 @@ async fn an_api_server_that_refuses_falls_silent_and_restarts_only_takes_time() 
     }
     for place in &places {
         place.until("configmap", "web", "what was deleted to be repaired", |_| true)?;
-        place.kubectl(&["delete", "helmrequest", "web", "--wait=false"])?;
+        place.delete("helmrequest", "web")?;
     }
     wait::until(LIMIT, "everything to be removed", || {
         let Cluster { requests, revisions } = Cluster::read(&world)?;

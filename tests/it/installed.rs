@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::support::manifests::{NAMESPACE, RELEASE, chart, project};
 use crate::support::{ChartServer, ControlPlane, Operator, Options, charts, command, folder::Folder, wait};
+use crate::world;
 
 /// How long anything may take.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -67,21 +68,28 @@ impl Installed {
         self.kubectl(&["apply", "-f", &project("config/samples").join(name).display().to_string()]).map(drop)
     }
 
-    /// A field of an object, empty where it is not set.
+    /// A field of an object of the namespace `default` by its JSON pointer, empty where it is not set. Of a condition,
+    /// the pointer begins with its type: `/conditions/Ready/status`.
     ///
     /// # Errors
     /// When there is no such object.
-    pub fn field(&self, kind: &str, name: &str, path: &str) -> Result<String> {
-        self.kubectl(&["get", kind, name, "-o", &format!("jsonpath={path}")])
+    pub fn field(&self, kind: &str, name: &str, pointer: &str) -> Result<String> {
+        let object = self.cluster.objects().get("default", kind, name)?;
+        let object = object.with_context(|| format!("there is no {kind} {name}"))?;
+        let found = match pointer.strip_prefix("/conditions/").and_then(|rest| rest.split_once('/')) {
+            Some((condition, field)) => world::condition(&object, condition).map(|found| &found[field]),
+            None => object.pointer(pointer),
+        };
+        Ok(found.map_or_else(String::new, |value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
     }
 
     /// Waits until a field of an object has a value.
     ///
     /// # Errors
     /// When it has another one for too long.
-    pub fn until_field(&self, kind: &str, name: &str, path: &str, expected: &str) -> Result<()> {
-        wait::until(LIMIT, &format!("{kind} {name} to have {expected:?} at {path}"), || {
-            Ok((self.field(kind, name, path).unwrap_or_default() == expected).then_some(()))
+    pub fn until_field(&self, kind: &str, name: &str, pointer: &str, expected: &str) -> Result<()> {
+        wait::until(LIMIT, &format!("{kind} {name} to have {expected:?} at {pointer}"), || {
+            Ok((self.field(kind, name, pointer).unwrap_or_default() == expected).then_some(()))
         })
     }
 
@@ -90,9 +98,8 @@ impl Installed {
     /// # Errors
     /// When it is not for too long; what its status says is in the message.
     pub fn until_ready(&self, request: &str) -> Result<()> {
-        let path = "{.status.conditions[?(@.type==\"Ready\")].status}";
-        let ready = self.until_field("hr", request, path, "True");
-        ready.map_err(|error| error.context(self.field("hr", request, "{.status}").unwrap_or_default()))
+        let ready = self.until_field("helmrequest", request, "/conditions/Ready/status", "True");
+        ready.map_err(|error| error.context(self.field("helmrequest", request, "/status").unwrap_or_default()))
     }
 
     /// The names of the release records in the namespace `default`.

@@ -54,9 +54,9 @@ impl Release<'_> {
             ensure!(ran == expected, "{job} ran {ran} times instead of {expected} in {namespace}");
         }
         let names = |kind: &str| -> Result<Vec<String>> {
-            let found = self.place.kubectl(&["get", kind, "-o", "jsonpath={.items[*].metadata.name}"])?;
-            let own = found.split_whitespace().filter(|name| !["kube-root-ca.crt", "default"].contains(name));
-            Ok(own.map(str::to_owned).collect())
+            let found = self.place.world.cluster.objects().list_metadata(Some(namespace), kind, "")?;
+            let names = found.iter().filter_map(|object| object["metadata"]["name"].as_str());
+            Ok(names.filter(|name| !["kube-root-ca.crt", "default"].contains(name)).map(str::to_owned).collect())
         };
         let last = format!("web-turn-{}", TURNS - 1);
         let (maps, accounts) = (names("configmap")?, names("serviceaccount")?);

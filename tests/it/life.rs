@@ -196,7 +196,7 @@ async fn an_object_that_a_finalizer_holds_is_named_and_what_holds_it() -> Result
     place.apply(&place.request("web", json!({"chart": "charts/hello", "version": "0.1.0", "timeout": "13s"})))?;
     place.until_ready("web")?;
     place.merge("configmap", "web-hello", &json!({"metadata": {"finalizers": ["example.com/hold"]}}))?;
-    place.kubectl(&["delete", "helmrequest", "web", "--wait=false"])?;
+    place.delete("helmrequest", "web")?;
     let waits = |request: &Value| {
         let reconciling = condition(request, "Reconciling").cloned().unwrap_or_default();
         reconciling["message"].as_str().is_some_and(|message| message.contains("example.com/hold"))
@@ -226,7 +226,7 @@ async fn a_kind_that_is_gone_holds_no_uninstallation_up() -> Result<()> {
     place.apply(&place.request("web", json!({"chart": "charts/objects", "values": {"objects": [moon, settings]}})))?;
     place.until_ready("web")?;
     place.kubectl(&["delete", "customresourcedefinition", &format!("moons.{group}")])?;
-    place.kubectl(&["delete", "helmrequest", "web", "--wait=false"])?;
+    place.delete("helmrequest", "web")?;
     wait::until(LIMIT, "the request to go", || Ok(place.get("helmrequest", "web")?.is_none().then_some(())))?;
     assert!(place.get("configmap", "web")?.is_none(), "what is left of the release is deleted");
     assert_eq!(place.helm(&["list", "-q"])?, "");

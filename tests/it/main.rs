@@ -32,6 +32,7 @@ mod jinja;
 mod kills;
 mod large;
 mod lease;
+mod lent;
 mod life;
 mod lookup;
 mod manifests;

@@ -143,7 +143,7 @@ async fn deleting_a_request_removes_its_release_and_leaves_finalizers_of_others(
     request["metadata"]["finalizers"] = json!(["example.com/hold"]);
     place.apply(&request)?;
     place.until_ready("web")?;
-    place.kubectl(&["delete", "helmrequest", "web", "--wait=false"])?;
+    place.delete("helmrequest", "web")?;
     place.until("helmrequest", "web", "only the other finalizer to be left", |request| {
         request["metadata"]["finalizers"] == json!(["example.com/hold"])
     })?;

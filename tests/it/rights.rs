@@ -14,8 +14,8 @@ fn without_rights_of_its_own_the_operator_acts_as_the_account_of_a_request() -> 
     let installed = Installed::with(&["rbac.clusterAdmin=false"])?;
 
     installed.apply_sample("helmrequest.yaml")?;
-    let ready = "{.status.conditions[?(@.type==\"Ready\")].reason}";
-    installed.until_field("hr", "greeter", ready, "PermissionDenied")?;
+    let ready = "/conditions/Ready/reason";
+    installed.until_field("helmrequest", "greeter", ready, "PermissionDenied")?;
     assert_eq!(installed.records()?, "", "nothing is written for it");
     installed.kubectl(&["delete", "hr", "greeter", "--timeout=30s"])?;
 
@@ -23,22 +23,22 @@ fn without_rights_of_its_own_the_operator_acts_as_the_account_of_a_request() -> 
     installed.until_ready(REQUEST)?;
 
     let deployment = format!("{REQUEST}-hello");
-    let before = installed.field("deployment", &deployment, "{.metadata.uid}")?;
+    let before = installed.field("deployment", &deployment, "/metadata/uid")?;
     installed.kubectl(&["delete", "deployment", &deployment])?;
     wait::until(LIMIT, "the deleted object to be back", || {
-        let now = installed.field("deployment", &deployment, "{.metadata.uid}").unwrap_or_default();
+        let now = installed.field("deployment", &deployment, "/metadata/uid").unwrap_or_default();
         Ok((!now.is_empty() && now != before).then_some(()))
     })?;
 
     let more = r#"{"spec":{"values":{"replicas":2}}}"#;
     installed.kubectl(&["patch", "hr", REQUEST, "--type=merge", "-p", more])?;
-    installed.until_field("hr", REQUEST, "{.status.revision}", "2")?;
+    installed.until_field("helmrequest", REQUEST, "/status/revision", "2")?;
     installed.until_ready(REQUEST)?;
 
     installed
         .kubectl(&["delete", "hr", REQUEST, "--timeout=50s"])
-        .with_context(|| installed.field("hr", REQUEST, "{.status.reason}").unwrap_or_default())?;
+        .with_context(|| installed.field("helmrequest", REQUEST, "/status/reason").unwrap_or_default())?;
     assert_eq!(installed.records()?, "", "the records are gone");
-    assert!(installed.field("deployment", &deployment, "{.metadata.uid}").is_err(), "the objects are gone");
+    assert!(installed.field("deployment", &deployment, "/metadata/uid").is_err(), "the objects are gone");
     Ok(())
 }

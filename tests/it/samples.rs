@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::installed::Installed;
 
-const MESSAGE: &str = "{.data.message}";
+const MESSAGE: &str = "/data/message";
 
 #[test]
 fn the_samples_do_what_they_say() -> Result<()> {
@@ -24,8 +24,8 @@ fn the_samples_do_what_they_say() -> Result<()> {
     installed.until_ready("greeter-values-from")?;
     values_come_from_everywhere(&installed)?;
 
-    let reason = "{.status.conditions[?(@.type==\"Ready\")].reason}";
-    installed.until_field("hr", "greeter-suspended", reason, "Suspended")?;
+    let reason = "/conditions/Ready/reason";
+    installed.until_field("helmrequest", "greeter-suspended", reason, "Suspended")?;
     assert!(!installed.records()?.contains("greeter-suspended"));
 
     reported_and_not_repaired(&installed)?;
@@ -36,8 +36,8 @@ fn the_samples_do_what_they_say() -> Result<()> {
 fn values_come_from_everywhere(installed: &Installed) -> Result<()> {
     let name = "greeter-values-from-hello";
     assert_eq!(installed.field("configmap", name, MESSAGE)?, "good afternoon", "from the ConfigMap");
-    assert_eq!(installed.field("deployment", name, "{.spec.replicas}")?, "3", "spec.values wins");
-    let token = "{.spec.template.metadata.annotations.example\\.com/token}";
+    assert_eq!(installed.field("deployment", name, "/spec/replicas")?, "3", "spec.values wins");
+    let token = "/spec/template/metadata/annotations/example.com~1token";
     assert_eq!(installed.field("deployment", name, token)?, "not-really-secret", "from the Secret");
 
     let changed = r#"{"data":{"values.yaml":"message: good evening"}}"#;
@@ -53,9 +53,9 @@ fn reported_and_not_repaired(installed: &Installed) -> Result<()> {
     installed.kubectl(&["patch", "hr", "greeter", "--type=merge", "-p", report])?;
     let tampered = r#"{"data":{"message":"tampered with"}}"#;
     installed.kubectl(&["patch", "configmap", "greeter-hello", "-p", tampered])?;
-    let drifted = "{.status.conditions[?(@.type==\"Drifted\")].status}";
-    installed.until_field("hr", "greeter", drifted, "True")?;
-    assert_eq!(installed.field("hr", "greeter", "{.status.drift.objects[0].name}")?, "greeter-hello");
+    let drifted = "/conditions/Drifted/status";
+    installed.until_field("helmrequest", "greeter", drifted, "True")?;
+    assert_eq!(installed.field("helmrequest", "greeter", "/status/drift/objects/0/name")?, "greeter-hello");
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(installed.field("configmap", "greeter-hello", MESSAGE)?, "tampered with");
 
@@ -68,8 +68,8 @@ fn reported_and_not_repaired(installed: &Installed) -> Result<()> {
 fn deployed_once_more(installed: &Installed) -> Result<()> {
     installed.kubectl(&["annotate", "hr", "greeter", "something=else"])?;
     installed.kubectl(&["annotate", "hr", "greeter", "kubectl-captain.resync=once"])?;
-    installed.until_field("hr", "greeter", "{.status.revision}", "2")?;
-    installed.until_field("hr", "greeter", "{.status.lastHandledResync}", "once")
+    installed.until_field("helmrequest", "greeter", "/status/revision", "2")?;
+    installed.until_field("helmrequest", "greeter", "/status/lastHandledResync", "once")
 }
 
 fn objects_are_kept(installed: &Installed) -> Result<()> {

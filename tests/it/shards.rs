@@ -8,18 +8,16 @@ use anyhow::{Context, Result, ensure};
 use coxswain::cluster::shards::shard_of;
 use serde_json::{Value, json};
 
+use crate::lent::HOME;
 use crate::support::Operator;
 use crate::support::proxy::{Fault, Proxy, Seen};
 use crate::support::wait;
 use crate::world::{LIMIT, Place, World};
 
 const SHARDS: u16 = 4;
-const REQUESTS: usize = 30;
+const REQUESTS: usize = 16;
 /// How long shards may be without a replica.
 const MOVED_WITHIN: Duration = Duration::from_secs(15);
-/// Where the operators run.
-const HOME: &str = "captain-system";
-
 /// A write of a replica.
 #[derive(Clone, Debug)]
 struct Write {

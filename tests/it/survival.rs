@@ -57,7 +57,8 @@ fn unreachable_api(place: &Place<'_>, group: &str) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_restarts_with_a_broken_corner_stops_nothing() -> Result<()> {
-    let world = World::start()?;
+    let mut world = World::start()?;
+    world.cluster.spoil();
     let place = world.place("restarted", &["objects"]).await?;
     ask(&place, "web", &[settings("web")])?;
     place.until_ready("web")?;

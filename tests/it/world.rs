@@ -1,7 +1,7 @@
 //! The operator at work: a control plane of its own with the definitions and rights of `config/install.yaml`, and the
 //! real binary running with those rights. Each test works in a namespace of its own with a chart server of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -9,9 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use crate::lent::Lent;
 use crate::support::folder::Folder;
 use crate::support::proxy::Proxy;
-use crate::support::{ChartServer, ControlPlane, Operator, Options, charts, command, wait};
+use crate::support::{ChartServer, Operator, charts, command, wait};
 
 /// How long anything may take that is not timed.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -21,7 +22,7 @@ pub struct World {
     /// The running operator, where it runs.
     operator: Mutex<Option<Operator>>,
     /// The control plane.
-    pub cluster: ControlPlane,
+    pub cluster: Lent,
     rights: PathBuf,
     /// The operator's flags.
     flags: &'static [&'static str],
@@ -83,10 +84,8 @@ impl World {
 
     /// A world of one's own with no operator running.
     pub fn start_idle() -> Result<Self> {
-        let cluster = ControlPlane::start(Options::default())?;
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/install.yaml");
-        command::output(cluster.kubectl().args(["apply", "--server-side", "-f"]).arg(manifest))?;
-        let rights = cluster.service_account_kubeconfig("captain-system", "coxswain")?;
+        let cluster = Lent::take()?;
+        let rights = cluster.rights().to_owned();
         Ok(Self { operator: Mutex::new(None), cluster, rights, flags: &[ALONE] })
     }
 
@@ -188,6 +187,11 @@ impl Place<'_> {
     /// Merges into an object, as `kubectl patch --type merge` does.
     pub fn merge(&self, kind: &str, name: &str, patch: &Value) -> Result<()> {
         self.world.cluster.objects().merge(&self.namespace, kind, name, patch)
+    }
+
+    /// Deletes an object and waits for nothing.
+    pub fn delete(&self, kind: &str, name: &str) -> Result<()> {
+        self.world.cluster.objects().delete(&self.namespace, kind, name)
     }
 
     /// Runs kubectl in the namespace.

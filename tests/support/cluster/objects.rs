@@ -102,6 +102,15 @@ impl Objects {
         merged.map(drop).with_context(|| format!("there is no {kind} {name} in {namespace}"))
     }
 
+    /// Deletes an object, as `kubectl delete --wait=false` does; one that does not exist is no error.
+    ///
+    /// # Errors
+    /// When there is no such kind, or the API server refuses.
+    pub fn delete(&self, namespace: &str, kind: &str, name: &str) -> Result<()> {
+        let path = format!("{}/{name}", self.path(Some(namespace), kind)?);
+        self.ask(Request::delete(path).body(Vec::new())?).map(drop)
+    }
+
     fn read(&self, path: String) -> Result<Option<Value>> {
         self.ask(Request::get(path).body(Vec::new())?)
     }
