@@ -178,11 +178,17 @@ async fn the_log_of_a_hook_that_asks_for_it_is_told_without_what_is_secret() -> 
     place.apply(&secret)?;
     let asks = json!({"outputLogPolicy": "hook-succeeded", "deletePolicy": "hook-succeeded"});
     let from = json!([{"secretKeyRef": {"name": "login", "key": "values.yaml"}}]);
-    place.apply(&place.request("web", json!({"chart": "charts/hooks", "values": asks, "valuesFrom": from})))?;
+    let web = json!({"chart": "charts/hooks", "values": asks, "valuesFrom": from, "test": true});
+    place.apply(&place.request("web", web))?;
     place.until_ready("web")?;
-    let told = place.until_event("web", "HookSucceeded", "before.yaml")?;
-    assert!(told.ends_with("succeeded; its log ends: a line from a … container"), "{told}");
-    place.until_event("web", "HookSucceeded", "after.yaml")?;
+    place.until_event("web", "HookSucceeded", "test.yaml")?;
+    place.change(&json!({"values": {"failTest": true}}))?;
+    place.until_event("web", "TestsFailed", "web-test")?;
+    place.delete("helmrequest", "web")?;
+    place.until_event("web", "HookSucceeded", "leave.yaml")?;
+    let told = [place.events("web", "HookSucceeded")?, place.events("web", "TestsFailed")?].concat();
+    assert_eq!(told.len(), 5, "before (its second is counted), after, the tests twice, leave: {told:?}");
+    assert!(told.iter().all(|note| note.contains("a line from a … container")), "{told:?}");
 
     place.apply(&place.request("silent", json!({"chart": "charts/hooks"})))?;
     place.until_ready("silent")?;

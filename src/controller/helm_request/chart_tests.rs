@@ -18,7 +18,7 @@ impl Deployment<'_> {
         let record = self.record(revision).await?;
         let has_tests = !record.hooks_of(Event::Test).is_empty();
         let mut journal = Journal::new(self.cluster, &self.context.records, record, self.notes(revision));
-        let (tested, failure) = match self.hooks().run(&mut journal, Event::Test).await {
+        let (tested, failure) = match self.hooks().run_without_values(&mut journal, Event::Test).await {
             Ok(()) if has_tests => (Tested::Succeeded, None),
             Ok(()) => (Tested::None, None),
             Err(failure) => (Tested::Failed, Some(failure)),

@@ -122,12 +122,12 @@ impl Uninstallation<'_> {
         }
         self.context.forget(self.request);
         let hooks = Hooks { context: self.context, request: self.request, cluster: self.cluster, deadline };
-        hooks.run(&mut journal, Event::PreDelete).await?;
+        hooks.run_without_values(&mut journal, Event::PreDelete).await?;
         if !self.request.keeps_resources() {
             let objects = self.recorded_objects(self.cluster, known).await?;
             self.delete_objects(objects, deadline).await?;
         }
-        hooks.run(&mut journal, Event::PostDelete).await
+        hooks.run_without_values(&mut journal, Event::PostDelete).await
     }
 
     /// Deletes what a release has outside of its vanishing namespace. The rights of the request's account may have

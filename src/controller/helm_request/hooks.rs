@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::journal::Journal;
+use super::values;
 use crate::api::HelmRequest;
 use crate::cluster::Cluster;
 use crate::cluster::hooks::{DeletePolicy, HookError, HookRun};
@@ -51,6 +52,18 @@ impl Hooks<'_> {
             }
         }
         self.delete(journal, &places, DeletePolicy::HookSucceeded).await
+    }
+
+    /// The same for an operation that needs no values: that the log of a hook quotes none that came from a Secret, they
+    /// are read where there is a hook to run.
+    ///
+    /// # Errors
+    /// As [`Hooks::run`].
+    pub async fn run_without_values(&self, journal: &mut Journal<'_>, event: Event) -> Result<(), Failure> {
+        if !journal.record.hooks_of(event).is_empty() {
+            journal.secrets = values::read_secrets(self.cluster, self.request).await;
+        }
+        self.run(journal, event).await.map_err(|failure| journal.secrets.concealed(failure))
     }
 
     /// Runs a hook that has not yet succeeded.

@@ -58,6 +58,23 @@ pub async fn read_sources(cluster: &Cluster, request: &HelmRequest) -> Sources {
     sources
 }
 
+/// What the Secrets among the sources of a request hold, as far as it can still be read: for operations that need no
+/// values, and yet may quote them.
+pub async fn read_secrets(cluster: &Cluster, request: &HelmRequest) -> Secrets {
+    let namespace = request.metadata.namespace.as_deref().unwrap_or_default();
+    let mut secrets = Secrets::default();
+    for (keeper, reference) in request.spec.values_from.iter().filter_map(reference) {
+        if keeper != Keeper::Secret {
+            continue;
+        }
+        let read = cluster.read_key(keeper, namespace, &reference.name, reference.key()).await;
+        if let Some(values) = read.ok().and_then(|read| parse(&read.text).ok()) {
+            values.values().for_each(|value| secrets.add(value));
+        }
+    }
+    secrets
+}
+
 impl Content {
     fn add(&mut self, keeper: Keeper, values: Map<String, Json>) {
         if keeper == Keeper::Secret {
