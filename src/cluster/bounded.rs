@@ -6,15 +6,14 @@
 //! remembers when the API server was last away: see [`Absence`].
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use kube::Client;
 use kube::client::Body;
 use tokio::time::{Instant, timeout_at};
-use tower_service::Service;
+
+use super::layer;
 
 /// How long an answer may take unless told otherwise. The API server's own limit for a request is a minute.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,49 +42,30 @@ impl Absence {
     }
 }
 
-/// A client whose requests end.
-pub(super) struct Bounded {
+/// Sends by this client; an answer may take as long as `limit`.
+pub(super) fn bounded(client: Client, limit: Duration, absence: Absence) -> Client {
+    layer::over(client, move |client, request| send(client, request, limit, absence.clone()))
+}
+
+async fn send(
     client: Client,
+    request: Request<Body>,
     limit: Duration,
     absence: Absence,
-}
-
-impl Bounded {
-    /// Sends by this client; an answer may take as long as `limit`.
-    pub(super) fn client(client: Client, limit: Duration, absence: Absence) -> Client {
-        let namespace = client.default_namespace().to_owned();
-        Client::new(Self { client, limit, absence }, namespace)
+) -> Result<Response<Body>, kube::Error> {
+    let (deadline, streams) = (Instant::now() + limit, streams(&request));
+    let late = |_| kube::Error::Service(Box::new(NoAnswer(limit)));
+    let answer = timeout_at(deadline, client.send(request)).await.map_err(late)?;
+    let answer = answer.inspect_err(|_| absence.note())?;
+    if is_gateway(answer.status()) {
+        absence.note();
     }
-}
-
-impl Service<Request<Body>> for Bounded {
-    type Response = Response<Body>;
-    type Error = kube::Error;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
+    if streams {
+        return Ok(answer);
     }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let (client, limit, streams) = (self.client.clone(), self.limit, streams(&request));
-        let absence = self.absence.clone();
-        Box::pin(async move {
-            let deadline = Instant::now() + limit;
-            let late = |_| kube::Error::Service(Box::new(NoAnswer(limit)));
-            let answer = timeout_at(deadline, client.send(request)).await.map_err(late)?;
-            let answer = answer.inspect_err(|_| absence.note())?;
-            if is_gateway(answer.status()) {
-                absence.note();
-            }
-            if streams {
-                return Ok(answer);
-            }
-            let (head, body) = answer.into_parts();
-            let body = timeout_at(deadline, body.collect_bytes()).await.map_err(late)??;
-            Ok(Response::from_parts(head, Body::from(body)))
-        })
-    }
+    let (head, body) = answer.into_parts();
+    let body = timeout_at(deadline, body.collect_bytes()).await.map_err(late)??;
+    Ok(Response::from_parts(head, Body::from(body)))
 }
 
 /// Whether something before the API server says that it is away.
@@ -105,6 +85,7 @@ mod tests {
     use std::future::pending;
 
     use axum::body::Body as Never;
+    use tower::service_fn;
 
     use super::*;
     use crate::cluster::ApiError;
@@ -116,31 +97,20 @@ mod tests {
         AfterHead,
     }
 
-    impl Service<Request<Body>> for Silent {
-        type Response = Response<Never>;
-        type Error = Infallible;
-        type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, _: Request<Body>) -> Self::Future {
-            let silent = *self;
-            Box::pin(async move {
-                match silent {
-                    Self::AtOnce => pending().await,
-                    Self::AfterHead => {
-                        Ok(Response::new(Never::from_stream(futures::stream::pending::<Result<Vec<u8>, Infallible>>())))
-                    }
+    impl Silent {
+        async fn answer(self) -> Result<Response<Never>, Infallible> {
+            match self {
+                Self::AtOnce => pending().await,
+                Self::AfterHead => {
+                    Ok(Response::new(Never::from_stream(futures::stream::pending::<Result<Vec<u8>, Infallible>>())))
                 }
-            })
+            }
         }
     }
 
     async fn ask(silent: Silent, path: &str) -> Result<Response<Body>, ApiError> {
-        let client = Client::new(silent, "default");
-        let client = Bounded::client(client, Duration::from_millis(30), Absence::default());
+        let client = Client::new(service_fn(move |_: Request<Body>| silent.answer()), "default");
+        let client = bounded(client, Duration::from_millis(30), Absence::default());
         let request = Request::get(path).body(Body::empty()).expect("a request");
         client.send(request).await.map_err(ApiError::from)
     }

@@ -4,18 +4,15 @@
 //! an impersonated handle has no way to send a request without the header.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use http::HeaderValue;
-use kube::client::Body;
 use kube::{Client, Config};
-use tower_service::Service;
 
-use super::bounded::{Absence, Bounded, REQUEST_TIMEOUT};
+use super::bounded::{Absence, REQUEST_TIMEOUT, bounded};
 use super::discovery::Discovery;
-use super::fence::{Epoch, Fence, Fenced};
+use super::fence::{Epoch, Fence, fenced};
+use super::layer;
 
 /// Why no client could be made.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +63,7 @@ impl Cluster {
 
     fn bounded(client: Client, request_timeout: Duration) -> Self {
         let absence = Absence::default();
-        let client = Bounded::client(client, request_timeout, absence.clone());
+        let client = bounded(client, request_timeout, absence.clone());
         let discovery = Arc::new(Discovery::new(client.clone()));
         Self { own: client.clone(), client, discovery, absence, account: None, epoch: None }
     }
@@ -76,9 +73,8 @@ impl Cluster {
         let user = format!("system:serviceaccount:{namespace}:{account}");
         let invalid = || ConnectError::ServiceAccount { namespace: namespace.to_owned(), account: account.to_owned() };
         let header = HeaderValue::from_str(&user).map_err(|_| invalid())?;
-        let layer = Impersonation { client: self.own.clone(), user: header };
         Ok(Self {
-            client: Client::new(layer, namespace),
+            client: impersonating(self.own.clone(), header),
             own: self.own.clone(),
             discovery: Arc::clone(&self.discovery),
             absence: self.absence.clone(),
@@ -92,7 +88,7 @@ impl Cluster {
     #[must_use]
     pub fn fenced(&self, fence: Fence) -> Self {
         let epoch = fence.epoch().cloned().map(Arc::new);
-        let client = Fenced::client(self.own.clone(), fence);
+        let client = fenced(self.own.clone(), fence);
         Self {
             client: client.clone(),
             own: client,
@@ -135,27 +131,13 @@ impl std::fmt::Debug for Cluster {
     }
 }
 
-/// Adds the impersonation header to every request of a client.
+/// Sends by this client as a user.
 ///
 /// Only the user is named: the API server gives a service account its groups by itself
 /// (`k8s.io/apiserver/pkg/endpoints/filters/impersonation`), so the operator needs no right to impersonate groups.
-struct Impersonation {
-    client: Client,
-    user: HeaderValue,
-}
-
-impl Service<http::Request<Body>> for Impersonation {
-    type Response = http::Response<Body>;
-    type Error = kube::Error;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        request.headers_mut().insert("impersonate-user", self.user.clone());
-        let client = self.client.clone();
-        Box::pin(async move { client.send(request).await })
-    }
+fn impersonating(client: Client, user: HeaderValue) -> Client {
+    layer::over(client, move |client, mut request| {
+        request.headers_mut().insert("impersonate-user", user.clone());
+        async move { client.send(request).await }
+    })
 }

@@ -9,14 +9,13 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
-use futures::future::BoxFuture;
 use http::{Method, Request, Response};
 use kube::Client;
 use kube::client::Body;
 use tokio::time::{Instant, sleep_until};
-use tower_service::Service;
+
+use super::layer;
 
 /// The right to write under a lease. Clones are one fence.
 #[derive(Clone, Debug)]
@@ -133,45 +132,22 @@ impl Fence {
     }
 }
 
-/// A client that sends what changes something only while a fence is open.
-pub(super) struct Fenced {
-    client: Client,
-    fence: Fence,
+/// Sends by this client what changes something only while the fence is open.
+pub(super) fn fenced(client: Client, fence: Fence) -> Client {
+    layer::over(client, move |client, request| send(client, request, fence.clone()))
 }
 
-impl Fenced {
-    /// Sends by this client.
-    pub(super) fn client(client: Client, fence: Fence) -> Client {
-        let namespace = client.default_namespace().to_owned();
-        Client::new(Self { client, fence }, namespace)
+async fn send(client: Client, request: Request<Body>, fence: Fence) -> Result<Response<Body>, kube::Error> {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return client.send(request).await;
     }
-}
-
-impl Service<Request<Body>> for Fenced {
-    type Response = Response<Body>;
-    type Error = kube::Error;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
+    if !fence.is_open() {
+        return Err(kube::Error::Service(Box::new(Closed)));
     }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let client = self.client.clone();
-        if matches!(*request.method(), Method::GET | Method::HEAD) {
-            return Box::pin(async move { client.send(request).await });
-        }
-        let fence = self.fence.clone();
-        Box::pin(async move {
-            if !fence.is_open() {
-                return Err(kube::Error::Service(Box::new(Closed)));
-            }
-            tokio::select! {
-                biased;
-                answer = client.send(request) => answer,
-                () = fence.ended() => Err(kube::Error::Service(Box::new(Closed))),
-            }
-        })
+    tokio::select! {
+        biased;
+        answer = client.send(request) => answer,
+        () = fence.ended() => Err(kube::Error::Service(Box::new(Closed))),
     }
 }
 
@@ -180,33 +156,21 @@ mod tests {
     use std::convert::Infallible;
     use std::time::Duration;
 
+    use tower::service_fn;
+
     use super::*;
     use crate::cluster::ApiError;
 
     /// An API server that never answers a DELETE and everything else at once.
-    struct Server;
-
-    impl Service<Request<Body>> for Server {
-        type Response = Response<Body>;
-        type Error = Infallible;
-        type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, request: Request<Body>) -> Self::Future {
-            Box::pin(async move {
-                match *request.method() {
-                    Method::DELETE => std::future::pending().await,
-                    _ => Ok(Response::new(Body::empty())),
-                }
-            })
+    async fn answer(request: Request<Body>) -> Result<Response<Body>, Infallible> {
+        match *request.method() {
+            Method::DELETE => std::future::pending().await,
+            _ => Ok(Response::new(Body::empty())),
         }
     }
 
-    async fn send(fence: &Fence, method: Method) -> Result<(), ApiError> {
-        let client = Fenced::client(Client::new(Server, "default"), fence.clone());
+    async fn ask(fence: &Fence, method: Method) -> Result<(), ApiError> {
+        let client = fenced(Client::new(service_fn(answer), "default"), fence.clone());
         let request = Request::builder().method(method).uri("/api").body(Body::empty()).expect("a request");
         client.send(request).await.map(drop).map_err(ApiError::from)
     }
@@ -214,17 +178,17 @@ mod tests {
     #[tokio::test]
     async fn a_write_is_sent_only_while_the_lease_is_surely_held_and_a_read_always() {
         let fence = Fence::until_renewed();
-        assert_eq!(send(&fence, Method::POST).await, Err(ApiError::Fenced));
-        assert_eq!(send(&fence, Method::GET).await, Ok(()));
+        assert_eq!(ask(&fence, Method::POST).await, Err(ApiError::Fenced));
+        assert_eq!(ask(&fence, Method::GET).await, Ok(()));
         fence.renew(Instant::now() + Duration::from_secs(60));
-        assert_eq!(send(&fence, Method::POST).await, Ok(()));
+        assert_eq!(ask(&fence, Method::POST).await, Ok(()));
         let branch = fence.branch(None);
         branch.close();
-        assert_eq!(send(&branch, Method::PATCH).await, Err(ApiError::Fenced));
-        assert_eq!(send(&fence, Method::PATCH).await, Ok(()), "the other branches stay open");
+        assert_eq!(ask(&branch, Method::PATCH).await, Err(ApiError::Fenced));
+        assert_eq!(ask(&fence, Method::PATCH).await, Ok(()), "the other branches stay open");
         fence.end();
-        assert_eq!(send(&fence.branch(None), Method::PATCH).await, Err(ApiError::Fenced));
-        assert_eq!(send(&Fence::open(), Method::PUT).await, Ok(()));
+        assert_eq!(ask(&fence.branch(None), Method::PATCH).await, Err(ApiError::Fenced));
+        assert_eq!(ask(&Fence::open(), Method::PUT).await, Ok(()));
     }
 
     #[test]
@@ -241,6 +205,6 @@ mod tests {
     async fn a_write_that_is_underway_is_given_up_when_the_lease_runs_out() {
         let fence = Fence::until_renewed();
         fence.renew(Instant::now() + Duration::from_millis(50));
-        assert_eq!(send(&fence, Method::DELETE).await, Err(ApiError::Fenced));
+        assert_eq!(ask(&fence, Method::DELETE).await, Err(ApiError::Fenced));
     }
 }

@@ -21,6 +21,7 @@ pub mod fence;
 pub mod health;
 pub mod hooks;
 pub mod kept;
+mod layer;
 pub mod lease;
 mod leaving;
 pub mod left;
