@@ -168,6 +168,14 @@ pub fn to_bytes(number: &[u64]) -> Vec<u8> {
     number.iter().rev().flat_map(|limb| limb.to_be_bytes()).collect()
 }
 
+/// `2^(64 * N) - difference`.
+#[cfg(test)]
+pub fn below_power<const N: usize>(difference: u64) -> [u64; N] {
+    let mut number = [u64::MAX; N];
+    number[0] -= difference - 1;
+    number
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

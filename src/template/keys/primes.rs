@@ -227,14 +227,7 @@ fn is_witnessed<const N: usize>(modulus: &Modulus<N>, power: [u64; N], twos: usi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::keys::natural::{divide_small, product};
-
-    /// `2^(64 * N) - difference`.
-    fn below_power<const N: usize>(difference: u64) -> [u64; N] {
-        let mut number = [u64::MAX; N];
-        number[0] -= difference - 1;
-        number
-    }
+    use crate::template::keys::natural::{below_power, divide_small, product};
 
     #[test]
     fn primes_below_powers_of_two_are_told_from_their_neighbours() {

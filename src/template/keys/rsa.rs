@@ -92,13 +92,7 @@ fn inverse<const N: usize>(number: &[u64; N], prime: &[u64; N]) -> Option<[u64; 
 mod tests {
     use super::*;
     use crate::template::keys::der::Reader;
-
-    /// `2^(64 * N) - difference`.
-    fn below_power<const N: usize>(difference: u64) -> [u64; N] {
-        let mut number = [u64::MAX; N];
-        number[0] -= difference - 1;
-        number
-    }
+    use crate::template::keys::natural::below_power;
 
     #[test]
     fn primes_that_are_near_to_each_other_make_no_key() {
