@@ -1,7 +1,6 @@
 //! From files to a chart: which file is what, subcharts, values (`pkg/chart/v2/loader/load.go`).
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -9,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::archive::{Budget, read_archive};
 use super::metadata::Decoded;
 use super::{Chart, File, Limits, LoadError, Lock, Metadata};
-use crate::value::Json;
+use crate::value::{Json, hex};
 use crate::yaml;
 
 /// Loads a chart archive (`.tgz`).
@@ -68,10 +67,7 @@ pub fn content_digest(files: &[File]) -> String {
         hash.update((file.data.len() as u64).to_be_bytes());
         hash.update(&file.data);
     }
-    hash.finalize().iter().fold(String::from("sha256:"), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("sha256:{}", hex(&hash.finalize()))
 }
 
 /// Which generation of charts this is, before anything else is read (`pkg/chart/loader/load.go`).

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::lease::Seen;
 use super::sharing::Roll;
-use crate::value::Json;
+use crate::value::{Json, hex};
 
 /// The Lease of the one operator that works where the requests are not divided, and the prefix of all others.
 pub const LEASE: &str = "coxswain";
@@ -18,6 +18,7 @@ pub const LEASE: &str = "coxswain";
 pub(super) const SHARDS: &str = "coxswain.dev/shards";
 /// How long the Lease of a replica that is gone is kept.
 const KEPT: Duration = Duration::from_secs(60);
+
 /// What was seen of the leases, by this process's own clock.
 #[derive(Default)]
 pub(super) struct Lookout {
@@ -71,9 +72,7 @@ pub(super) fn member_name(identity: &str) -> String {
     {
         return format!("{LEASE}-member-{identity}");
     }
-    let digest = Sha256::digest(identity);
-    let short: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("{LEASE}-member-{short}")
+    format!("{LEASE}-member-{}", hex(&Sha256::digest(identity)[..16]))
 }
 
 /// The name of a shard's lease.

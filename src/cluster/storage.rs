@@ -23,7 +23,7 @@ use super::fence::Epoch;
 use super::request::core_kind;
 use crate::release::secret::{self, Write};
 use crate::release::{DecodeError, EncodeError, Omitted, Packed, Record, Revision, last, pack, surplus, unpack};
-use crate::value::Json;
+use crate::value::{Json, hex};
 
 /// The annotation that names the Secrets of a record's further parts in their order, comma-separated.
 const PARTS_ANNOTATION: &str = "coxswain.dev/parts";
@@ -369,9 +369,8 @@ struct Place<'a> {
 impl Place<'_> {
     /// The Secret of a further part.
     fn part(&self, text: &str) -> Self {
-        let digest = Sha256::digest(text);
-        let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { namespace: self.namespace, secret: format!("{}.{short}", self.secret) }
+        let digest = hex(&Sha256::digest(text)[..8]);
+        Self { namespace: self.namespace, secret: format!("{}.{digest}", self.secret) }
     }
 
     fn api(&self, error: ApiError) -> StorageError {

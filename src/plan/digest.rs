@@ -4,6 +4,8 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::value::hex;
+
 /// SHA-256 over a sequence of parts, as lower-case hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Digest(String);
@@ -18,7 +20,7 @@ impl Digest {
             hasher.update((part.len() as u64).to_be_bytes());
             hasher.update(part);
         }
-        Self(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hex(&hasher.finalize()))
     }
 
     /// What stands for a rollback to a revision that the user wants instead of these inputs.

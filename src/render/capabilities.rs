@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 pub(super) use object::object;
 pub use version::KubeVersionError;
 
+use crate::value::hex;
+
 /// The Kubernetes version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KubeVersion {
@@ -63,8 +65,7 @@ impl Capabilities {
 
     /// The SHA-256 of the list of API versions, as hexadecimal digits.
     pub fn api_versions_digest(&self) -> String {
-        let digest = Sha256::digest(self.api_versions.join(" "));
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(self.api_versions.join(" ")))
     }
 
     /// The same with more API versions, names of the form `group/version` or `group/version/Kind`.

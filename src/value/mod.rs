@@ -11,6 +11,7 @@
 mod convert;
 mod entries;
 mod frozen;
+mod hex;
 mod list;
 mod map;
 pub mod message;
@@ -19,6 +20,7 @@ mod text;
 
 pub use entries::Entries;
 pub use frozen::{Frozen, FrozenMap};
+pub use hex::hex;
 pub use list::{ElementType, List};
 pub use map::{Map, MapType};
 pub use object::{Kind, Method, Object, Parameter};

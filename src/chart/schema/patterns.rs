@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::template::functions::to_regex;
-use crate::value::Json;
+use crate::value::{Json, hex};
 
 /// What stands before a pattern that Go refuses, so that the library refuses it too: nothing can be repeated there.
 const REFUSED: &str = "*\u{10fffe}";
@@ -51,10 +51,7 @@ fn rewritten(pattern: &str) -> String {
         return pattern.to_owned();
     }
     match to_regex(pattern) {
-        Ok(regex) => {
-            let digits: String = pattern.bytes().map(|byte| format!("{byte:02x}")).collect();
-            format!("{regex}{WRITTEN}{digits}{END}")
-        }
+        Ok(regex) => format!("{regex}{WRITTEN}{}{END}", hex(pattern.as_bytes())),
         Err(_) => format!("{REFUSED}{pattern}"),
     }
 }

@@ -24,6 +24,7 @@ use super::{
 use crate::cluster::ObjectKey;
 use crate::cluster::object::MANAGED_BY;
 use crate::cluster::ownership::Marks;
+use crate::value::hex;
 
 /// The place of a kind in the index.
 pub(super) type KindId = usize;
@@ -382,7 +383,7 @@ impl Index {
             let hash = hash.map_or_else(|| "-".to_owned(), |hash| format!("{hash:016x}"));
             digest.update(format!("{group}/{kind}/{namespace}/{name}={hash}\n"));
         }
-        Some(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(hex(&digest.finalize()))
     }
 
     /// The next owner that has something to look at.
@@ -392,17 +393,18 @@ impl Index {
 
     fn spread(&mut self, news: impl IntoIterator<Item = News>) {
         for News { owner, object, change } in news {
-            if let Some(known) = self.owners.get_mut(&owner).filter(|_| change.is_deviation()) {
-                known.changed.entry(object.clone()).or_insert_with(Instant::now);
-            }
-            match self.owners.get_mut(&owner) {
-                Some(known) if known.holds > 0 => {
+            if let Some(known) = self.owners.get_mut(&owner) {
+                if change.is_deviation() {
+                    known.changed.entry(object.clone()).or_insert_with(Instant::now);
+                }
+                if known.holds > 0 {
                     if known.kept_back.as_ref().is_none_or(|(_, kept)| *kept < change) {
                         known.kept_back = Some((object, change));
                     }
+                    continue;
                 }
-                _ => self.queue.push(&owner, object, change),
             }
+            self.queue.push(&owner, object, change);
         }
     }
 

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::documents::Documents;
 use super::secret::encode_string_data;
 use super::{RenderError, Rendered};
-use crate::value::Json;
+use crate::value::{Json, hex};
 
 /// The annotations that make an object versioned; where both are set, the first counts.
 const VERSIONED: [&str; 2] = ["coxswain.dev/versioned", "strategy.spinnaker.io/versioned"];
@@ -78,7 +78,7 @@ fn content(object: &Json) -> String {
     encode_string_data(&mut object);
     let fields: BTreeMap<&str, &Json> = CONTENT.iter().filter_map(|field| Some((*field, object.get(field)?))).collect();
     let digest = Sha256::digest(serde_json::to_string(&fields).unwrap_or_default());
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest[..16])
 }
 
 #[cfg(test)]

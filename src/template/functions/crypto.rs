@@ -14,7 +14,7 @@ use super::encodings::{Corrupt, base64_decoded};
 use super::{CallError, Function, Host};
 use crate::template::keys::{KeyType, PrivateKey};
 use crate::value::Parameter::{Int, String as Text, Uint32};
-use crate::value::Value;
+use crate::value::{Value, hex};
 
 /// The functions of this family.
 pub const FUNCTIONS: &[Function] = &[
@@ -261,7 +261,7 @@ fn uuid(host: &mut dyn Host, arguments: &[Value]) -> Outcome {
     let mut bytes = random(host, 16)?;
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = hex(&bytes);
     let groups = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
     Ok(groups.join("-").into())
 }
