@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Reason;
 use super::lenient;
-use crate::value::message::without_controls;
+use crate::value::message::one_line;
 
 /// The kinds of conditions that the operator writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,11 +132,6 @@ pub fn find(conditions: &[Condition], type_: ConditionType) -> Option<&Condition
 /// Whether the condition of a type is there and true.
 pub fn is_true(conditions: &[Condition], type_: ConditionType) -> bool {
     find(conditions, type_).is_some_and(|condition| condition.status == ConditionStatus::True)
-}
-
-/// A message as conditions and events carry it: one line, single spaces, nothing that a terminal obeys.
-pub fn one_line(message: &str) -> String {
-    without_controls(&message.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
 }
 
 /// Kubernetes keeps times in seconds; a finer one would come back different and look like a change.

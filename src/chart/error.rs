@@ -1,7 +1,7 @@
 //! Why a chart cannot be loaded, in Helm's words where Helm has them. What is wrong in an archive is told with its
 //! place: the entry, and offsets in bytes from 0, of the archive or of the stream that it is decompressed to.
 
-use crate::value::message::without_controls;
+use crate::value::message::{shortened, without_controls};
 use crate::yaml::quote::quote;
 
 /// How much of a name from an archive is shown, in bytes: a name may be as long as the archive is.
@@ -89,7 +89,7 @@ impl LoadError {
 
     /// The same, at an entry of an archive: its whole name, and where its header begins.
     pub(super) fn at(self, name: &str, offset: u64) -> Self {
-        Self::Entry { name: shortened(name), offset, source: Box::new(self) }
+        Self::Entry { name: shortened(name, SHOWN_NAME).into_owned(), offset, source: Box::new(self) }
     }
 }
 
@@ -99,21 +99,12 @@ fn after(last: Option<&(String, u64)>) -> String {
 
 /// A name from an archive, quoted as Go quotes.
 fn shown(name: &str) -> String {
-    quote(&shortened(name))
+    quote(&shortened(name, SHOWN_NAME))
 }
 
 /// A name from an archive where Helm does not quote it, on one line.
 fn plain(name: &str) -> String {
-    without_controls(&shortened(name)).replace('\n', "\\n")
-}
-
-/// A name, without its end where it is long.
-fn shortened(name: &str) -> String {
-    if name.len() <= SHOWN_NAME {
-        return name.to_owned();
-    }
-    let end = (0..=SHOWN_NAME).rev().find(|&index| name.is_char_boundary(index)).unwrap_or(0);
-    format!("{}…", &name[..end])
+    without_controls(&shortened(name, SHOWN_NAME)).replace('\n', "\\n")
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! A refusal quotes what it refuses (`Invalid value: VALUE: rule`, `expected string, got &{VALUE}`), and that may be a
 //! secret. What is kept is the rule. Where it is not certain where a value ends, everything after it is given up.
 
+use crate::value::message::one_line;
+
 /// What announces a value (`k8s.io/apimachinery/pkg/util/validation/field/errors.go`).
 const ANNOUNCEMENTS: [&str; 4] = ["Invalid value: ", "Duplicate value: ", "Unsupported value: ", DUMP];
 /// What announces a value in Go's own form, which nothing ends.
@@ -31,11 +33,6 @@ pub(super) fn without_quotations(message: &str) -> String {
     }
     text.push_str(rest);
     one_line(&text)
-}
-
-/// White space of any kind as single blanks.
-pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The message without the difference of two objects that some validations print below it.

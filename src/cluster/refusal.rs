@@ -13,7 +13,8 @@ use kube::core::response::StatusCause;
 use super::bounded::NoAnswer;
 use super::error::{ApiError, Cause, FieldOwner};
 use super::fence::Closed;
-use super::redact::{one_line, redacted, rule, without_quotations};
+use super::redact::{redacted, rule, without_quotations};
+use crate::value::message::one_line;
 
 impl From<kube::Error> for ApiError {
     fn from(error: kube::Error) -> Self {

@@ -11,6 +11,8 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
 
+use crate::value::message::shortened;
+
 /// The longest note that the API server takes (`k8s.io/kubernetes/pkg/apis/core/validation/events.go`).
 const LONGEST: usize = 1_024;
 /// How many different events are remembered for counting; beyond it counting starts again.
@@ -120,7 +122,7 @@ impl Events {
             "type": match note.event_type { EventType::Normal => "Normal", EventType::Warning => "Warning" },
             "reason": note.reason,
             "action": note.action,
-            "note": shortened(&note.text),
+            "note": shortened(&note.text, LONGEST),
             "regarding": regarding,
             "related": related,
         });
@@ -139,24 +141,9 @@ fn micro(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
-fn shortened(text: &str) -> String {
-    if text.len() <= LONGEST {
-        return text.to_owned();
-    }
-    let end = (0..=LONGEST - '…'.len_utf8()).rev().find(|&index| text.is_char_boundary(index)).unwrap_or(0);
-    format!("{}…", &text[..end])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_overlong_note_is_cut_to_what_the_api_server_takes() {
-        assert_eq!(shortened("short"), "short");
-        let long = shortened(&"é".repeat(2_000));
-        assert!(long.len() <= LONGEST && long.ends_with('…'));
-    }
 
     #[test]
     fn times_have_six_digits_after_the_second() {

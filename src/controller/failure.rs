@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::api::Reason;
-use crate::api::conditions::one_line;
 use crate::cluster::hooks::HookError;
 use crate::cluster::manifest_error::{DocumentError, ManifestError};
 use crate::cluster::reference::ReferenceError;
@@ -13,6 +12,7 @@ use crate::controller::repositories::ResolveError;
 use crate::render::RenderError;
 use crate::render::post::PostError;
 use crate::source::SourceError;
+use crate::value::message::{end, one_line, shortened};
 
 /// A failure as conditions, events and metrics tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,19 +43,13 @@ pub fn end_of_log(lines: &[String], longest: usize) -> String {
     if log.len() <= longest {
         return log;
     }
-    let begin = (log.len() - longest..=log.len()).find(|&index| log.is_char_boundary(index));
-    format!("…{}", &log[begin.unwrap_or(log.len())..])
+    format!("…{}", end(&log, longest))
 }
 
 impl Failure {
     /// A failure with this reason; line breaks become spaces and an overlong text is cut.
     pub fn new(reason: Reason, message: impl AsRef<str>) -> Self {
-        let mut message = one_line(message.as_ref());
-        if message.len() > LONGEST {
-            let end = (0..=LONGEST).rev().find(|&index| message.is_char_boundary(index)).unwrap_or(0);
-            message.truncate(end);
-            message.push('…');
-        }
+        let message = shortened(&one_line(message.as_ref()), LONGEST).into_owned();
         Self { reason, message, retries: true, log: None }
     }
 

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use super::index::{Entry, Index};
 use crate::chart::version::Version;
 use crate::value::Json;
+use crate::value::message::one_line;
 use crate::yaml;
 
 /// An index as it was read.
@@ -286,10 +287,6 @@ fn clean(json: &mut Json) {
         }
         Json::Null | Json::Bool(_) | Json::String(_) => {}
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -14,10 +14,9 @@ pub fn presentable(message: &str) -> Cow<'_, str> {
     if escaped.len() <= MAX_BYTES {
         return escaped;
     }
-    let start = boundary(&escaped, MAX_BYTES - END_BYTES);
-    let end = boundary(&escaped, escaped.len() - END_BYTES);
-    let left_out = end - start;
-    Cow::Owned(format!("{} … {left_out} bytes left out … {}", &escaped[..start], &escaped[end..]))
+    let (beginning, end) = (beginning(&escaped, MAX_BYTES - END_BYTES), end(&escaped, END_BYTES));
+    let left_out = escaped.len() - beginning.len() - end.len();
+    Cow::Owned(format!("{beginning} … {left_out} bytes left out … {end}"))
 }
 
 /// The message with control characters, and those that turn the direction of writing, in the notation of Go's quotes.
@@ -43,9 +42,29 @@ fn is_obeyed(character: char) -> bool {
     turns || character.is_control() && !matches!(character, '\n' | '\t')
 }
 
-/// The last place up to `index` where the text can be cut.
-fn boundary(text: &str, index: usize) -> usize {
-    (0..=index).rev().find(|&index| text.is_char_boundary(index)).unwrap_or(0)
+/// The message on one line, with single spaces and nothing that a terminal obeys.
+pub fn one_line(message: &str) -> String {
+    without_controls(&message.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
+}
+
+/// The text in at most so many bytes; where that is not all of it, its beginning with a sign that more followed.
+pub fn shortened(text: &str, longest: usize) -> Cow<'_, str> {
+    if text.len() <= longest {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}…", beginning(text, longest.saturating_sub('…'.len_utf8()))))
+}
+
+/// As much of a text as fits into so many bytes.
+pub fn beginning(text: &str, longest: usize) -> &str {
+    let end = (0..=longest.min(text.len())).rev().find(|&index| text.is_char_boundary(index));
+    &text[..end.unwrap_or(0)]
+}
+
+/// As much of the end of a text as fits into so many bytes.
+pub fn end(text: &str, longest: usize) -> &str {
+    let start = (text.len().saturating_sub(longest)..).find(|&index| text.is_char_boundary(index));
+    &text[start.unwrap_or(text.len())..]
 }
 
 #[cfg(test)]
@@ -66,5 +85,17 @@ mod tests {
         assert!(shown.contains(" bytes left out … ") && shown.len() < MAX_BYTES + 100);
         let many_controls = presentable(&"\x07".repeat(1 << 20)).into_owned();
         assert!(many_controls.len() < MAX_BYTES + 100);
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        assert_eq!((beginning("aéb", 2), beginning("aéb", 3), beginning("aéb", 9)), ("a", "aé", "aéb"));
+        assert_eq!((end("aéb", 2), end("aéb", 3), end("aéb", 9), end("é", 0)), ("b", "éb", "aéb", ""));
+        assert_eq!((shortened("aéb", 4), shortened("éééé", 7)), ("aéb".into(), "éé…".into()));
+    }
+
+    #[test]
+    fn a_line_has_single_spaces() {
+        assert_eq!(one_line(" a\t\n\u{a0} b\x07\n"), "a b\\x07");
     }
 }

@@ -9,6 +9,7 @@ use crate::api::conditions::{self, ConditionStatus, ConditionType};
 use crate::api::{Reason, names};
 use crate::controller::events::{EventType, Note};
 use crate::value::Json;
+use crate::value::message::one_line;
 
 /// How a read of a repository ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +82,7 @@ pub(super) fn news(object: &ChartRepo, outcome: &Outcome) -> Option<Note> {
     let before = object.status.as_ref();
     let (event_type, reason, text) = match outcome {
         Outcome::Failed { reason, message } => {
-            let message = conditions::one_line(message);
+            let message = one_line(message);
             let told = before.and_then(|before| before.reason.as_deref()) == Some(message.as_str());
             (!told).then(|| (EventType::Warning, "FailedSync", format!("{reason}: {message}")))?
         }
@@ -121,7 +122,7 @@ fn next(before: &ChartRepoStatus, object: &ChartRepo, outcome: &Outcome, now: Ti
         }
         Outcome::Failed { .. } => {
             after.phase = Some(RepositoryPhase::Failed);
-            after.reason = Some(conditions::one_line(&message));
+            after.reason = Some(one_line(&message));
         }
         Outcome::Disabled => {}
     }

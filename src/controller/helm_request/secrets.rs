@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::conditions::one_line;
 use crate::controller::failure::Failure;
 use crate::value::Json;
+use crate::value::message::one_line;
 
 /// Shorter texts are not taken out: they are parts of other words, and a message without them would say nothing.
 const SHORTEST: usize = 4;

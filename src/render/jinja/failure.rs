@@ -4,7 +4,9 @@ use std::error::Error as _;
 
 use minijinja::{Error, ErrorKind};
 
-/// The longest message; a chart can make one of any length.
+use crate::value::message::{one_line, shortened};
+
+/// The longest message, in bytes; a chart can make one of any length.
 const LONGEST: usize = 1_000;
 
 /// Why a template does not compile.
@@ -22,7 +24,7 @@ impl ParseFailure {
 
     /// Helm's text for a file that does not parse.
     pub fn text(&self, path: &str) -> String {
-        format!("parse error at ({path}:{}): {}", self.line, one_line(&self.message))
+        format!("parse error at ({path}:{}): {}", self.line, short(&self.message))
     }
 }
 
@@ -37,7 +39,7 @@ impl From<&Error> for ParseFailure {
 pub fn execution(chart: &str, template: &str, error: &Error) -> String {
     let innermost = innermost(error);
     let (name, line) = (innermost.name().unwrap_or(template), innermost.line().unwrap_or(1));
-    format!("template: {chart}/{name}:{line}: {}", one_line(&what(innermost)))
+    format!("template: {chart}/{name}:{line}: {}", short(&what(innermost)))
 }
 
 /// The error that all others wrap and that has a place.
@@ -64,10 +66,6 @@ fn what(error: &Error) -> String {
     }
 }
 
-fn one_line(message: &str) -> String {
-    let mut line: String = message.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if line.len() < message.len() {
-        line.push('…');
-    }
-    line.trim_end().to_owned()
+fn short(message: &str) -> String {
+    shortened(&one_line(message), LONGEST).into_owned()
 }
