@@ -37,6 +37,7 @@ pub mod notes;
 pub mod object;
 pub mod observe;
 pub mod ownership;
+pub mod pages;
 mod parallel;
 mod pods;
 pub mod policy;

@@ -6,10 +6,11 @@
 //! is noted at once, so that a decision never lags behind its own writes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ListParams, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event};
@@ -19,6 +20,7 @@ use tokio::time::{Instant, sleep};
 
 use super::error::ApiError;
 use super::notes::Notes;
+use super::pages::metadata_pages;
 use crate::release::Status;
 
 /// What tells the Secrets of records from others.
@@ -149,17 +151,14 @@ impl RecordIndex {
 /// The records that there are.
 async fn list(client: &Client) -> Result<Releases, ApiError> {
     let api: Api<Secret> = Api::all(client.clone());
-    let (mut listed, mut page) = (Releases::new(), ListParams::default().labels(SELECTOR).limit(PAGE));
-    loop {
-        let found = api.list_metadata(&page).await?;
-        for (release, meta) in found.items.iter().filter_map(read_metadata) {
+    let mut pages = pin!(metadata_pages(&api, ListParams::default().labels(SELECTOR).limit(PAGE)));
+    let mut listed = Releases::new();
+    while let Some(page) = pages.try_next().await? {
+        for (release, meta) in page.iter().filter_map(read_metadata) {
             insert(&mut listed, release, meta);
         }
-        match found.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => page = page.continue_token(&token),
-            None => return Ok(listed),
-        }
     }
+    Ok(listed)
 }
 
 /// Whether what is known is older than a list: a record is missing, in an older state, or gone.

@@ -1,11 +1,12 @@
 //! The shards that come and go: before work on one begins, the caches have to know what its last holder wrote; when one
 //! has gone, what was remembered of its requests is of no use.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, ResourceExt};
@@ -15,6 +16,7 @@ use super::context::Context;
 use super::metrics::Metrics;
 use crate::api::HelmRequest;
 use crate::cluster::ApiError;
+use crate::cluster::pages::metadata_pages;
 use crate::cluster::shards::{Change, FIRST_SHARD, Shards, shard_of};
 
 /// The requests of one page of a list.
@@ -84,10 +86,9 @@ async fn catch_up(client: &Client, context: &Context, taken: &[(u16, i64)]) {
 async fn wait_for_requests(client: &Client, context: &Context, taken: &[(u16, i64)]) -> Result<(), ApiError> {
     let api: Api<HelmRequest> = Api::all(client.clone());
     let deadline = Instant::now() + LAG;
-    let mut page = ListParams::default().limit(PAGE);
-    loop {
-        let listed = api.list_metadata(&page).await?;
-        for item in &listed.items {
+    let mut pages = pin!(metadata_pages(&api, ListParams::default().limit(PAGE)));
+    while let Some(page) = pages.try_next().await? {
+        for item in &page {
             let (namespace, name) = (item.namespace().unwrap_or_default(), item.name_any());
             let shard = shard_of(&namespace, &name, context.shards.count());
             let reference = ObjectRef::new(&name).within(&namespace);
@@ -99,11 +100,8 @@ async fn wait_for_requests(client: &Client, context: &Context, taken: &[(u16, i6
                 sleep(PAUSE).await;
             }
         }
-        match listed.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => page = page.continue_token(&token),
-            None => return Ok(()),
-        }
     }
+    Ok(())
 }
 
 fn version(text: Option<String>) -> u64 {

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::pin::pin;
 use std::sync::Arc;
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{DeleteParams, ListParams, PartialObjectMeta, PostParams};
 use kube::{Api, Client, ResourceExt};
 
 use super::MANAGER;
@@ -14,6 +15,7 @@ use crate::api::chart::{Chart, ChartSpec};
 use crate::api::chart_repo::ChartRepo;
 use crate::api::names;
 use crate::cluster::ApiError;
+use crate::cluster::pages::{metadata_pages, pages};
 use crate::controller::metrics::Metrics;
 use crate::source::{Document, Listed};
 use crate::value::Json;
@@ -29,6 +31,14 @@ const LIMIT: usize = 1_000_000;
 #[derive(Debug, Default)]
 pub(super) struct Published {
     objects: HashMap<String, Known>,
+}
+
+impl Published {
+    /// The hash of an object's content, where that is still as it was written.
+    fn content(&self, metadata: &ObjectMeta) -> Option<u64> {
+        let known = self.objects.get(metadata.name.as_ref()?)?;
+        (Some(&known.resource_version) == metadata.resource_version.as_ref()).then_some(known.content)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,37 +134,32 @@ async fn list(
     repository: &ChartRepo,
     published: &Published,
 ) -> Result<HashMap<String, Existing>, ApiError> {
-    let first = published.objects.is_empty();
     let mut existing = HashMap::new();
-    let selector = format!("{}={}", names::REPO_LABEL, label_value(&repository.name_any()));
-    let mut params = ListParams::default().labels(&selector).limit(PAGE);
-    loop {
-        let (objects, token) = if first {
-            let page = api.list(&params).await.map_err(ApiError::from)?;
-            let read = page.items.into_iter().map(|chart| {
-                let content = hash(chart.labels(), &chart.spec.versions);
-                (chart.metadata, Some(content))
-            });
-            (read.collect::<Vec<_>>(), page.metadata.continue_)
-        } else {
-            let page = api.list_metadata(&params).await.map_err(ApiError::from)?;
-            let known = page.items.into_iter().map(|chart| {
-                let known = chart.metadata.name.as_ref().and_then(|name| published.objects.get(name));
-                let same =
-                    known.filter(|known| Some(&known.resource_version) == chart.metadata.resource_version.as_ref());
-                let content = same.map(|known| known.content);
-                (chart.metadata, content)
-            });
-            (known.collect(), page.metadata.continue_)
-        };
-        for (metadata, content) in objects.into_iter().filter(|(metadata, _)| belongs(metadata, repository)) {
+    let mut take = |metadata: ObjectMeta, content| {
+        if belongs(&metadata, repository) {
             existing.insert(metadata.name.clone().unwrap_or_default(), Existing { metadata, content });
         }
-        match token.filter(|token| !token.is_empty()) {
-            Some(token) => params.continue_token = Some(token),
-            None => return Ok(existing),
+    };
+    let selector = format!("{}={}", names::REPO_LABEL, label_value(&repository.name_any()));
+    let params = ListParams::default().labels(&selector).limit(PAGE);
+    if published.objects.is_empty() {
+        let mut pages = pin!(pages(api, params));
+        while let Some(page) = pages.try_next().await? {
+            for chart in page {
+                let content = hash(chart.labels(), &chart.spec.versions);
+                take(chart.metadata, Some(content));
+            }
+        }
+    } else {
+        let mut pages = pin!(metadata_pages(api, params));
+        while let Some(page) = pages.try_next().await? {
+            for PartialObjectMeta { metadata, .. } in page {
+                let content = published.content(&metadata);
+                take(metadata, content);
+            }
         }
     }
+    Ok(existing)
 }
 
 /// Whether a Chart object is of a ChartRepo of this name; one of an earlier life of it counts.
