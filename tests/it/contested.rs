@@ -64,7 +64,7 @@ async fn what_admission_changes_is_told_once_and_not_fought() -> Result<()> {
     assert!(note.contains("ConfigMap") && !note.contains("size") && !note.contains("blue"), "{note}");
 
     // What others change is repaired, and the policy has its way each time.
-    place.kubectl(&["patch", "configmap", "web", "--type=merge", "-p", r#"{"data": {"size": "9"}}"#])?;
+    place.merge("configmap", "web", &json!({"data": {"size": "9"}}))?;
     let live = place.until("configmap", "web", "the field to be restored", |live| live["data"]["size"] == "1")?;
     assert_eq!(live["data"]["color"], "blue");
     tokio::time::sleep(Duration::from_secs(3)).await;

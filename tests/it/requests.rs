@@ -149,7 +149,7 @@ async fn deleting_a_request_removes_its_release_and_leaves_finalizers_of_others(
     })?;
     assert!(place.get("deployment", "web-hello")?.is_none());
     assert_eq!(place.helm(&["list", "-q"])?, "");
-    place.kubectl(&["patch", "helmrequest", "web", "--type", "merge", "-p", r#"{"metadata":{"finalizers":null}}"#])?;
+    place.merge("helmrequest", "web", &json!({"metadata": {"finalizers": null}}))?;
     wait::until(LIMIT, "the request to go", || Ok(place.get("helmrequest", "web")?.is_none().then_some(())))
 }
 

@@ -163,6 +163,9 @@ impl Uninstallation<'_> {
             return Ok(());
         }
         let held = self.held(&objects, &left).await;
+        if limit <= UNMENTIONED {
+            return Err(held);
+        }
         Report::new(self.request, self.context).waiting_for_deletion(&held).await;
         let left = self.cluster.wait_deleted(&objects, &outcome.deleted, limit.saturating_sub(UNMENTIONED)).await;
         if left.is_empty() { Ok(()) } else { Err(self.held(&objects, &left).await) }
