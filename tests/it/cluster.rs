@@ -10,8 +10,9 @@ use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
 
+use crate::lent::Lent;
 use crate::support::cluster::{Process, Signal};
-use crate::support::{ControlPlane, Options, charts, command, shared, wait};
+use crate::support::{charts, command, shared, wait};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -135,7 +136,7 @@ async fn a_service_account_has_no_rights_but_its_own() -> Result<()> {
 
 #[test]
 fn what_is_stored_survives_a_restart_of_the_api_server() -> Result<()> {
-    let cluster = ControlPlane::start(Options { nodes: 1, ..Options::default() })?;
+    let cluster = Lent::take()?;
     command::output(cluster.kubectl().args(["create", "configmap", "kept"]))?;
 
     cluster.stop_apiserver();

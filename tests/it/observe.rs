@@ -16,7 +16,8 @@ use kube::api::{DynamicObject, GroupVersionKind, Patch, PatchParams};
 use kube::{Api, Client, Config};
 use serde_json::{Value, json};
 
-use crate::support::{ControlPlane, Options, command, shared, wait};
+use crate::lent::Lent;
+use crate::support::{ControlPlane, command, shared, wait};
 
 const LIMIT: Duration = Duration::from_secs(30);
 /// How long nothing may come before it counts as nothing.
@@ -325,7 +326,7 @@ async fn in_a_steady_state_no_request_is_sent() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changed_while_the_api_server_was_away_is_told_afterwards() -> Result<()> {
-    let cluster = ControlPlane::start(Options { nodes: 1, ..Options::default() })?;
+    let cluster = Lent::take()?;
     let release = Release::deploy(&cluster, "restart").await?;
     release.healthy().await?;
     let mut triggers = pin!(release.observer.triggers());
