@@ -48,7 +48,8 @@ pub struct ChartRepoSpec {
     /// oci://, else HTTP.
     #[serde(rename = "type", deserialize_with = "lenient::known", skip_serializing_if = "Option::is_none")]
     pub type_: Option<RepositoryType>,
-    /// The Secret with credentials: username and password; for Git over SSH also identity and known_hosts.
+    /// The Secret with credentials: username and password, or Docker's configuration in .dockerconfigjson; for Git over
+    /// SSH also identity and known_hosts.
     #[serde(deserialize_with = "lenient::filled", skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretReference>,
     /// Where the chart folders are; only for Git and SVN.
@@ -86,9 +87,15 @@ pub struct ChartRepoSpec {
         skip_serializing_if = "lenient::is_default"
     )]
     pub plain_http: bool,
-    /// The names of the charts below url; only for OCI, and needed where the registry does not list them.
+    /// The names of the charts below url; only for OCI, and needed where the registry does not list them. Default: url
+    /// is itself one chart or, where it has no tags, a path above the charts that the registry lists.
     #[serde(deserialize_with = "lenient::or_default", skip_serializing_if = "Vec::is_empty")]
     pub charts: Vec<String>,
+    /// A regular expression that a tag must match to be a version, for example `^1[.]` or `^[^-]+$`; only for OCI.
+    /// Default: every tag that is a version.
+    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub tag_filter: Option<String>,
 }
 
 /// What a ChartRepo is.

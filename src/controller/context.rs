@@ -15,7 +15,7 @@ use super::diagnosis::Diagnosis;
 use super::events::{Events, Note};
 use super::failure::{Failure, reason_of};
 use super::following::LookedUp;
-use super::helm_request::{Basis, Inputs};
+use super::helm_request::{Basis, Found, Inputs};
 use super::metrics::Metrics;
 use super::patch::difference;
 use super::repositories::Repositories;
@@ -85,6 +85,8 @@ pub struct Memory {
     pub followed: Option<i64>,
     /// The digest of its inputs, and what they were when it was computed.
     pub gathered: Option<(Basis, Digest)>,
+    /// The chart behind an address of its own.
+    pub direct: Option<Found>,
     /// Why objects deviate that are not repaired, and the resource version that was looked at.
     pub explained: HashMap<ObjectKey, (u64, Vec<Taken>)>,
     /// The last install that was taken back.

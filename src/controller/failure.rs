@@ -249,7 +249,10 @@ impl From<ResolveError> for Failure {
 impl From<&SourceError> for Reason {
     fn from(error: &SourceError) -> Self {
         match error {
-            SourceError::InvalidUrl { .. } => Self::InvalidAddress,
+            SourceError::InvalidUrl { .. } | SourceError::InvalidReference { .. } | SourceError::NotTls { .. } => {
+                Self::InvalidAddress
+            }
+            SourceError::InvalidTagFilter { .. } => Self::InvalidRequest,
             SourceError::InvalidCertificate { .. } => Self::CredentialsMissing,
             SourceError::Dns { .. } => Self::DNSLookupFailed,
             SourceError::Refused { .. } | SourceError::Unreachable { .. } | SourceError::Timeout { .. } => {
@@ -268,9 +271,13 @@ impl From<&SourceError> for Reason {
             | SourceError::Redirects { .. }
             | SourceError::Downgrade { .. }
             | SourceError::Truncated { .. } => Self::ServerError,
-            SourceError::NotAnIndex { .. } => Self::NotAnIndex,
+            SourceError::NotAnIndex { .. } | SourceError::NotARegistry { .. } | SourceError::Unlisted { .. } => {
+                Self::NotAnIndex
+            }
+            SourceError::TagNotFound { .. } => Self::ChartVersionNotFound,
+            SourceError::NotAChart { .. } => Self::ChartInvalid,
             SourceError::TooLarge { .. } | SourceError::Chart { too_large: true, .. } => Self::ChartTooLarge,
-            SourceError::DigestMismatch { .. } => Self::DigestMismatch,
+            SourceError::DigestMismatch { .. } | SourceError::NotThePinned { .. } => Self::DigestMismatch,
             SourceError::Chart { too_large: false, .. } => Self::ChartInvalid,
             SourceError::Interrupted { .. } => Self::InternalError,
         }

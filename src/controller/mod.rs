@@ -8,6 +8,7 @@ mod autoscalers;
 mod backoff;
 pub mod chartrepo;
 mod context;
+mod credentials;
 mod cures;
 mod diagnosis;
 mod events;

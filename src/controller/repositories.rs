@@ -65,8 +65,6 @@ struct Read {
 /// A chart version that can be fetched: `charts.program(&resolved.repository, &resolved.entry)`.
 #[derive(Clone, Debug)]
 pub struct Resolved {
-    /// The ChartRepo.
-    pub key: RepositoryKey,
     /// Version, URL and digest.
     pub entry: Entry,
     /// Where to fetch it from.
@@ -140,14 +138,14 @@ impl Repositories {
         let name = repository.to_owned();
         let registry = self.read();
         let candidates = self.candidates(namespace, repository);
-        let Some((key, known)) = candidates.iter().find_map(|key| Some((key, registry.known.get(key)?))) else {
+        let Some(known) = candidates.iter().find_map(|key| registry.known.get(key)) else {
             let namespaces = candidates.into_iter().map(|key| key.namespace).collect();
             let missing = ResolveError::RepositoryNotFound { name: name.clone(), namespaces };
             return Err(if registry.listed { missing } else { ResolveError::NotRead { name } });
         };
         let Some(Read { index, repository }) = &known.read else { return Err(known.unread(name)) };
         match index.choose(chart, version) {
-            Ok(entry) => Ok(Resolved { key: key.clone(), entry: entry.clone(), repository: repository.clone() }),
+            Ok(entry) => Ok(Resolved { entry: entry.clone(), repository: repository.clone() }),
             Err(error) => {
                 let failure = known.failure.as_ref().map(|(_, message)| message.clone());
                 Err(ResolveError::Choice { name, error: Box::new(error), failure })

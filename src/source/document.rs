@@ -80,6 +80,16 @@ impl Document {
         document.condense().map(|index| (document, index))
     }
 
+    /// An index of charts whose entries are known.
+    ///
+    /// # Errors
+    /// Never for entries with a version and an address.
+    pub(super) fn of(charts: BTreeMap<String, Vec<Json>>) -> Result<(Self, Index), String> {
+        let charts = charts.into_iter().map(|(name, entries)| (name, Source::Parsed(Json::Array(entries)))).collect();
+        let mut document = Self { charts, ..Self::default() };
+        document.condense().map(|index| (document, index))
+    }
+
     /// How many entries were left out because they are not valid.
     pub fn skipped(&self) -> usize {
         self.skipped

@@ -16,6 +16,22 @@ pub enum SourceError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The reference cannot be used.
+    #[error("{url:?} cannot be used: {reason}; write oci://, the registry's host and a path")]
+    InvalidReference {
+        /// The reference, shortened to what is safe to show.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The pattern of tags cannot be used.
+    #[error("spec.tagFilter {pattern:?} is not a regular expression: {reason}; correct it")]
+    InvalidTagFilter {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A certificate or key that was given is not usable.
     #[error("{field} cannot be used: {reason}; correct it")]
     InvalidCertificate {
@@ -77,6 +93,14 @@ pub enum SourceError {
         host: String,
         /// What the TLS library said.
         cause: String,
+    },
+    /// The server does not speak TLS.
+    #[error(
+        "{host} does not speak TLS: correct its port, or allow HTTP with http:// in url or, for a registry, with plainHTTP"
+    )]
+    NotTls {
+        /// The server.
+        host: String,
     },
     /// 401.
     #[error("{url} answered 401: {}", if *.with_credentials { "the credentials are wrong: check the Secret" } else { "it asks for credentials: name a Secret with username and password in secret" })]
@@ -150,6 +174,38 @@ pub enum SourceError {
         /// What it is instead.
         reason: String,
     },
+    /// The answer is not one of a registry.
+    #[error("{url} is no answer of a registry: {reason}; check the host and path of url")]
+    NotARegistry {
+        /// What was asked for.
+        url: String,
+        /// What it is instead.
+        reason: String,
+    },
+    /// The registry does not tell what it has.
+    #[error("{registry} does not list its repositories: name the charts in spec.charts")]
+    Unlisted {
+        /// The registry.
+        registry: String,
+    },
+    /// There is no such tag or digest.
+    #[error("{repository} has no version {wanted:?}: correct the version or push it")]
+    TagNotFound {
+        /// The repository.
+        repository: String,
+        /// What was wanted.
+        wanted: String,
+    },
+    /// What a registry has there is not a chart.
+    #[error(
+        "{url} holds {found}, not a Helm chart: name another repository or version, or push the chart with helm push"
+    )]
+    NotAChart {
+        /// The reference.
+        url: String,
+        /// Its media types.
+        found: String,
+    },
     /// The answer ended early.
     #[error("{url} broke off after {received} bytes, it is asked again later")]
     Truncated {
@@ -174,6 +230,16 @@ pub enum SourceError {
         /// What the index says.
         expected: String,
         /// What was downloaded.
+        actual: String,
+    },
+    /// The chart in a registry is not the one that is pinned.
+    #[error("{url} has digest sha256:{actual}, but sha256:{expected} is asked for: correct the digest, or the version")]
+    NotThePinned {
+        /// The reference.
+        url: String,
+        /// The digest that is asked for.
+        expected: String,
+        /// The digest of its manifest.
         actual: String,
     },
     /// The archive is not a chart.

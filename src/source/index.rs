@@ -93,9 +93,7 @@ impl Known {
 
 impl From<&Listed> for Entry {
     fn from(listed: &Listed) -> Self {
-        let digest = Digest::parse(listed.digest());
-        let learned = digest.is_none().then(Arc::default);
-        Self { version: listed.version().into(), url: listed.url().into(), digest, learned }
+        Self::new(listed.version(), listed.url(), Digest::parse(listed.digest()))
     }
 }
 
@@ -106,6 +104,12 @@ impl FromIterator<(Box<str>, Box<[Entry]>)> for Index {
 }
 
 impl Entry {
+    /// A version of a chart, with the digest of its archive where it is known.
+    pub(super) fn new(version: &str, url: &str, digest: Option<Digest>) -> Self {
+        let learned = digest.is_none().then(Arc::default);
+        Self { version: version.into(), url: url.into(), digest, learned }
+    }
+
     /// The digest by which the chart is cached: the index's, else the one of an earlier download.
     pub(super) fn cached_digest(&self) -> Option<Digest> {
         self.digest.or_else(|| self.learned.as_ref()?.get().copied())
@@ -135,8 +139,8 @@ impl Index {
         self.charts.get(chart).map_or(&[], AsRef::as_ref)
     }
 
-    /// Chooses a version: one with exactly the wanted text, else the newest that satisfies it as a range; for an empty
-    /// text the newest that is no pre-release.
+    /// Chooses a version: one with exactly the wanted text or digest, else the newest that satisfies it as a range; for
+    /// an empty text the newest that is no pre-release.
     ///
     /// # Errors
     /// [`ChoiceError`], which names what is there.
@@ -149,6 +153,12 @@ impl Index {
         if let Some(entry) = exact {
             return Ok(entry);
         }
+        if wanted.starts_with("sha256:") {
+            let has_it = |entry: &&Entry| {
+                entry.url.ends_with(wanted) || Digest::parse(wanted).is_some_and(|it| entry.digest == Some(it))
+            };
+            return versions.iter().find(has_it).ok_or_else(|| not_found(versions, chart, wanted));
+        }
         let range = if wanted.is_empty() { "*" } else { wanted };
         let constraint = Constraint::parse(range).map_err(|error| ChoiceError::InvalidConstraint {
             chart: chart.to_owned(),
@@ -156,11 +166,7 @@ impl Index {
             reason: error.to_string(),
         })?;
         let satisfies = |entry: &&Entry| Version::parse(&entry.version).is_ok_and(|version| constraint.check(&version));
-        versions.iter().find(satisfies).ok_or_else(|| ChoiceError::VersionNotFound {
-            chart: chart.to_owned(),
-            wanted: if wanted.is_empty() { "that is stable".to_owned() } else { format!("{wanted:?}") },
-            known: Known::first_of(versions.iter().map(|entry| &*entry.version), versions.len()),
-        })
+        versions.iter().find(satisfies).ok_or_else(|| not_found(versions, chart, wanted))
     }
 
     fn no_chart(&self, chart: &str) -> ChoiceError {
@@ -173,6 +179,14 @@ impl Index {
             self.charts.keys().map(AsRef::as_ref).partition(|name| resembles(name));
         let names = if similar.is_empty() { other } else { similar };
         ChoiceError::ChartNotFound { chart: chart.to_owned(), known: Known::first_of(names.into_iter(), self.len()) }
+    }
+}
+
+fn not_found(versions: &[Entry], chart: &str, wanted: &str) -> ChoiceError {
+    ChoiceError::VersionNotFound {
+        chart: chart.to_owned(),
+        wanted: if wanted.is_empty() { "that is stable".to_owned() } else { format!("{wanted:?}") },
+        known: Known::first_of(versions.iter().map(|entry| &*entry.version), versions.len()),
     }
 }
 

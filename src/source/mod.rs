@@ -13,6 +13,7 @@ mod document;
 mod error;
 pub mod http;
 pub mod index;
+pub mod oci;
 mod programs;
 mod repository;
 #[cfg(test)]

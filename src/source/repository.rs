@@ -1,13 +1,15 @@
 //! A place with charts, whatever its kind: an index that is read, and archives that are downloaded.
 
 use super::index::Index;
-use super::{Digest, Document, SourceError, http};
+use super::{Digest, Document, SourceError, http, oci};
 
 /// How a repository is reached, by its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Options {
     /// An `index.yaml` on a web server.
     Http(http::Options),
+    /// A registry.
+    Oci(oci::Options),
 }
 
 /// A chart repository; a handle that is cheap to clone.
@@ -15,6 +17,8 @@ pub enum Options {
 pub enum Repository {
     /// An `index.yaml` on a web server.
     Http(http::Repository),
+    /// A registry.
+    Oci(oci::Repository),
 }
 
 /// What a later request needs to learn cheaply that nothing changed.
@@ -48,10 +52,11 @@ impl Repository {
     /// Prepares a repository; nothing is sent.
     ///
     /// # Errors
-    /// [`SourceError::InvalidUrl`] and [`SourceError::InvalidCertificate`].
+    /// The address, a certificate or a pattern cannot be used.
     pub fn new(options: Options) -> Result<Self, SourceError> {
         match options {
             Options::Http(options) => http::Repository::new(options).map(Self::Http),
+            Options::Oci(options) => oci::Repository::new(options).map(Self::Oci),
         }
     }
 
@@ -59,6 +64,7 @@ impl Repository {
     pub(super) fn identity(&self) -> usize {
         match self {
             Self::Http(repository) => repository.identity(),
+            Self::Oci(repository) => repository.identity(),
         }
     }
 
@@ -66,6 +72,7 @@ impl Repository {
     pub fn shown(&self) -> String {
         match self {
             Self::Http(repository) => repository.shown(),
+            Self::Oci(repository) => repository.shown(),
         }
     }
 
@@ -73,6 +80,7 @@ impl Repository {
     pub fn shown_archive(&self, named: &str) -> String {
         match self {
             Self::Http(repository) => repository.shown_archive(named),
+            Self::Oci(repository) => repository.shown_archive(named),
         }
     }
 
@@ -83,6 +91,7 @@ impl Repository {
     pub async fn fetch_index(&self, known: &Validators) -> Result<Fetched, SourceError> {
         match self {
             Self::Http(repository) => repository.fetch_index(known).await,
+            Self::Oci(repository) => repository.fetch_index(known).await,
         }
     }
 
@@ -93,6 +102,7 @@ impl Repository {
     pub async fn download(&self, named: &str, digest: Option<Digest>) -> Result<Vec<u8>, SourceError> {
         match self {
             Self::Http(repository) => repository.download(named, digest).await,
+            Self::Oci(repository) => repository.download(named, digest).await,
         }
     }
 }

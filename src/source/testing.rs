@@ -12,10 +12,19 @@ use tokio_rustls::TlsAcceptor;
 /// Answers by path; a path without one is answered with 404.
 pub(super) type Answers = HashMap<String, Vec<u8>>;
 
+/// The header, in lower case, that requests for paths must have which begin so; else the answer.
+#[derive(Clone, Default)]
+pub(super) struct Guard {
+    pub(super) path: String,
+    pub(super) header: String,
+    pub(super) refusal: Vec<u8>,
+}
+
 /// A server that ends with the test's runtime.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     answers: Arc<Mutex<Answers>>,
+    guard: Arc<Mutex<Option<Guard>>>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
@@ -25,25 +34,31 @@ impl Server {
         let address = listener.local_addr()?;
         let acceptor = tls.map(acceptor).transpose()?;
         let (answers, requests) = (Arc::<Mutex<Answers>>::default(), Arc::<Mutex<Vec<String>>>::default());
-        let shared = (Arc::clone(&answers), Arc::clone(&requests));
+        let guard = Arc::<Mutex<Option<Guard>>>::default();
+        let shared = (Arc::clone(&answers), Arc::clone(&guard), Arc::clone(&requests));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let ((answers, requests), acceptor) = (shared.clone(), acceptor.clone());
+                let ((answers, guard, requests), acceptor) = (shared.clone(), acceptor.clone());
                 tokio::spawn(async move {
                     match acceptor {
-                        None => exchange(stream, &answers, &requests).await,
-                        Some(acceptor) => exchange(acceptor.accept(stream).await?, &answers, &requests).await,
+                        None => exchange(stream, &answers, &guard, &requests).await,
+                        Some(acceptor) => exchange(acceptor.accept(stream).await?, &answers, &guard, &requests).await,
                     }
                 });
             }
         });
-        Ok(Self { address, answers, requests })
+        Ok(Self { address, answers, guard, requests })
     }
 
     /// Answers a path with a status line's rest, headers and a body, whose length is added.
     pub(super) fn answer(&self, path: &str, status: &str, headers: &str, body: &[u8]) {
         let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n", body.len());
         self.answer_raw(path, [head.as_bytes(), b"Connection: close\r\n\r\n", body].concat());
+    }
+
+    /// Asks for a header.
+    pub(super) fn guard(&self, guard: Guard) {
+        *self.guard.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
     }
 
     /// Answers a path with exactly these bytes.
@@ -70,6 +85,7 @@ fn acceptor(key: &rcgen::CertifiedKey<rcgen::KeyPair>) -> anyhow::Result<TlsAcce
 async fn exchange(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     answers: &Mutex<Answers>,
+    guard: &Mutex<Option<Guard>>,
     requests: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
     let mut head = Vec::new();
@@ -78,7 +94,14 @@ async fn exchange(
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    requests.lock().unwrap_or_else(PoisonError::into_inner).push(head.to_lowercase());
+    let head = head.to_lowercase();
+    let guard = guard.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
+    let refused = path.starts_with(&guard.path) && !head.contains(&guard.header);
+    requests.lock().unwrap_or_else(PoisonError::into_inner).push(head);
+    if refused {
+        stream.write_all(&guard.refusal).await?;
+        return stream.shutdown().await;
+    }
     let answer = answers.lock().unwrap_or_else(PoisonError::into_inner).get(&path).cloned();
     let none = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
     stream.write_all(&answer.unwrap_or(none)).await?;

@@ -181,6 +181,7 @@ fn tls_failure(error: &rustls::Error, host: String) -> SourceError {
             }
             other => SourceError::Tls { host, cause: other.to_string() },
         },
+        rustls::Error::InvalidMessage(_) => SourceError::NotTls { host },
         other => SourceError::Tls { host, cause: other.to_string() },
     }
 }

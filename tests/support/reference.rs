@@ -20,15 +20,13 @@ use super::manifests::project;
 type Part = (&'static str, fn() -> Result<String>);
 
 /// Fields that the definitions accept and this version does not act on: kind, field, what happens.
-const NOT_ACTED_ON: [(&str, &str, &str); 8] = [
+const NOT_ACTED_ON: [(&str, &str, &str); 6] = [
     ("HelmRequest", "clusterName", "refused with `ClusterNotFound`"),
     ("HelmRequest", "installToAllClusters", "refused with `ClusterNotFound`"),
-    ("HelmRequest", "source", "refused with `InvalidRequest`"),
+    ("HelmRequest", "source.http", "refused with `InvalidRequest`"),
     ("HelmRequest", "dependencies", "no effect"),
-    ("ChartRepo", "type", "`OCI`, `Git`, `SVN` and `Local` are refused with `InvalidRequest`"),
+    ("ChartRepo", "type", "`Git`, `SVN` and `Local` are refused with `InvalidRequest`"),
     ("ChartRepo", "source", "no effect, because it is only for Git and SVN"),
-    ("ChartRepo", "plainHTTP", "no effect, because it is only for OCI"),
-    ("ChartRepo", "charts", "no effect, because it is only for OCI"),
 ];
 
 /// Fields of a HelmRequest's status that this version does not write.

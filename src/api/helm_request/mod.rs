@@ -69,8 +69,8 @@ pub struct HelmRequestSpec {
     #[schemars(extend("x-kubernetes-validations" = rules::chart()))]
     pub chart: Option<String>,
     /// The chart's version: an exact one (`1.2.3`), or a range (`^1.2`, `>=1.2 <2`, `1.x`) of which the newest is
-    /// taken. Pre-releases count only if the range names one. Empty: the newest version. For source.oci it is the
-    /// tag; for source.http it is ignored.
+    /// taken. Pre-releases count only if the range names one. Empty: the newest version. A chart of a registry can be
+    /// named by its digest too (`sha256:…`). For source.http it is ignored.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// The name of the release. Default: the name of this object. It cannot change.

@@ -51,11 +51,12 @@ pub struct HttpSource {
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("required" = ["repo"]))]
 pub struct OciSource {
-    /// The repository without tag, for example `registry.example.com/charts/web`; `oci://` in front is allowed.
-    /// The tag is spec.version.
+    /// The repository, for example `registry.example.com/charts/web`; `oci://` in front is allowed.
+    /// A tag or a digest (`@sha256:…`) may follow; else the tag is that of spec.version, exact or the newest of a range.
     #[serde(deserialize_with = "lenient::or_default")]
     pub repo: String,
-    /// The name of a Secret in the request's namespace with the keys username and password.
+    /// The name of a Secret in the request's namespace with the keys username and password, or of the type
+    /// kubernetes.io/dockerconfigjson.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<String>,
     /// The digest that the chart's manifest must have, for example `sha256:…`.

@@ -63,6 +63,10 @@ pub struct HelmRequestStatus {
     /// The version of the chart that is deployed.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// The digest of the manifest of the chart that is deployed, where it comes from a registry: with it as the version
+    /// the same chart is deployed whatever happens to its tag.
+    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    pub chart_digest: Option<String>,
     /// Why it is not deployed; empty when it is.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

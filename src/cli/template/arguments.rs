@@ -69,6 +69,9 @@ pub struct TemplateArguments {
     /// Do not verify the certificates of HTTPS servers
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", value_parser = boolean, action = ArgAction::Set)]
     pub insecure_skip_tls_verify: bool,
+    /// Speak HTTP instead of HTTPS with a registry
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", value_parser = boolean, action = ArgAction::Set)]
+    pub plain_http: bool,
     /// Send user and password also to other hosts that the repository's index names
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", value_parser = boolean, action = ArgAction::Set)]
     pub pass_credentials: bool,

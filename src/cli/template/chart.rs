@@ -35,7 +35,7 @@ pub(super) fn locate(arguments: &TemplateArguments, name: &str) -> Result<Source
         return Err(Failure::NoPath(name.to_owned()));
     }
     if name.starts_with("oci://") {
-        return Err(Failure::Oci(name.to_owned()));
+        return remote::fetch_from_registry(name, arguments).map(Source::Archive);
     }
     if remote::is_url(name) {
         return remote::fetch(name, arguments).map(Source::Archive);

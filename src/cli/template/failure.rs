@@ -30,8 +30,6 @@ pub enum Failure {
     Name(String),
     #[error("path {} not found", quote(.0))]
     NoPath(String),
-    #[error("charts in OCI registries are not supported yet: download the archive of {0} and name the file")]
-    Oci(String),
     #[error("--dependency-update is not supported: put the dependencies of the chart into its charts/ directory first")]
     DependencyUpdate,
     #[error("--verify is not supported: verify the archive with the helm command")]

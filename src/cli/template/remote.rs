@@ -2,7 +2,7 @@
 
 use super::{Failure, TemplateArguments};
 use crate::source::index::Index;
-use crate::source::{Credentials, Fetched, Identity, Options, Repository, SourceError, Tls, Validators, http};
+use crate::source::{Credentials, Fetched, Identity, Options, Repository, SourceError, Tls, Validators, http, oci};
 use crate::yaml::quote::quote;
 
 /// Whether the text is a URL that can be downloaded.
@@ -54,12 +54,33 @@ pub(super) fn fetch_from_repository(arguments: &TemplateArguments, chart: &str) 
     })
 }
 
-fn repository(url: &str, arguments: &TemplateArguments) -> Result<Repository, Failure> {
+/// Downloads a chart from a registry.
+pub(super) fn fetch_from_registry(reference: &str, arguments: &TemplateArguments) -> Result<Downloaded, Failure> {
+    let repository = oci::Repository::new(oci::Options {
+        url: reference.to_owned(),
+        credentials: credentials(arguments),
+        tls: tls(arguments)?,
+        plain_http: arguments.plain_http,
+        ..oci::Options::default()
+    });
+    let repository = repository.map_err(Failure::Source)?;
+    run(async {
+        let entry = repository.find(arguments.wanted_version()).await.map_err(Failure::Source)?;
+        let content = repository.download(&entry.url, entry.digest).await.map_err(Failure::Source)?;
+        Ok(Downloaded { shown: entry.url.into(), content })
+    })
+}
+
+fn credentials(arguments: &TemplateArguments) -> Option<Credentials> {
     let TemplateArguments { username, password, .. } = arguments;
     let given = !username.is_empty() && !password.is_empty();
+    given.then(|| Credentials { username: username.clone(), password: password.clone() })
+}
+
+fn repository(url: &str, arguments: &TemplateArguments) -> Result<Repository, Failure> {
     let options = http::Options {
         url: url.to_owned(),
-        credentials: given.then(|| Credentials { username: username.clone(), password: password.clone() }),
+        credentials: credentials(arguments),
         pass_credentials_all: arguments.pass_credentials,
         tls: tls(arguments)?,
         ..http::Options::default()

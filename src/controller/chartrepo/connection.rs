@@ -1,8 +1,5 @@
 //! From a ChartRepo and its Secrets to the plain options of a repository.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt};
 
@@ -10,25 +7,31 @@ use super::Failure;
 use crate::api::Reason;
 use crate::api::chart_repo::{ChartRepo, RepositoryType, SecretReference};
 use crate::cluster::ApiError;
-use crate::source::{Credentials, Identity, Options, Tls, http};
-
-type Data = BTreeMap<String, ByteString>;
+use crate::controller::credentials::{Data, credentials, text};
+use crate::source::{Identity, Options, Tls, http, oci};
 
 /// The options; reads the Secrets that the ChartRepo names.
 pub(super) async fn options(client: &Client, object: &ChartRepo, operator_namespace: &str) -> Result<Options, Failure> {
     let spec = &object.spec;
-    match spec.type_() {
-        RepositoryType::Http | RepositoryType::Chart => {}
+    let type_ = spec.type_();
+    let needed = match type_ {
+        RepositoryType::Http | RepositoryType::Chart => "the folder of index.yaml",
+        RepositoryType::Oci => "oci://, the registry's host and a path",
         other => {
-            let message = format!("spec.type {other:?} is not supported by this version: use an HTTP repository");
+            let message =
+                format!("spec.type {other:?} is not supported by this version: use an HTTP or OCI repository");
             return Err(Failure::new(Reason::InvalidRequest, message));
         }
-    }
-    let missing_url = || Failure::new(Reason::InvalidAddress, "spec.url is empty: set it to the folder of index.yaml");
+    };
+    let missing_url = || Failure::new(Reason::InvalidAddress, format!("spec.url is empty: set it to {needed}"));
     let url = spec.url.clone().ok_or_else(missing_url)?;
     let secrets = Secrets { client, object, operator_namespace };
     let credentials = match &spec.secret {
-        Some(reference) => Some(credentials(&secrets.read("spec.secret", reference).await?, reference)?),
+        Some(reference) => {
+            let data = secrets.read("spec.secret", reference).await?;
+            credentials(&data, &reference.name, "spec.secret", &url)
+                .map_err(|message| Failure::new(Reason::CredentialsMissing, message))?
+        }
         None => None,
     };
     let certificates = match &spec.tls_secret {
@@ -40,8 +43,21 @@ pub(super) async fn options(client: &Client, object: &ChartRepo, operator_namesp
         identity: identity(&certificates)?,
         insecure_skip_verify: spec.insecure_skip_tls_verify,
     };
-    let pass_credentials_all = spec.pass_credentials_all;
-    Ok(Options::Http(http::Options { url, credentials, pass_credentials_all, tls, ..http::Options::default() }))
+    Ok(match type_ {
+        RepositoryType::Oci => Options::Oci(oci::Options {
+            url,
+            charts: spec.charts.clone(),
+            tag_filter: spec.tag_filter.clone(),
+            credentials,
+            tls,
+            plain_http: spec.plain_http,
+            ..oci::Options::default()
+        }),
+        _ => {
+            let pass_credentials_all = spec.pass_credentials_all;
+            Options::Http(http::Options { url, credentials, pass_credentials_all, tls, ..http::Options::default() })
+        }
+    })
 }
 
 struct Secrets<'a> {
@@ -77,19 +93,6 @@ impl Secrets<'_> {
     }
 }
 
-fn credentials(data: &Data, reference: &SecretReference) -> Result<Credentials, Failure> {
-    match (text(data, "username"), text(data, "password")) {
-        (Some(username), Some(password)) => Ok(Credentials { username, password }),
-        _ => {
-            let message = format!(
-                "Secret {:?} of spec.secret needs the keys username and password: add what is missing",
-                reference.name
-            );
-            Err(Failure::new(Reason::CredentialsMissing, message))
-        }
-    }
-}
-
 fn identity(data: &Data) -> Result<Option<Identity>, Failure> {
     match (text(data, "tls.crt"), text(data, "tls.key")) {
         (Some(certificate), Some(key)) => Ok(Some(Identity { certificate, key })),
@@ -100,12 +103,6 @@ fn identity(data: &Data) -> Result<Option<Identity>, Failure> {
             Err(Failure::new(Reason::CredentialsMissing, message))
         }
     }
-}
-
-/// A key that is there and not empty, without the line break that files end with.
-fn text(data: &Data, key: &str) -> Option<String> {
-    let text = String::from_utf8_lossy(&data.get(key)?.0).trim_end_matches(['\r', '\n']).to_owned();
-    (!text.is_empty()).then_some(text)
 }
 
 impl From<ApiError> for Failure {
@@ -121,22 +118,12 @@ impl From<ApiError> for Failure {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::ByteString;
+
     use super::*;
 
     fn data(pairs: &[(&str, &str)]) -> Data {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec()))).collect()
-    }
-
-    #[test]
-    fn both_parts_of_credentials_are_needed() {
-        let reference = SecretReference { name: "login".to_owned(), namespace: None };
-        let complete = credentials(&data(&[("username", "ann\n"), ("password", "s3cret")]), &reference);
-        assert_eq!(complete.map(|c| (c.username, c.password)), Ok(("ann".to_owned(), "s3cret".to_owned())));
-        for incomplete in [data(&[]), data(&[("username", "ann")]), data(&[("username", ""), ("password", "s3cret")])] {
-            let failure = credentials(&incomplete, &reference).expect_err("incomplete");
-            assert_eq!(failure.reason, Reason::CredentialsMissing);
-            assert!(!failure.message.contains("s3cret"));
-        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The inputs of a request: everything that decides what is deployed, and one digest over it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::api::helm_request::{Phase, PostRender};
 use crate::api::names::RESOLVE_VERSION_ONCE;
@@ -9,6 +10,7 @@ use crate::cluster::Cluster;
 use crate::cluster::observe::SourceRead;
 use crate::controller::context::Context;
 use crate::controller::failure::Failure;
+use crate::controller::helm_request::direct;
 use crate::controller::helm_request::values::{self, Values};
 use crate::controller::repositories::Resolved;
 use crate::plan::Digest;
@@ -25,6 +27,8 @@ pub struct Inputs {
     values: Option<Values>,
     /// The digest over all of it.
     pub digest: Digest,
+    /// When to look again whether the chart's address means another chart.
+    pub look_again: Option<Duration>,
 }
 
 /// What inputs depend on, without their content: as long as it is the same, so is their digest.
@@ -42,7 +46,7 @@ impl Inputs {
     /// # Errors
     /// The repository, the chart, its version or a value source is missing or wrong.
     pub async fn gather(context: &Context, cluster: &Cluster, request: &HelmRequest) -> Result<Self, Failure> {
-        let chart = choose_chart(context, request)?;
+        let Choice { chart, sources: read, look_again } = choose_chart(context, cluster, request).await?;
         let (content, program) = match &chart.entry.digest {
             Some(digest) => (digest.to_string(), None),
             // An index without digests does not tell whether an archive changed, so the archive itself does.
@@ -57,14 +61,14 @@ impl Inputs {
             && basis.chart == content
             && context.are_unchanged(&basis.sources)
         {
-            return Ok(Self { chart, program, values: None, digest });
+            return Ok(Self { chart, program, values: None, digest, look_again });
         }
-        let (values, sources) = read_values(context, cluster, request).await?;
+        let (values, sources) = read_values(context, cluster, request, read).await?;
         let digest = digest_of(request, &content, &values.merged);
         let resync = request.resync_token().unwrap_or_default().to_owned();
         let basis = Basis { generation: request.metadata.generation, resync, chart: content, sources };
         context.with_memory(request, |memory| memory.gathered = Some((basis, digest.clone())));
-        Ok(Self { chart, program, values: Some(values), digest })
+        Ok(Self { chart, program, values: Some(values), digest, look_again })
     }
 
     /// The values of the request.
@@ -74,7 +78,10 @@ impl Inputs {
     pub async fn values(&self, context: &Context, cluster: &Cluster, request: &HelmRequest) -> Result<Values, Failure> {
         match &self.values {
             Some(values) => Ok(values.clone()),
-            None => Ok(read_values(context, cluster, request).await?.0),
+            None => {
+                let sources = context.memory(request).direct.map(|found| found.sources).unwrap_or_default();
+                Ok(read_values(context, cluster, request, sources).await?.0)
+            }
         }
     }
 
@@ -90,15 +97,17 @@ impl Inputs {
     }
 }
 
-/// Reads the values and follows their sources from then on, those that are missing too.
+/// Reads the values and follows their sources from then on, those that are missing too, beside what else was read.
 async fn read_values(
     context: &Context,
     cluster: &Cluster,
     request: &HelmRequest,
+    mut read: Vec<SourceRead>,
 ) -> Result<(Values, Vec<SourceRead>), Failure> {
     let sources = values::read_sources(cluster, request).await;
-    context.follow_sources(request, sources.reads.clone()).await?;
-    Ok((values::merged(request, sources.content?), sources.reads))
+    read.extend(sources.reads);
+    context.follow_sources(request, read.clone()).await?;
+    Ok((values::merged(request, sources.content?), read))
 }
 
 fn digest_of(request: &HelmRequest, chart: &str, values: &Json) -> Digest {
@@ -115,10 +124,19 @@ fn digest_of(request: &HelmRequest, chart: &str, values: &Json) -> Digest {
     Digest::of(parts.into_iter().chain(rules))
 }
 
-fn choose_chart(context: &Context, request: &HelmRequest) -> Result<Resolved, Failure> {
-    if request.spec.source.is_some() {
-        let message = "spec.source is not served by this version; name a chart of a ChartRepo in spec.chart";
-        return Err(Failure::new(Reason::InvalidRequest, message));
+/// The chart of a request.
+struct Choice {
+    chart: Resolved,
+    /// What was read to find it.
+    sources: Vec<SourceRead>,
+    look_again: Option<Duration>,
+}
+
+async fn choose_chart(context: &Context, cluster: &Cluster, request: &HelmRequest) -> Result<Choice, Failure> {
+    if let Some(source) = &request.spec.source {
+        let found = direct::find(context, cluster, request, source).await?;
+        let look_again = found.look_again();
+        return Ok(Choice { chart: found.chart, sources: found.sources, look_again });
     }
     let Some((repository, chart)) = request.spec.chart_reference() else {
         let chart = request.spec.chart.as_deref().unwrap_or_default();
@@ -126,7 +144,8 @@ fn choose_chart(context: &Context, request: &HelmRequest) -> Result<Resolved, Fa
         return Err(Failure::new(Reason::InvalidRequest, message));
     };
     let namespace = request.metadata.namespace.as_deref().unwrap_or_default();
-    Ok(context.repositories.resolve(namespace, repository, chart, wanted_version(request))?)
+    let chart = context.repositories.resolve(namespace, repository, chart, wanted_version(request))?;
+    Ok(Choice { chart, sources: Vec::new(), look_again: None })
 }
 
 /// The version to look for: the spec's, or without one the version that is deployed already, else the newest.
@@ -134,7 +153,7 @@ fn choose_chart(context: &Context, request: &HelmRequest) -> Result<Resolved, Fa
 /// This is Captain's rule (`pkg/helmrequest/types.go`): a request without any annotation, or with
 /// `auto-resolve-version-once: "false"`, takes the newest version at each deploy, and a deploy needs a changed spec.
 /// What Captain itself has deployed names no generation; to take it over is no deploy.
-fn wanted_version(request: &HelmRequest) -> &str {
+pub(super) fn wanted_version(request: &HelmRequest) -> &str {
     if let Some(version) = &request.spec.version {
         return version;
     }

@@ -6,6 +6,7 @@ mod chart_tests;
 mod definitions;
 mod deletion;
 mod deploy;
+mod direct;
 mod earlier;
 mod hooks;
 mod inputs;
@@ -40,6 +41,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use tokio::time::Instant;
 
+pub use direct::Found;
 pub use inputs::{Basis, Inputs};
 
 use self::deletion::Uninstallation;
@@ -191,7 +193,8 @@ impl Reconciliation<'_> {
             }
             Some(Ok(inputs)) => {
                 let pause = self.serve(&step, &situation, &inputs).await?;
-                pause.into_iter().chain(self.next_repair(&inputs.digest).await?).min()
+                let repair = self.next_repair(&inputs.digest).await?;
+                pause.into_iter().chain(repair).chain(inputs.look_again).min()
             }
         };
         Ok(pause.map_or_else(Action::await_change, Action::requeue))

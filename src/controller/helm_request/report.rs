@@ -16,6 +16,7 @@ use crate::controller::context::{Context, release_of};
 use crate::controller::events::{EventType, Note};
 use crate::controller::failure::Failure;
 use crate::plan::Tested;
+use crate::source::oci::manifest_digest;
 
 /// How long an operation may run before the status says that it runs: most end sooner, and a write is saved. The wait for
 /// its turn among many does not count, up to [`QUEUED`].
@@ -160,9 +161,12 @@ impl<'a> Report<'a> {
     async fn write_deployed(&self, outcome: &Outcome, inputs: &Inputs, standing: Standing) -> Result<(), Failure> {
         let record = &outcome.record;
         let chart = &record.chart.metadata;
+        // What was rolled back to is not the chart that the request names.
+        let is_back = record.info.rollback_revision != 0;
         let deployed = Deployed {
             revision: record.version,
             version: Some(chart.version.clone()),
+            chart_digest: manifest_digest(&inputs.chart.entry.url).filter(|_| !is_back).map(str::to_owned),
             notes: outcome.notes.clone().filter(|notes| !notes.trim().is_empty()),
         };
         let mut facts = self.facts(standing, Some(deployed));

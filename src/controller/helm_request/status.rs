@@ -49,6 +49,8 @@ pub struct Deployed {
     pub revision: i64,
     /// The version of its chart, where this operator knows it.
     pub version: Option<String>,
+    /// The digest of the chart's manifest, where it comes from a registry.
+    pub chart_digest: Option<String>,
     /// The rendered notes, where this operator knows them.
     pub notes: Option<String>,
 }
@@ -89,7 +91,10 @@ pub fn compose(previous: &HelmRequestStatus, facts: &Facts, now: Timestamp) -> H
     };
     if let Some(deployed) = &facts.deployed {
         status.revision = Some(deployed.revision);
-        status.version = deployed.version.clone().or(status.version);
+        if deployed.version.is_some() {
+            status.version.clone_from(&deployed.version);
+            status.chart_digest.clone_from(&deployed.chart_digest);
+        }
         status.notes = deployed.notes.clone().or(status.notes);
     }
     status.history = facts.history.clone().unwrap_or(status.history);
@@ -276,7 +281,7 @@ mod tests {
         Facts {
             generation: Some(2),
             standing,
-            deployed: Some(Deployed { revision: 3, version: Some("1.2.3".into()), notes: None }),
+            deployed: Some(Deployed { revision: 3, version: Some("1.2.3".into()), ..Deployed::default() }),
             tests: None,
             history: None,
             objects: Some(ObjectsStatus { ready: 2, total: 2, worst: vec![] }),

@@ -203,7 +203,7 @@ async fn a_server_without_tls_is_told_from_one_with_a_bad_certificate() -> anyho
         stream.read_to_end(&mut Vec::new()).await
     });
     let error = failure(options(url)).await;
-    assert!(matches!(error, SourceError::Tls { .. }), "{error}");
+    assert!(matches!(error, SourceError::NotTls { .. }), "{error}");
     answering.abort();
     Ok(())
 }
