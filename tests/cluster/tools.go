@@ -5,6 +5,7 @@
 package tools
 
 import (
+	_ "github.com/distribution/distribution/v3/cmd/registry"
 	_ "helm.sh/helm/v3/cmd/helm"
 	_ "helm.sh/helm/v4/cmd/helm"
 	_ "k8s.io/kubernetes/cmd/kube-apiserver"

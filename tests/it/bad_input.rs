@@ -134,7 +134,7 @@ fn written(place: &Place<'_>, release: &str) -> Result<Vec<String>> {
 }
 
 /// Looks for the planted secret in everything that the operator tells.
-fn shows_no_secret(place: &Place<'_>) -> Result<()> {
+pub fn shows_no_secret(place: &Place<'_>) -> Result<()> {
     let objects: Value = serde_json::from_str(&place.kubectl(&["get", "helmrequests,chartrepos", "-o", "json"])?)?;
     for object in objects["items"].as_array().into_iter().flatten() {
         assert!(!object["status"].to_string().contains(SECRET), "{object}");

@@ -37,6 +37,7 @@ mod life;
 mod lookup;
 mod manifests;
 mod observe;
+mod oci;
 mod post_render;
 mod regressions;
 mod replace;

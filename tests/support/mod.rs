@@ -17,6 +17,7 @@ pub mod manifests;
 pub mod operator;
 pub mod proxy;
 pub mod reference;
+pub mod registry;
 pub mod wait;
 
 pub use chart_server::{ChartServer, Fault};

@@ -34,6 +34,7 @@ var programs = []program{
 	{"credentials", "./cmd/credentials", "makes keys and certificates"},
 	{"helm", "helm.sh/helm/v4/cmd/helm", "the real Helm"},
 	{"helm3", "helm.sh/helm/v3/cmd/helm", "the real Helm of version 3"},
+	{"registry", "github.com/distribution/distribution/v3/cmd/registry", "a registry for charts"},
 	{"etcd", "./cmd/etcd", "the store behind the API server"},
 	{"kubectl", "k8s.io/kubernetes/cmd/kubectl", "the Kubernetes command line"},
 	{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", "the API server, the longest of them"},
