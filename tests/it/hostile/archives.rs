@@ -73,7 +73,9 @@ fn hostile_entries() {
     let long_link = Entry { kind: b'L', claimed: Some(octal(1 << 30)), ..entry("././@LongLink", b"x") };
     let sparse = Entry { kind: b'S', claimed: Some(octal(1 << 30)), ..entry("c/values.yaml", b"") };
     let megabyte = &vec![b'x'; 1 << 20];
-    let long_name = format!("\"{}…\"", "x".repeat(200));
+    // Names are shown to 200 bytes.
+    let long = "x".repeat(200 - '…'.len_utf8());
+    let long_name = format!("\"{long}…\"");
     let link = || special("c/l", b'2', "x");
     run(vec![
         broken(
@@ -201,7 +203,7 @@ fn hostile_entries() {
             &pax("path", &[b"c/".as_slice(), megabyte].concat()),
             link(),
             &kind("symbolic link"),
-            &format!("\"c/{}…\"", "x".repeat(198)),
+            &format!("\"c/{}…\"", &long["c/".len()..]),
         ),
         broken_by_pax(
             "pax records that are none",
