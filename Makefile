@@ -5,8 +5,12 @@ help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build the operator for development
+build: ## Build the operator and kubectl-captain for development
 	cargo build
+
+.PHONY: plugin
+plugin: ## Build kubectl-captain, the command line, as it is released: target/dist/kubectl-captain
+	cargo build --profile dist --bin kubectl-captain
 
 .PHONY: demo
 demo: ## Show a release's whole life on a local control plane; KEEP=1 leaves the cluster up
@@ -23,8 +27,13 @@ test: ## Run every test: unit, golden, conformance and live ones on a local cont
 	@tests/cluster/build.sh > /dev/null
 	RUST_TEST_THREADS=6 cargo test # live tests mostly wait
 
+.PHONY: clients
+clients: ## Generate Go and Java clients of the kinds, compile them and let them install a release; needs a JDK and pip
+	@tests/cluster/build.sh > /dev/null
+	cargo test --test it clients:: -- --ignored --nocapture
+
 .PHONY: bench
-bench: ## Measure the operator beside a bare client; RELEASES=100,1000 for more than the 100 releases of a short run
+bench: ## Measure the operator beside a bare client; RELEASES=100,1000 for more than 100 releases, MANY=10000 for the memory of many
 	cargo build --release --bin coxswain --example bench
 	cargo run --release --example bench
 

@@ -2,16 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
-use super::PARALLEL;
 use super::support::{ControlPlane, charts, command};
+use super::{LIMIT, PARALLEL};
+
+/// The pause between looks at pods.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Writes so many releases into the namespace `bare`, and tells how long that took.
 ///
@@ -26,6 +30,25 @@ pub async fn write(cluster: &ControlPlane, client: &Client, releases: usize) -> 
         .try_collect::<Vec<()>>()
         .await?;
     Ok(began.elapsed())
+}
+
+/// Waits until the pods of all those releases run: what starts them must not slow down what is measured next.
+///
+/// # Errors
+/// They do not start.
+pub async fn settle(client: &Client) -> Result<()> {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), "bare");
+    let began = Instant::now();
+    let runs = |deployment: &Deployment| {
+        deployment.status.as_ref().and_then(|status| status.available_replicas).is_some_and(|available| available > 0)
+    };
+    while !deployments.list(&ListParams::default()).await?.iter().all(runs) {
+        ensure!(began.elapsed() < LIMIT, "the pods of the bare client do not start");
+        tokio::time::sleep(LOOK).await;
+    }
+    // What the controllers still have to say of it.
+    tokio::time::sleep(LOOK).await;
+    Ok(())
 }
 
 /// A text of the size that a record of the chart has.

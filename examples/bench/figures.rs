@@ -85,15 +85,15 @@ impl Figures {
     }
 }
 
-/// Writes sections into the page.
+/// Writes sections into the page, between the marks of this name.
 ///
 /// # Errors
 /// The page cannot be written or has no marks.
-pub fn write(command: &str, sections: &[String]) -> Result<()> {
+pub fn write(mark: &str, command: &str, sections: &[String]) -> Result<()> {
     let text = format!("Taken by `{command}` on {}.\n\n{}", machine::described(), sections.join("\n"));
     println!("{text}");
     let path = project(PAGE);
     let page = fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
-    let page = replace(&page, "operation", &text).with_context(|| format!("{PAGE} has no marks `operation`"))?;
+    let page = replace(&page, mark, &text).with_context(|| format!("{PAGE} has no marks `{mark}`"))?;
     fs::write(&path, page).with_context(|| format!("cannot write {PAGE}"))
 }

@@ -1,11 +1,12 @@
 //! How fast and how small the operator is, next to a bare client that sends only the same writes.
 //!
 //! `make bench` runs it with 100 releases; `RELEASES=100,1000 make bench` with several numbers, one after the other.
-//! Everything runs on one machine, the API server included, so a ratio of two figures says more than either. The figures
+//! `MANY=10000 make bench` installs so many and measures only what they take at rest and a restart. Everything runs on one machine, the API server included, so a ratio of two figures says more than either. The figures
 //! go to `docs/performance.md` too.
 
 mod bare;
 mod figures;
+mod many;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
@@ -22,6 +23,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, ResourceExt};
+use many::Many;
 use serde_json::{Value, json};
 use support::audit::{Mark, Request};
 use support::{ChartServer, ControlPlane, Operator, Options, charts, command, folder::Folder};
@@ -39,17 +41,30 @@ const LOGGING: Duration = Duration::from_secs(2);
 #[tokio::main]
 async fn main() -> Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok().context("TLS is set up twice")?;
-    let numbers = std::env::var("RELEASES").unwrap_or_else(|_| "100".to_owned());
+    if let Ok(many) = std::env::var("MANY") {
+        let mut sections = Vec::new();
+        for requests in numbers("MANY", &many)? {
+            println!("{requests} requests");
+            sections.push(Many::start(requests)?.run().await?.text());
+        }
+        return figures::write("many", &format!("MANY={many} make bench"), &sections);
+    }
+    let releases = std::env::var("RELEASES").unwrap_or_else(|_| "100".to_owned());
     let mut sections = Vec::new();
-    for number in numbers.split(',') {
-        let releases = number.trim().parse().with_context(|| format!("RELEASES: {number:?} is no number"))?;
+    for releases in numbers("RELEASES", &releases)? {
         println!("{releases} releases");
         let text = Bench::start(releases)?.run().await?.text();
         println!("{text}");
         sections.push(text);
     }
-    let command = if numbers == "100" { "make bench".to_owned() } else { format!("RELEASES={numbers} make bench") };
-    figures::write(&command, &sections)
+    let command = if releases == "100" { "make bench".to_owned() } else { format!("RELEASES={releases} make bench") };
+    figures::write("operation", &command, &sections)
+}
+
+/// The numbers that a variable lists.
+fn numbers(variable: &str, list: &str) -> Result<Vec<usize>> {
+    let parse = |number: &str| number.trim().parse().with_context(|| format!("{variable}: {number:?} is no number"));
+    list.split(',').map(parse).collect()
 }
 
 struct Bench {
@@ -68,16 +83,13 @@ struct Beginning {
 
 impl Bench {
     fn start(releases: usize) -> Result<Self> {
-        let cluster = ControlPlane::start(Options::default())?;
+        let cluster = control_plane()?;
         let folder = Folder::new("bench")?;
         let large = large_chart(&folder)?;
         charts::repository(&[charts::folder("hello-0.1.0"), large], folder.path())?;
         let server = ChartServer::start(folder.path())?;
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/install.yaml");
-        command::output(cluster.kubectl().args(["apply", "--server-side", "-f"]).arg(manifest))?;
-        for namespace in ["bench", "bare"] {
-            command::output(cluster.kubectl().args(["create", "namespace", namespace]))?;
-        }
+        install_operator(&cluster)?;
+        command::output(cluster.kubectl().args(["create", "namespace", "bare"]))?;
         Ok(Self { releases, server, _charts: folder, cluster })
     }
 
@@ -85,8 +97,9 @@ impl Bench {
         let client = self.cluster.client().await?;
         let requests: Api<HelmRequest> = Api::namespaced(client.clone(), "bench");
         let bare = bare::write(&self.cluster, &client, self.releases).await?;
-        let operator = self.operator()?;
-        self.publish()?;
+        bare::settle(&client).await?;
+        let operator = operator(&self.cluster)?;
+        publish(&self.cluster, &self.server.url())?;
         let mut stages = vec![self.install(&operator, &requests, bare).await?];
         stages.push(self.upgrade(&operator, &requests).await?);
         let repairs = self.repair(&client).await?;
@@ -96,21 +109,6 @@ impl Bench {
         stages.push(self.large(&operator, &requests).await?);
         stages.push(self.uninstall(&operator, &requests).await?);
         Ok(Figures { releases: self.releases, bare, stages, memory, repairs, restart })
-    }
-
-    fn operator(&self) -> Result<Operator> {
-        let rights = self.cluster.service_account_kubeconfig("captain-system", "coxswain")?;
-        Operator::start(&self.cluster, &rights, &["--leader-election=false"])
-    }
-
-    fn publish(&self) -> Result<()> {
-        let repository = json!({
-            "apiVersion": "app.alauda.io/v1beta1", "kind": "ChartRepo",
-            "metadata": {"name": "charts", "namespace": "bench"}, "spec": {"url": self.server.url()},
-        });
-        let path = self.cluster.folder().join("repository.json");
-        std::fs::write(&path, repository.to_string())?;
-        command::output(self.cluster.kubectl().args(["apply", "-f"]).arg(&path)).map(drop)
     }
 
     fn begin(&self, operator: &Operator) -> Result<Beginning> {
@@ -137,9 +135,9 @@ impl Bench {
             .buffer_unordered(PARALLEL)
             .try_collect::<Vec<()>>()
             .await?;
-        until(requests, "every request to be deployed", |request| is_deployed(request, 1)).await?;
+        until(requests, LIMIT, "every request to be deployed", |request| is_deployed(request, 1)).await?;
         let times = beginning.at.elapsed().as_secs_f64() / bare.as_secs_f64();
-        until(requests, "every request to be ready", |request| is_ready(request, 1)).await?;
+        until(requests, LIMIT, "every request to be ready", |request| is_ready(request, 1)).await?;
         let stage = self.end(operator, "installed and ready", self.releases, &beginning).await?;
         Ok(Stage { times: Some((times, stage.took.as_secs_f64() / bare.as_secs_f64())), ..stage })
     }
@@ -153,7 +151,7 @@ impl Bench {
             .buffer_unordered(PARALLEL)
             .try_collect::<Vec<()>>()
             .await?;
-        until(requests, "every request to be upgraded", |request| is_ready(request, 2)).await?;
+        until(requests, LIMIT, "every request to be upgraded", |request| is_ready(request, 2)).await?;
         self.end(operator, "upgraded, one object changes", self.releases, &beginning).await
     }
 
@@ -178,7 +176,7 @@ impl Bench {
         operator.kill();
         let mark = self.cluster.audit_mark()?;
         let began = Instant::now();
-        let operator = self.operator()?;
+        let operator = crate::operator(&self.cluster)?;
         let ready = began.elapsed();
         std::thread::sleep(Duration::from_secs(10));
         let writes = mark.requests()?.iter().filter(|request| is_own(request) && request.writes()).count();
@@ -189,7 +187,7 @@ impl Bench {
     async fn large(&self, operator: &Operator, requests: &Api<HelmRequest>) -> Result<Stage> {
         let beginning = self.begin(operator)?;
         create(requests, "large".to_owned(), json!({"chart": "charts/large"})).await?;
-        until(requests, "the large release to be ready", |request| {
+        until(requests, LIMIT, "the large release to be ready", |request| {
             is_ready(request, if request.metadata.name.as_deref() == Some("large") { 1 } else { 2 })
         })
         .await?;
@@ -198,10 +196,46 @@ impl Bench {
 
     async fn uninstall(&self, operator: &Operator, requests: &Api<HelmRequest>) -> Result<Stage> {
         let beginning = self.begin(operator)?;
-        requests.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
-        until(requests, "every request to go", |_| false).await?;
+        let all = requests.list_metadata(&ListParams::default()).await?;
+        // One by one: the API server gives up a deletion of all together that takes longer than a minute.
+        stream::iter(&all.items)
+            .map(|request| async move { requests.delete(&request.name_any(), &DeleteParams::default()).await })
+            .buffer_unordered(PARALLEL)
+            .try_for_each(|_| async { Ok(()) })
+            .await?;
+        until(requests, LIMIT, "every request to go", |_| false).await?;
         self.end(operator, "all uninstalled", self.releases + 1, &beginning).await
     }
+}
+
+/// A control plane whose servers may take the memory that they need: what is measured last would else pay for all that
+/// was made before.
+fn control_plane() -> Result<ControlPlane> {
+    ControlPlane::start(Options { memory: "8GiB", ..Options::default() })
+}
+
+/// Installs what the operator needs, and makes the namespace of the requests.
+fn install_operator(cluster: &ControlPlane) -> Result<()> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/install.yaml");
+    command::output(cluster.kubectl().args(["apply", "--server-side", "-f"]).arg(manifest))?;
+    command::output(cluster.kubectl().args(["create", "namespace", "bench"])).map(drop)
+}
+
+/// Starts an operator and waits until it is ready.
+fn operator(cluster: &ControlPlane) -> Result<Operator> {
+    let rights = cluster.service_account_kubeconfig("captain-system", "coxswain")?;
+    Operator::start_within(LIMIT, cluster, &rights, &["--leader-election=false"])
+}
+
+/// Makes the ChartRepo of the requests.
+fn publish(cluster: &ControlPlane, url: &str) -> Result<()> {
+    let repository = json!({
+        "apiVersion": "app.alauda.io/v1beta1", "kind": "ChartRepo",
+        "metadata": {"name": "charts", "namespace": "bench"}, "spec": {"url": url},
+    });
+    let path = cluster.folder().join("repository.json");
+    std::fs::write(&path, repository.to_string())?;
+    command::output(cluster.kubectl().args(["apply", "-f"]).arg(&path)).map(drop)
 }
 
 /// A chart of so many ConfigMaps.
@@ -223,7 +257,12 @@ fn is_own(request: &Request) -> bool {
 
 /// Waits until something holds of every request. By a watch: lists of a thousand requests would be the most of what is
 /// measured.
-async fn until(requests: &Api<HelmRequest>, what: &str, holds: impl Fn(&HelmRequest) -> bool) -> Result<()> {
+async fn until(
+    requests: &Api<HelmRequest>,
+    limit: Duration,
+    what: &str,
+    holds: impl Fn(&HelmRequest) -> bool,
+) -> Result<()> {
     let waiting = async {
         let mut events = std::pin::pin!(watcher(requests.clone(), watcher::Config::default()));
         let (mut known, mut listed) = (BTreeMap::new(), false);
@@ -242,7 +281,7 @@ async fn until(requests: &Api<HelmRequest>, what: &str, holds: impl Fn(&HelmRequ
         }
         Ok(())
     };
-    tokio::time::timeout(LIMIT, waiting).await.with_context(|| format!("gave up waiting for {what}"))?
+    tokio::time::timeout(limit, waiting).await.with_context(|| format!("gave up waiting for {what}"))?
 }
 
 async fn create(requests: &Api<HelmRequest>, name: String, spec: Value) -> Result<()> {

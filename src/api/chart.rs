@@ -29,6 +29,10 @@ pub struct ChartSpec {
     #[serde(deserialize_with = "lenient::or_default")]
     #[schemars(schema_with = "entries")]
     pub versions: Vec<Value>,
+    /// How many older versions are left out because one object cannot hold them all. They can be installed all the
+    /// same.
+    #[serde(deserialize_with = "lenient::known", skip_serializing_if = "Option::is_none")]
+    pub omitted: Option<i64>,
 }
 
 fn entries(_: &mut SchemaGenerator) -> Schema {

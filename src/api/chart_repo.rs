@@ -13,8 +13,8 @@ use super::conditions::Condition;
 use super::lenient;
 use super::rules::{self, rule};
 
-/// How often a repository is read unless it says otherwise: Captain's pace.
-pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(120);
+/// How often a repository is read unless it says otherwise.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Where the charts are and how they are read.
 #[derive(CustomResource, JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(120);
     namespaced,
     derive = "PartialEq",
     status = "ChartRepoStatus",
-    doc = "ChartRepo is a place that charts come from: an HTTP repository, an OCI registry, a Git or Subversion repository, or charts uploaded to the operator.",
+    doc = "ChartRepo is a place that charts come from: an HTTP repository, an OCI registry, a Git or Subversion repository, or charts kept in ConfigMaps and Secrets.",
     printcolumn = r#"{"name":"URL","type":"string","description":"The address","jsonPath":".spec.url"}"#,
     printcolumn = r#"{"name":"Phase","type":"string","description":"Whether the charts were read","jsonPath":".status.phase"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
@@ -44,18 +44,18 @@ pub struct ChartRepoSpec {
     #[schemars(length(max = 2048))]
     pub url: Option<String>,
     /// What it is: HTTP, also called Chart, is a Helm repository with an index.yaml; OCI a registry; Git and SVN a
-    /// repository with chart folders; Local what was uploaded to the operator. Default: OCI if url begins with
-    /// oci://, else HTTP.
+    /// repository with chart folders; Local what ConfigMaps and Secrets of the namespace with the label
+    /// coxswain.dev/repository hold. Default: OCI if url begins with oci://, else HTTP.
     #[serde(rename = "type", deserialize_with = "lenient::known", skip_serializing_if = "Option::is_none")]
     pub type_: Option<RepositoryType>,
-    /// The Secret with credentials: username and password, or Docker's configuration in .dockerconfigjson; for Git over
-    /// SSH also identity and known_hosts.
+    /// The Secret with credentials: username and password, or token, or Docker's configuration in .dockerconfigjson; for
+    /// Git over ssh identity (or ssh-privatekey) and known_hosts.
     #[serde(deserialize_with = "lenient::filled", skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretReference>,
     /// Where the chart folders are; only for Git and SVN.
     #[serde(deserialize_with = "lenient::filled", skip_serializing_if = "Option::is_none")]
     pub source: Option<VersionControl>,
-    /// How often it is read, for example `10m`. Default: 2m.
+    /// How often it is read, for example `1h`. Default: 10m.
     #[serde(deserialize_with = "lenient::known", skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-validations" = rule(rules::POSITIVE_DURATION, "interval is a number and a unit and more than zero, for example 30s, 10m or 1h; to stop reading set enabled to false")))]
     pub interval: Option<GoDuration>,
@@ -69,6 +69,13 @@ pub struct ChartRepoSpec {
     /// The Secret with certificates: ca.crt for the server's authority, tls.crt and tls.key to identify the client.
     #[serde(deserialize_with = "lenient::filled", skip_serializing_if = "Option::is_none")]
     pub tls_secret: Option<SecretReference>,
+    /// The ConfigMap with certificates: ca.crt for the server's authority, if neither caBundle nor tlsSecret has it.
+    #[serde(deserialize_with = "lenient::filled", skip_serializing_if = "Option::is_none")]
+    pub ca_config_map: Option<ConfigMapReference>,
+    /// The Secret whose key token webhooks prove to know (POST /hooks/NAMESPACE/NAME of the operator's API), by a
+    /// signature of their body or as a password. Default: none, and no webhook is taken.
+    #[serde(deserialize_with = "lenient::filled", skip_serializing_if = "Option::is_none")]
+    pub webhook_secret: Option<SecretReference>,
     /// Do not verify the server's certificate. Anyone on the way can then replace charts and read the credentials.
     /// Default: false.
     #[serde(
@@ -115,7 +122,7 @@ pub enum RepositoryType {
     /// A Subversion repository with chart folders.
     #[serde(rename = "SVN")]
     Svn,
-    /// Charts that were uploaded to the operator.
+    /// Charts in ConfigMaps and Secrets.
     Local,
 }
 
@@ -172,20 +179,37 @@ pub struct SecretReference {
     pub namespace: Option<String>,
 }
 
+/// A ConfigMap.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConfigMapReference {
+    /// The ConfigMap's name; it is in the ChartRepo's namespace.
+    #[serde(deserialize_with = "lenient::or_default", skip_serializing_if = "String::is_empty")]
+    pub name: String,
+}
+
 /// A Git or Subversion repository with chart folders.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[schemars(extend("required" = ["url"]))]
 pub struct VersionControl {
-    /// The address to clone or check out.
+    /// The address to clone or check out: https://, http:// or, for Git, ssh:// and user@host:path, for SVN svn://.
     #[serde(deserialize_with = "lenient::or_default")]
     pub url: String,
-    /// The folder: either one chart, or a folder of charts. Default: the root.
+    /// The folder: either one chart, or a folder with charts in it or in folders below. Default: the root.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The branch, tag or commit; only for Git. Default: the repository's default branch.
+    /// The branch, tag or whole commit of Git, or the number of a revision of SVN. Default: the repository's default
+    /// branch, or the newest revision.
     #[serde(rename = "ref", deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// A range of versions, for example `^1.2`, of which the newest tag is taken instead of ref; only for Git.
+    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub semver: Option<String>,
+    /// Check out submodules too; only for Git. Default: false.
+    #[serde(deserialize_with = "lenient::or_default", skip_serializing_if = "lenient::is_default")]
+    pub submodules: bool,
 }
 
 /// Whether the charts were read: Synced, Failed, or Pending, which a client may write to have them read now.
@@ -209,16 +233,16 @@ pub struct ChartRepoStatus {
     /// Why they were not read; empty when they were.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Observations: Ready, Stalled.
+    /// Observations: Ready, Stalled, WebhookReady.
     #[serde(deserialize_with = "lenient::or_default", skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// How many charts the repository has.
     #[serde(deserialize_with = "lenient::known", skip_serializing_if = "Option::is_none")]
     pub charts: Option<i64>,
-    /// What was read: the index's digest, or the commit.
+    /// What was read: the index's digest, the commit, or the revision.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// The value of the refresh annotation that was last acted on.
+    /// The value of a refresh annotation (coxswain.dev/refresh or cpaas.io/last-sync-at) that was last acted on.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub last_handled_refresh: Option<String>,
 }
@@ -271,8 +295,8 @@ mod tests {
     }
 
     #[test]
-    fn it_is_read_at_captains_pace_unless_told_otherwise() {
-        assert_eq!(spec(json!({})).interval(), DEFAULT_INTERVAL);
+    fn it_is_read_every_ten_minutes_unless_told_otherwise() {
+        assert_eq!(spec(json!({})).interval(), Duration::from_secs(600));
         assert_eq!(spec(json!({"interval": "1h"})).interval(), Duration::from_secs(3600));
         assert!(spec(json!({})).is_enabled());
         assert!(!spec(json!({"enabled": false})).is_enabled());

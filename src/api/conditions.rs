@@ -28,6 +28,8 @@ pub enum ConditionType {
     Drifted,
     /// The chart's tests succeeded.
     TestSuccess,
+    /// A ChartRepo takes webhooks.
+    WebhookReady,
 }
 
 impl ConditionType {
@@ -40,6 +42,7 @@ impl ConditionType {
             Self::Released => "Released",
             Self::Drifted => "Drifted",
             Self::TestSuccess => "TestSuccess",
+            Self::WebhookReady => "WebhookReady",
         }
     }
 }
@@ -60,7 +63,7 @@ pub enum ConditionStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Condition {
-    /// What is observed: Ready, Reconciling, Stalled, Released, Drifted or TestSuccess.
+    /// What is observed: Ready, Reconciling, Stalled, Released, Drifted, TestSuccess or WebhookReady.
     #[serde(rename = "type", deserialize_with = "lenient::or_default")]
     pub type_: String,
     /// Whether it holds: True, False or Unknown.

@@ -20,10 +20,22 @@ pub const RESYNC: &str = "kubectl-captain.resync";
 pub const RESOLVE_VERSION_ONCE: &str = "auto-resolve-version-once";
 /// On a HelmRequest: the spec before the last `kubectl captain upgrade`, as JSON.
 pub const LAST_SPEC: &str = "last-spec";
-/// On a ChartRepo: when it was last read, RFC 3339 in UTC.
+/// On a HelmRequest: the names of Clusters, with commas. When it is deleted, its releases in those of them that cannot be
+/// reached are left behind.
+pub const ABANDON: &str = "coxswain.dev/abandon";
+/// On a ChartRepo: when it was last read, RFC 3339 in UTC. A client that writes another value has it read at once.
 pub const LAST_SYNC_AT: &str = "cpaas.io/last-sync-at";
 /// On a ChartRepo: each new value reads the repository again at once.
 pub const REFRESH: &str = "coxswain.dev/refresh";
+
+/// On a ConfigMap or Secret with charts: the name of the ChartRepo of the type Local that has them.
+pub const REPOSITORY_LABEL: &str = "coxswain.dev/repository";
+/// On a Secret with a kubeconfig: the name of the cluster that it registers; empty for the Secret's own name.
+pub const CLUSTER_LABEL: &str = "coxswain.dev/cluster";
+/// The same as Cluster API writes it.
+pub const CLUSTER_API_LABEL: &str = "cluster.x-k8s.io/cluster-name";
+/// On a Cluster, `"true"`: the certificate of its API server is not verified.
+pub const INSECURE_SKIP_TLS_VERIFY: &str = "coxswain.dev/insecure-skip-tls-verify";
 
 /// On a Chart: the name of its ChartRepo.
 pub const REPO_LABEL: &str = "repo";

@@ -24,6 +24,11 @@ macro_rules! reasons {
                 match self { $(Self::$name => stringify!($name)),+ }
             }
 
+            /// The reason of this word.
+            pub fn named(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|reason| reason.as_str() == word)
+            }
+
             /// What it means, in a sentence.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$name => concat!($($meaning),+).trim_ascii()),+ }
@@ -78,6 +83,8 @@ reasons! {
     DNSLookupFailed,
     /// The server's certificate is not signed by a trusted authority or is for another host.
     TLSNotTrusted stalled,
+    /// The server's host key is not among those that the Secret knows (ssh).
+    HostKeyNotTrusted stalled,
     /// The server asks for credentials, or refused those that were given (401).
     AuthenticationRequired stalled,
     /// The credentials are known but may not read this (403).
@@ -129,8 +136,15 @@ reasons! {
     // Applying.
     /// The request itself contradicts itself or the cluster.
     InvalidRequest stalled,
-    /// A request that this one depends on is not there or not synced.
+    /// A request that this one depends on is not there, or not deployed and ready; the message has its reason.
     DependencyNotReady,
+    /// The request, its chart or what it depends on is outside of the namespaces that the operator allows
+    /// (`--no-cross-namespace`, `--watch-namespaces`).
+    NamespaceNotAllowed stalled,
+    /// Requests depend on each other in a ring, so none of them can begin.
+    DependencyCycle stalled,
+    /// The request is being deleted, and waits until the requests are gone that depend on it and are being deleted too.
+    DependentsNotDeleted,
     /// The Cluster that the request names is not there.
     ClusterNotFound,
     /// The cluster does not answer.
@@ -139,6 +153,8 @@ reasons! {
     UnknownKind,
     /// An object of this name exists and belongs to another release or to nobody.
     ObjectOwnedByOther stalled,
+    /// Another HelmRequest has this release; the message names it.
+    ReleaseOwnedByOther stalled,
     /// The release's namespace does not exist.
     NamespaceNotFound,
     /// The operator or the service account may not do this: verb, resource and namespace are in the message.

@@ -44,7 +44,7 @@ pub fn request() -> Value {
     rules(&[
         (
             "has(self.chart) && self.chart != '' || has(self.source)",
-            "name a chart: set chart to repository/name, or set source.http or source.oci",
+            "name a chart: set chart to repository/name, or set source.http, source.oci, source.git or source.configMap",
         ),
         (
             "(has(self.__namespace__) && self.__namespace__ != '') == \
@@ -63,6 +63,10 @@ pub fn request() -> Value {
             "(has(self.installToAllClusters) && self.installToAllClusters) == \
              (has(oldSelf.installToAllClusters) && oldSelf.installToAllClusters)",
             "installToAllClusters cannot change: delete this HelmRequest and create another",
+        ),
+        (
+            "has(self.clusterSelector) == has(oldSelf.clusterSelector)",
+            "clusterSelector can be changed, but neither added nor removed: delete this HelmRequest and create another",
         ),
     ])
 }

@@ -1,5 +1,6 @@
 //! Loading an unpacked chart, with its `.helmignore` (`pkg/chart/v2/loader/directory.go`). Files are read in byte
-//! order of their names, directory by directory; symbolic links are followed inside the chart only.
+//! order of their names, directory by directory; symbolic links are followed inside the chart only, or inside a boundary
+//! around it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,19 +14,25 @@ use super::{Chart, File, Limits, LoadError, load};
 /// # Errors
 /// [`LoadError`], in Helm's words.
 pub fn load_directory(directory: &Path, limits: &Limits) -> Result<Chart, LoadError> {
-    let root = fs::canonicalize(directory).map_err(|source| read_error(&directory.to_string_lossy(), source))?;
-    if !root.join("Chart.yaml").is_file() {
-        return Err(LoadError::NoChartYaml);
-    }
     let mut budget = Budget::new(limits);
-    let rules = read_rules(&root.join(ignore::FILE_NAME), &mut budget)?;
-    let mut walk = Walk { rules, budget: &mut budget, files: Vec::new(), root: &root };
-    walk.directory(&root, "", 0)?;
-    let files = walk.files;
+    let files = read(directory, directory, &mut budget)?;
     load::check_version(&files)?;
     let digest = load::content_digest(&files);
     let chart = load::chart_from_files(files, &mut budget, 0)?;
     Ok(Chart { digest: digest.into(), ..chart })
+}
+
+/// The files of a chart in a directory. Symbolic links are followed as far as `boundary`, a directory around it.
+pub(super) fn read(directory: &Path, boundary: &Path, budget: &mut Budget) -> Result<Vec<File>, LoadError> {
+    let whole = |path: &Path| fs::canonicalize(path).map_err(|source| read_error(&path.to_string_lossy(), source));
+    let (root, boundary) = (whole(directory)?, whole(boundary)?);
+    if !root.join("Chart.yaml").is_file() {
+        return Err(LoadError::NoChartYaml);
+    }
+    let rules = read_rules(&root.join(ignore::FILE_NAME), budget)?;
+    let mut walk = Walk { rules, budget, files: Vec::new(), boundary: &boundary };
+    walk.directory(&root, "", 0)?;
+    Ok(walk.files)
 }
 
 /// What `.helmignore` says; nothing where it is no regular file.
@@ -41,7 +48,7 @@ fn read_rules(path: &Path, budget: &mut Budget) -> Result<Rules, LoadError> {
 }
 
 struct Walk<'a> {
-    root: &'a Path,
+    boundary: &'a Path,
     rules: Rules,
     budget: &'a mut Budget,
     files: Vec<File>,
@@ -91,7 +98,7 @@ impl Walk<'_> {
 
     fn resolve(&self, source: &Path, path: &str) -> Result<PathBuf, LoadError> {
         let target = fs::canonicalize(source).map_err(|source| read_error(path, source))?;
-        if target.starts_with(self.root) { Ok(target) } else { Err(LoadError::LinkOutside(path.to_owned())) }
+        if target.starts_with(self.boundary) { Ok(target) } else { Err(LoadError::LinkOutside(path.to_owned())) }
     }
 }
 

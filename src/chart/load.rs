@@ -17,12 +17,24 @@ use crate::yaml;
 /// [`LoadError`], in Helm's words, when the archive or the chart in it is not valid or larger than `limits`.
 pub fn load_archive(archive: &[u8], limits: &Limits) -> Result<Chart, LoadError> {
     let mut budget = Budget::new(limits);
-    let files = read_archive(archive, &mut budget).map_err(|error| match error {
-        LoadError::NotGzip => LoadError::NotAnArchive,
-        other => LoadError::Archive(Box::new(other)),
-    })?;
+    let files = unpack(archive, &mut budget)?;
     check_version(&files)?;
     chart_from_files(files, &mut budget, 0)
+}
+
+/// Reads the files of a chart archive as they are, those that become parts of the chart included.
+///
+/// # Errors
+/// [`LoadError`], when the archive is not valid or larger than `limits`.
+pub fn load_files(archive: &[u8], limits: &Limits) -> Result<Vec<File>, LoadError> {
+    unpack(archive, &mut Budget::new(limits))
+}
+
+fn unpack(archive: &[u8], budget: &mut Budget) -> Result<Vec<File>, LoadError> {
+    read_archive(archive, budget).map_err(|error| match error {
+        LoadError::NotGzip => LoadError::NotAnArchive,
+        other => LoadError::Archive(Box::new(other)),
+    })
 }
 
 /// Reads a values file: the documents of a YAML stream, merged in order.

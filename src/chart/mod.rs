@@ -12,8 +12,11 @@ pub mod dependencies;
 mod directory;
 mod error;
 mod ignore;
+pub mod lint;
 mod load;
 mod metadata;
+pub mod origins;
+mod pack;
 pub mod pattern;
 pub mod schema;
 pub mod set;
@@ -25,8 +28,9 @@ pub use archive::Limits;
 pub use content::Content;
 pub use directory::load_directory;
 pub use error::LoadError;
-pub use load::{load_archive, load_values, merge_maps};
+pub use load::{load_archive, load_files, load_values, merge_maps};
 pub use metadata::{Dependency, Lock, Maintainer, Metadata};
+pub use pack::{Packed, pack_directory, with_subcharts};
 
 use std::sync::Arc;
 

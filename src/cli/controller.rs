@@ -9,8 +9,11 @@ use super::{Error, LoggingArguments};
 use crate::api::GoDuration;
 use crate::api::duration::DurationError;
 use crate::cluster::REQUEST_TIMEOUT;
+use crate::cluster::pace::Rate;
+use crate::cluster::scope::Scope;
 use crate::cluster::shards::MOST_SHARDS;
-use crate::controller::Options;
+use crate::controller::{Options, Tenancy};
+use crate::source::Reach;
 
 /// The flags of the operator.
 #[derive(Debug, Args)]
@@ -18,6 +21,10 @@ pub struct ControllerArguments {
     /// Namespace of the repositories that requests of every namespace may name; a request's own namespace comes first
     #[arg(long, env = "COXSWAIN_CHARTREPO_NAMESPACE", default_value = "captain-system")]
     pub chartrepo_namespace: String,
+    /// Namespace where clusters are registered that charts are installed into: Cluster objects, and Secrets with a
+    /// kubeconfig
+    #[arg(long, env = "COXSWAIN_CLUSTER_NAMESPACE", default_value = "captain-system")]
+    pub cluster_namespace: String,
     /// Namespace the operator runs in: its leases live there
     #[arg(long, env = "COXSWAIN_NAMESPACE", default_value = "captain-system")]
     pub namespace: String,
@@ -38,9 +45,32 @@ pub struct ControllerArguments {
     /// admission webhook
     #[arg(long, env = "COXSWAIN_REQUEST_TIMEOUT", default_value_t = GoDuration(REQUEST_TIMEOUT), value_parser = request_timeout)]
     pub request_timeout: GoDuration,
+    /// Requests a second to the API server on average; 0 for no limit. Watches and the operator's leases do not count
+    #[arg(long, env = "COXSWAIN_KUBE_API_QPS", default_value_t = 1000)]
+    pub kube_api_qps: u32,
+    /// Requests at once to the API server, after a pause, before the average counts
+    #[arg(long, env = "COXSWAIN_KUBE_API_BURST", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub kube_api_burst: u32,
     /// Address of /healthz, /readyz and /metrics
     #[arg(long, env = "COXSWAIN_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
+    /// Let ChartRepos and HelmRequests name the addresses of the metadata of machines (169.254.0.0/16, fd00:ec2::254,
+    /// metadata.google.internal), where clouds keep credentials
+    #[arg(long, env = "COXSWAIN_ALLOW_METADATA_ADDRESSES", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub allow_metadata_addresses: bool,
+    /// Namespaces, with commas between, that alone are served; their Roles are then all the rights that are needed. Charts
+    /// can have no objects outside of them. All namespaces unless given
+    #[arg(long, env = "COXSWAIN_WATCH_NAMESPACES", value_delimiter = ',', value_name = "NAMESPACES")]
+    pub watch_namespaces: Vec<String>,
+    /// Service account with whose rights a request is served that names none; the operator's own unless given
+    #[arg(long, env = "COXSWAIN_DEFAULT_SERVICE_ACCOUNT", value_name = "NAME")]
+    pub default_service_account: Option<String>,
+    /// Confine requests to their namespace: neither the release nor what they depend on may be in another one
+    #[arg(long, env = "COXSWAIN_NO_CROSS_NAMESPACE", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub no_cross_namespace: bool,
+    /// Address of the operator's API: webhooks of ChartRepos and what is in charts; nothing is served unless given
+    #[arg(long, env = "COXSWAIN_API_LISTEN")]
+    pub api_listen: Option<SocketAddr>,
     /// Folder for downloaded charts; losing it costs only downloads
     #[arg(long, env = "COXSWAIN_CACHE_DIR", default_value_os_t = std::env::temp_dir().join("coxswain-charts"))]
     pub cache_dir: PathBuf,
@@ -88,13 +118,21 @@ impl From<ControllerArguments> for Options {
     fn from(arguments: ControllerArguments) -> Self {
         let ControllerArguments {
             chartrepo_namespace,
+            cluster_namespace,
             namespace,
             identity,
             leader_election,
             shards,
             workers,
             request_timeout,
+            kube_api_qps,
+            kube_api_burst,
             listen,
+            allow_metadata_addresses,
+            watch_namespaces,
+            default_service_account,
+            no_cross_namespace,
+            api_listen,
             cache_dir,
             cache_bytes,
             logging: _,
@@ -102,13 +140,22 @@ impl From<ControllerArguments> for Options {
         let workers = usize::from(workers);
         Self {
             chartrepo_namespace,
+            cluster_namespace,
             namespace,
             identity,
             leader_election,
             shards,
             workers,
             request_timeout: request_timeout.0,
+            request_rate: (kube_api_qps > 0).then_some(Rate { each_second: kube_api_qps, burst: kube_api_burst }),
             listen,
+            reach: if allow_metadata_addresses { Reach::Everywhere } else { Reach::WithoutMetadata },
+            tenancy: Tenancy {
+                scope: Scope::of(watch_namespaces),
+                default_service_account: default_service_account.filter(|name| !name.is_empty()),
+                no_cross_namespace,
+            },
+            api_listen,
             cache_dir,
             cache_bytes,
         }

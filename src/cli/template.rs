@@ -22,6 +22,7 @@ pub use failure::Failure;
 pub use usage::usage_message;
 
 use std::io::Write;
+use std::sync::Arc;
 
 use arguments::DryRun;
 
@@ -136,7 +137,8 @@ impl TemplateArguments {
         if let Some(version) = kube_version {
             capabilities.kube_version = version;
         }
-        capabilities.api_versions.extend(self.api_versions.iter().flat_map(|list| arguments::comma_separated(list)));
+        let more = self.api_versions.iter().flat_map(|list| arguments::comma_separated(list));
+        Arc::make_mut(&mut capabilities.api_versions).extend(more);
         capabilities
     }
 }

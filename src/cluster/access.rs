@@ -1,11 +1,13 @@
 //! Which rights an operation needs, and whether the acting account has them.
 //!
 //! Asked before the first write where a service account is impersonated: the rules of a namespace come with one review
-//! (`SelfSubjectRulesReview`), and what they do not clearly grant is asked one by one (`SelfSubjectAccessReview`), which
+//! (`SelfSubjectRulesReview`), which counts for a moment, and what they do not clearly grant is asked one by one (`SelfSubjectAccessReview`), which
 //! also covers authorizers that cannot list their rules.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use kube::api::PostParams;
@@ -23,6 +25,8 @@ use crate::value::Json;
 pub const APPLY: [&str; 2] = ["create", "patch"];
 /// What deleting objects needs: the live owner is read first.
 pub const DELETE: [&str; 2] = ["get", "delete"];
+/// What an object needs from its creation to its deletion.
+pub const LIFE: [&str; 4] = ["create", "delete", "get", "patch"];
 
 /// What running hooks needs: what is left of an earlier run is deleted first.
 pub const HOOK: [&str; 4] = ["create", "delete", "get", "patch"];
@@ -76,7 +80,7 @@ pub fn record_rights(namespace: &str) -> BTreeSet<Right> {
 /// One rule of a `SelfSubjectRulesReview`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Rule {
+pub(super) struct Rule {
     verbs: Vec<String>,
     api_groups: Vec<String>,
     resources: Vec<String>,
@@ -93,6 +97,41 @@ impl Rule {
     }
 }
 
+/// How long the rules of an account count as known. What they do not grant is asked about each time, so that a right
+/// that was granted counts at once; of one that was taken away the write itself tells.
+const FRESH: Duration = Duration::from_secs(10);
+/// How many lists of rules are known at most.
+const MOST: usize = 1_000;
+
+/// An account, or nothing for oneself, and a namespace.
+type RulesKey = (Option<String>, String);
+
+/// When rules were told, and which.
+type ToldRules = (Instant, Arc<Vec<Rule>>);
+
+/// The rules that accounts have in namespaces, as they were told a moment ago.
+#[derive(Default)]
+pub(super) struct KnownRules {
+    known: Mutex<HashMap<RulesKey, ToldRules>>,
+}
+
+impl KnownRules {
+    fn get(&self, key: &RulesKey) -> Option<Arc<Vec<Rule>>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(key).filter(|(told, _)| told.elapsed() < FRESH).map(|(_, rules)| Arc::clone(rules))
+    }
+
+    fn insert(&self, key: RulesKey, rules: Arc<Vec<Rule>>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.retain(|_, (told, _)| told.elapsed() < FRESH);
+        }
+        if known.len() < MOST {
+            known.insert(key, (Instant::now(), rules));
+        }
+    }
+}
+
 impl Cluster {
     /// Those of the rights that the acting account does not have.
     ///
@@ -103,7 +142,7 @@ impl Cluster {
         let mut unclear = Vec::new();
         for namespace in namespaces {
             let of_namespace = needed.iter().filter(|right| right.namespace == namespace);
-            let rules = if namespace.is_empty() { Vec::new() } else { self.rules(namespace).await? };
+            let rules = if namespace.is_empty() { Arc::default() } else { self.rules(namespace).await? };
             unclear.extend(of_namespace.filter(|right| !rules.iter().any(|rule| rule.grants(right))));
         }
         let asked = in_parallel(unclear.iter().map(|right| self.has_right(right).boxed())).await;
@@ -111,10 +150,16 @@ impl Cluster {
         Ok(unclear.into_iter().zip(has).filter(|(_, has)| !has).map(|(right, _)| right.clone()).collect())
     }
 
-    async fn rules(&self, namespace: &str) -> Result<Vec<Rule>, ApiError> {
+    async fn rules(&self, namespace: &str) -> Result<Arc<Vec<Rule>>, ApiError> {
+        let key = (self.account().map(str::to_owned), namespace.to_owned());
+        if let Some(rules) = self.known_rules().get(&key) {
+            return Ok(rules);
+        }
         let answer = self.review("SelfSubjectRulesReview", json!({"namespace": namespace})).await?;
         let rules = answer.pointer("/status/resourceRules").cloned().unwrap_or_default();
-        Ok(serde_json::from_value(rules).unwrap_or_default())
+        let rules = Arc::new(serde_json::from_value(rules).unwrap_or_default());
+        self.known_rules().insert(key, Arc::clone(&rules));
+        Ok(rules)
     }
 
     async fn has_right(&self, right: &Right) -> Result<bool, ApiError> {

@@ -9,10 +9,13 @@ use std::time::Duration;
 use http::HeaderValue;
 use kube::{Client, Config};
 
+use super::access::KnownRules;
 use super::bounded::{Absence, REQUEST_TIMEOUT, bounded};
 use super::discovery::Discovery;
 use super::fence::{Epoch, Fence, fenced};
 use super::layer;
+use super::pace::{Pace, Rate, paced};
+use super::scope::Scope;
 
 /// Why no client could be made.
 #[derive(Debug, thiserror::Error)]
@@ -43,29 +46,46 @@ pub struct Cluster {
     account: Option<Arc<str>>,
     /// The epoch of the lease under which this handle writes.
     epoch: Option<Arc<Epoch>>,
+    scope: Scope,
+    /// What the accounts may; shared by all handles.
+    rules: Arc<KnownRules>,
 }
 
 impl Cluster {
-    /// A handle on the API server that `config` names, whose answers may take as long as `request_timeout`; sends
-    /// nothing yet. Must be called within a tokio runtime.
+    /// A handle on the API server that `config` names, whose answers may take as long as `request_timeout`, and which
+    /// is asked no faster than `rate`; sends nothing yet. Must be called within a tokio runtime.
     ///
     /// The client's own repetition of requests is turned off: it would also repeat a create whose outcome is unknown.
-    pub fn connect(mut config: Config, request_timeout: Duration) -> Result<Self, ConnectError> {
+    pub fn connect(mut config: Config, request_timeout: Duration, rate: Option<Rate>) -> Result<Self, ConnectError> {
         config.default_retry = false;
         let client = Client::try_from(config).map_err(|error| ConnectError::Configuration(Box::new(error)))?;
-        Ok(Self::bounded(client, request_timeout))
+        Ok(Self::over_at(client, request_timeout, rate))
     }
 
     /// A handle over an existing client, whose requests end after [`REQUEST_TIMEOUT`] from now on.
     pub fn from_client(client: Client) -> Self {
-        Self::bounded(client, REQUEST_TIMEOUT)
+        Self::over(client, REQUEST_TIMEOUT)
     }
 
-    fn bounded(client: Client, request_timeout: Duration) -> Self {
+    /// A handle over an existing client, whose answers may take as long as `request_timeout`.
+    pub(super) fn over(client: Client, request_timeout: Duration) -> Self {
+        Self::over_at(client, request_timeout, None)
+    }
+
+    fn over_at(client: Client, request_timeout: Duration, rate: Option<Rate>) -> Self {
         let absence = Absence::default();
-        let client = bounded(client, request_timeout, absence.clone());
+        let client = paced(bounded(client, request_timeout, absence.clone()), Pace::new(rate));
         let discovery = Arc::new(Discovery::new(client.clone()));
-        Self { own: client.clone(), client, discovery, absence, account: None, epoch: None }
+        Self {
+            own: client.clone(),
+            client,
+            discovery,
+            absence,
+            account: None,
+            epoch: None,
+            scope: Scope::Cluster,
+            rules: Arc::default(),
+        }
     }
 
     /// The same API server, every request made as this service account.
@@ -80,6 +100,8 @@ impl Cluster {
             absence: self.absence.clone(),
             account: Some(user.into()),
             epoch: self.epoch.clone(),
+            scope: self.scope.clone(),
+            rules: Arc::clone(&self.rules),
         })
     }
 
@@ -96,7 +118,25 @@ impl Cluster {
             absence: self.absence.clone(),
             account: None,
             epoch,
+            scope: self.scope.clone(),
+            rules: Arc::clone(&self.rules),
         }
+    }
+
+    /// The same API server, of which only these namespaces are served.
+    #[must_use]
+    pub fn within(self, scope: Scope) -> Self {
+        Self { scope, ..self }
+    }
+
+    /// What the accounts may, as far as it is known.
+    pub(super) fn known_rules(&self) -> &KnownRules {
+        &self.rules
+    }
+
+    /// What is served of it.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     /// The epoch of the lease under which this handle writes.

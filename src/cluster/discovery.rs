@@ -75,6 +75,18 @@ impl Snapshot {
         self.versions_of(group, kind).first()
     }
 
+    /// The kind that a word names as kubectl takes it, in any case: a kind, a plural, or either with `.GROUP`; of several
+    /// that of the core group, else of the first group.
+    pub fn named(&self, word: &str) -> Option<&Kind> {
+        let word = word.to_lowercase();
+        let is_it = |kind: &Kind| {
+            let ApiResource { group, kind, plural, .. } = &kind.resource;
+            [kind.to_lowercase(), plural.clone()].iter().any(|name| word == *name || word == format!("{name}.{group}"))
+        };
+        let preferred = self.kinds.values().filter_map(|versions| versions.first());
+        preferred.filter(|kind| is_it(kind)).min_by(|left, right| left.resource.group.cmp(&right.resource.group))
+    }
+
     /// What templates see as `.Capabilities`: the API versions are those of Helm's `GetVersionSet`, sorted.
     pub fn capabilities(&self) -> Arc<Capabilities> {
         Arc::clone(&self.capabilities)
@@ -217,7 +229,7 @@ fn build(
         reading.keep_stale(previous);
     }
     let Reading { kinds, versions, stale } = reading;
-    let api_versions = versions.into_iter().collect();
+    let api_versions = Arc::new(versions.into_iter().collect());
     let capabilities = Capabilities { kube_version: server.into(), api_versions, ..Capabilities::default() };
     Snapshot { kinds, stale, capabilities: Arc::new(capabilities) }
 }
@@ -301,7 +313,7 @@ mod tests {
         let groups =
             [group("", "Current", json!([])), group("apps", "Current", json!([resource("deployments", "Deployment")]))];
         let snapshot = build(groups.into_iter(), server(), None);
-        assert_eq!(snapshot.capabilities().api_versions, ["apps/v1", "apps/v1/Deployment", "apps/v1/Scale", "v1"]);
+        assert_eq!(**snapshot.capabilities().api_versions, ["apps/v1", "apps/v1/Deployment", "apps/v1/Scale", "v1"]);
         assert_eq!(snapshot.capabilities().kube_version.version, "v1.37.1");
         let kind = snapshot.kind("apps", "v1", "Deployment").expect("served");
         assert_eq!((kind.resource.plural.as_str(), kind.namespaced), ("deployments", true));

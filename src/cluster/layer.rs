@@ -7,7 +7,7 @@ use kube::client::Body;
 use tower::service_fn;
 
 /// A client that sends by `send`, which is given the client below it.
-pub(super) fn over<F>(client: Client, mut send: impl FnMut(Client, Request<Body>) -> F + Send + 'static) -> Client
+pub(crate) fn over<F>(client: Client, mut send: impl FnMut(Client, Request<Body>) -> F + Send + 'static) -> Client
 where
     F: Future<Output = Result<Response<Body>, kube::Error>> + Send + 'static,
 {

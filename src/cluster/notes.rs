@@ -11,6 +11,8 @@ use crate::plan::{Digest, Tested};
 use crate::render::versioned::Inventory;
 use crate::render::{Event, Reads};
 
+/// The HelmRequest that made a revision, `NAMESPACE/NAME`, where that is not the name and namespace of the release.
+const REQUEST: &str = "coxswain.dev/request";
 /// The digest of the inputs that a revision was made from.
 const INPUTS: &str = "coxswain.dev/inputs";
 /// The digest of its objects as the API server answered when they were applied.
@@ -35,6 +37,8 @@ const VERSIONS: &str = "coxswain.dev/versions";
 /// The notes on one record. A record of another writer has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
+    /// The HelmRequest that made the revision, `NAMESPACE/NAME`; absent where it has the name and namespace of the release.
+    pub request: Option<String>,
     /// The digest of the inputs that the revision was made from.
     pub inputs: Option<Digest>,
     /// The digest of its objects as applied; absent until the operation succeeded.
@@ -65,6 +69,7 @@ impl Notes {
         let text = |name: &str| annotations.get(name).map(String::as_str);
         let kinds = text(KINDS).unwrap_or_default().split(',').filter(|kind| !kind.is_empty());
         Self {
+            request: text(REQUEST).map(str::to_owned),
             inputs: text(INPUTS).map(Digest::stored),
             objects: text(OBJECTS).map(Digest::stored),
             kinds: kinds.map(str::to_owned).collect(),
@@ -83,6 +88,7 @@ impl Notes {
     pub fn annotations(&self) -> BTreeMap<String, String> {
         let kinds = (!self.kinds.is_empty()).then(|| self.kinds.join(","));
         let notes = [
+            (REQUEST, self.request.clone()),
             (INPUTS, self.inputs.as_ref().map(ToString::to_string)),
             (OBJECTS, self.objects.as_ref().map(ToString::to_string)),
             (KINDS, kinds),
@@ -141,6 +147,7 @@ mod tests {
     fn notes_are_read_as_they_were_written() {
         let stage = Stage { event: Event::PostInstall, began: Timestamp::UNIX_EPOCH };
         let notes = Notes {
+            request: Some("demo/other".to_owned()),
             inputs: Some(Digest::stored("a")),
             objects: Some(Digest::stored("b")),
             kinds: vec!["v1/Secret".to_owned(), "apps/v1/Deployment".to_owned()],

@@ -84,7 +84,7 @@ impl Object {
     /// Whether Helm leaves the object in place when a release lets go of it
     /// (`helm.sh/helm/v4/pkg/action/resource_policy.go`).
     pub fn is_kept(&self) -> bool {
-        self.annotation(RESOURCE_POLICY_ANNOTATION).is_some_and(|policy| policy.trim().eq_ignore_ascii_case("keep"))
+        self.annotation(RESOURCE_POLICY_ANNOTATION).is_some_and(keeps)
     }
 
     /// Whether it is a custom resource definition.
@@ -373,6 +373,11 @@ fn last_of_each(objects: Vec<Object>) -> Vec<Object> {
 /// (`helm.sh/helm/v4/pkg/kube/client.go`, `batchPerform`).
 pub fn runs(objects: &[Object]) -> impl Iterator<Item = &[Object]> {
     objects.chunk_by(|left, right| left.key.kind == right.key.kind)
+}
+
+/// Whether Helm leaves an object in place whose resource policy this is.
+pub(super) fn keeps(policy: &str) -> bool {
+    policy.trim().eq_ignore_ascii_case("keep")
 }
 
 fn metadata_text<'a>(json: &'a Json, map: &str, name: &str) -> Option<&'a str> {

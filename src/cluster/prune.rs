@@ -1,13 +1,16 @@
 //! Deleting what a release no longer has.
 //!
 //! What goes is a plain difference of two manifests by identity ([`leftover`]); it goes in uninstall order, except
-//! what Helm's resource policy keeps. Before an object is deleted, its live metadata is read: only what still carries
-//! our marks goes, and the deletion names the object's uid, so a namesake that somebody made meanwhile survives.
+//! what Helm's resource policy keeps. Only what still carries our marks goes, and the deletion names the object's uid,
+//! so a namesake that somebody made meanwhile survives. What a watch has seen of an object is enough to know its marks:
+//! the deletion then also names the version that was seen ([`super::observed_prune`]). Of everything else the live
+//! metadata is read first.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kube::api::{DeleteParams, Preconditions};
 use tokio::time::{Instant, sleep};
@@ -15,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::client::Cluster;
 use super::error::{ApiError, ObjectError};
 use super::hooks::run_of;
-use super::object::{Object, ObjectKey, runs};
+use super::object::{Object, ObjectKey, keeps, runs};
 use super::ownership::Marks;
 use super::parallel::in_parallel;
 use crate::render::{Order, sort_by_kind};
@@ -64,6 +67,27 @@ pub struct Deleted {
     pub key: ObjectKey,
     /// The uid it had.
     pub uid: String,
+    /// What has become of it.
+    pub end: End,
+}
+
+/// What the API server says to the deletion of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It is gone.
+    Gone,
+    /// It may still be there: it has finalizers or a grace period, or the answer does not tell.
+    Open,
+}
+
+impl End {
+    /// A `Status` is given only once the object is gone; a kind may give the object itself either way
+    /// (`Store.Delete` in `k8s.io/apiserver/pkg/registry/generic/registry`). A pod is the exception: where it is being
+    /// deleted already and has time left, the reply is a `Status` too.
+    fn told_by(reply: &Json, kind: &str) -> Self {
+        let is_status = reply.get("kind").and_then(Json::as_str) == Some("Status");
+        if is_status && kind != "Pod" { Self::Gone } else { Self::Open }
+    }
 }
 
 /// What deleting many objects came to.
@@ -76,6 +100,9 @@ pub struct PruneOutcome {
     /// Deletions that were refused.
     pub failed: Vec<ObjectError>,
 }
+
+/// What the deletion of one object came to.
+pub(super) type Deletion = Result<Result<Deleted, Spared>, ApiError>;
 
 /// Whose objects may be deleted.
 #[derive(Clone, Copy, Debug)]
@@ -109,9 +136,18 @@ impl Cluster {
     /// Deletes objects in the order given, those of one run of equal kind at the same time, in the background
     /// (dependents go with them).
     pub async fn prune(&self, objects: &[Object], owner: Owner<'_>) -> PruneOutcome {
+        self.prune_by(objects, |object| self.delete(object, owner).boxed()).await
+    }
+
+    /// The same with any way of deleting one object.
+    pub(super) async fn prune_by<'a>(
+        &self,
+        objects: &'a [Object],
+        delete: impl Fn(&'a Object) -> BoxFuture<'a, Deletion>,
+    ) -> PruneOutcome {
         let mut outcome = PruneOutcome::default();
         for run in runs(objects) {
-            let deletions = run.iter().map(|object| self.delete(object, owner).boxed());
+            let deletions = run.iter().map(&delete);
             for (object, result) in run.iter().zip(in_parallel(deletions).await) {
                 match result {
                     Ok(Ok(deleted)) => outcome.deleted.push(deleted),
@@ -126,14 +162,26 @@ impl Cluster {
     /// Waits until deleted objects are really gone; gives those that are still there when the time is up.
     pub async fn wait_deleted(&self, objects: &[Object], deleted: &[Deleted], timeout: Duration) -> Vec<ObjectKey> {
         let deadline = Instant::now() + timeout;
-        let waits = deleted.iter().filter_map(|gone| {
-            let object = objects.iter().find(|object| object.key == gone.key)?;
-            Some(async move { (!self.wait_gone(object, &gone.uid, deadline).await).then(|| gone.key.clone()) }.boxed())
+        self.wait_by(objects, deleted, |object, uid| self.wait_gone(object, uid, deadline).boxed()).await
+    }
+
+    /// The same with any way of waiting for one object, which tells whether it is gone.
+    pub(super) async fn wait_by<'a>(
+        &self,
+        objects: &'a [Object],
+        deleted: &'a [Deleted],
+        wait: impl Fn(&'a Object, &'a str) -> BoxFuture<'a, bool>,
+    ) -> Vec<ObjectKey> {
+        let open = deleted.iter().filter(|deleted| deleted.end == End::Open);
+        let waits = open.filter_map(|gone| {
+            let waiting = wait(objects.iter().find(|object| object.key == gone.key)?, &gone.uid);
+            Some(async move { (!waiting.await).then(|| gone.key.clone()) }.boxed())
         });
         in_parallel(waits).await.into_iter().flatten().collect()
     }
 
-    async fn delete(&self, object: &Object, owner: Owner<'_>) -> Result<Result<Deleted, Spared>, ApiError> {
+    /// Deletes an object that is an owner's, as its live metadata shows it.
+    pub(super) async fn delete(&self, object: &Object, owner: Owner<'_>) -> Deletion {
         let live = match self.read_metadata(object).await {
             Err(ApiError::NotFound | ApiError::KindNotServed) => return Ok(Err(Spared::Gone)),
             live => live?,
@@ -143,7 +191,7 @@ impl Cluster {
         }
         let uid = live.pointer("/metadata/uid").and_then(Json::as_str).unwrap_or_default().to_owned();
         match self.delete_exactly(object, &uid, DeleteParams::background()).await {
-            Ok(()) => Ok(Ok(Deleted { key: object.key.clone(), uid })),
+            Ok(end) => Ok(Ok(Deleted { key: object.key.clone(), uid, end })),
             Err(ApiError::NotFound) => Ok(Err(Spared::Gone)),
             Err(error) => Err(error),
         }
@@ -161,14 +209,13 @@ impl Cluster {
         object: &Object,
         uid: &str,
         parameters: DeleteParams,
-    ) -> Result<(), ApiError> {
+    ) -> Result<End, ApiError> {
         let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let parameters = parameters.preconditions(preconditions);
-        let collection = self.collection(&object.kind, &object.key.namespace);
         let mut pause = LOOK.0;
         loop {
-            match self.call::<Json>(collection.delete(&object.key.name, &parameters)).await {
-                Ok(_) => return Ok(()),
+            match self.send_delete(object, &parameters).await {
+                Ok(end) => return Ok(end),
                 Err(ApiError::Conflict { .. }) if !has_uid(&self.read_metadata(object).await?, uid) => {
                     return Err(ApiError::NotFound);
                 }
@@ -179,6 +226,12 @@ impl Cluster {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    pub(super) async fn send_delete(&self, object: &Object, parameters: &DeleteParams) -> Result<End, ApiError> {
+        let collection = self.collection(&object.kind, &object.key.namespace);
+        let reply = self.call::<Json>(collection.delete(&object.key.name, parameters)).await?;
+        Ok(End::told_by(&reply, &object.key.kind))
     }
 
     pub(super) async fn read_metadata(&self, object: &Object) -> Result<Json, ApiError> {
@@ -221,7 +274,7 @@ pub(super) fn spares(live: &Json, owner: Owner<'_>) -> Option<Spared> {
     }
     let policy =
         live.pointer("/metadata/annotations").and_then(|map| map.get(super::object::RESOURCE_POLICY_ANNOTATION));
-    if policy.and_then(Json::as_str).is_some_and(|policy| policy.trim().eq_ignore_ascii_case("keep")) {
+    if policy.and_then(Json::as_str).is_some_and(keeps) {
         return Some(Spared::Kept);
     }
     (!Marks::of(live).are_of(name, namespace)).then_some(Spared::Foreign)
@@ -230,4 +283,23 @@ pub(super) fn spares(live: &Json, owner: Owner<'_>) -> Option<Spared> {
 /// When a live object was created.
 fn created(live: &Json) -> Option<Timestamp> {
     live.pointer("/metadata/creationTimestamp")?.as_str()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_tells_that_an_object_is_gone_unless_it_is_a_pod() {
+        let reply = |kind: &str| serde_json::json!({"kind": kind});
+        for (object, answer, end) in [
+            ("ConfigMap", "Status", End::Gone),
+            ("ConfigMap", "ConfigMap", End::Open),
+            ("Pod", "Status", End::Open),
+            ("Pod", "Pod", End::Open),
+        ] {
+            assert_eq!(End::told_by(&reply(answer), object), end, "{answer} for a {object}");
+        }
+        assert_eq!(End::told_by(&Json::Null, "ConfigMap"), End::Open);
+    }
 }

@@ -5,7 +5,7 @@
 //! release needs no read, after a restart neither: the watch's first list tells all. What the operator itself writes
 //! is noted at once, so that a decision never lags behind its own writes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -14,19 +14,20 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ListParams, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch};
-use kube::{Api, Client, ResourceExt};
+use kube::{Client, ResourceExt};
 use tokio::time::{Instant, sleep};
 
 use super::error::ApiError;
 use super::notes::Notes;
+use super::observe::of_watch;
 use super::pages::metadata_pages;
+use super::scope::Scope;
 use crate::release::Status;
 
 /// What tells the Secrets of records from others.
 const SELECTOR: &str = "owner=helm";
 /// The records of one page of a list.
-const PAGE: u32 = 500;
+const PAGE: u32 = 200;
 /// How long the watch may lag behind a list before it is made again, and how often it is made.
 const LAG: Duration = Duration::from_secs(2);
 const LOOKS: usize = 5;
@@ -55,7 +56,8 @@ pub struct RevisionMeta {
     pub resource_version: u64,
 }
 
-type Releases = HashMap<ReleaseKey, BTreeMap<i64, RevisionMeta>>;
+/// The revisions of each release, oldest first. They are few, and a map of them would take ten times their memory.
+type Releases = HashMap<ReleaseKey, Vec<RevisionMeta>>;
 
 /// The index; every clone is a handle on the same entries.
 #[derive(Clone, Default)]
@@ -66,8 +68,7 @@ pub struct RecordIndex {
 impl RecordIndex {
     /// The revisions of a release, oldest first.
     pub fn revisions(&self, release: &ReleaseKey) -> Vec<RevisionMeta> {
-        self.read(|releases| releases.get(release).map(|revisions| revisions.values().cloned().collect()))
-            .unwrap_or_default()
+        self.read(|releases| releases.get(release).cloned()).unwrap_or_default()
     }
 
     /// Takes in a revision that the caller has just written.
@@ -80,15 +81,22 @@ impl RecordIndex {
         self.write(|releases| remove(releases, release, revision));
     }
 
-    /// Watches the records of the given namespaces, or of all where none is named, and yields the key of each release
-    /// whose records changed; the first list ends with one `None`.
-    pub fn watch(&self, client: Client) -> impl Stream<Item = Option<ReleaseKey>> + Send + use<> {
+    /// Watches the records of a scope, and yields the key of each release whose records changed; a list ends with one
+    /// `None`. A failure is waited out with growing pauses.
+    pub fn watch(
+        &self,
+        client: &Client,
+        scope: &Scope,
+    ) -> impl Stream<Item = Result<Option<ReleaseKey>, ApiError>> + Send + use<> {
         let index = self.clone();
-        let api: Api<PartialObjectMeta<Secret>> = Api::all(client);
-        let selector = watcher::Config::default().labels(SELECTOR);
+        let selector = watcher::Config::default().labels(SELECTOR).page_size(PAGE);
+        let events = scope.watch_typed::<PartialObjectMeta<Secret>>(client, &selector);
         let mut listed: Releases = HashMap::new();
-        watch(api, selector).default_backoff().filter_map(move |event| {
-            let changed = event.ok().and_then(|event| index.take(event, &mut listed));
+        events.filter_map(move |event| {
+            let changed = match event {
+                Ok(event) => index.take(event, &mut listed).map(Ok),
+                Err(error) => Some(Err(of_watch(error))),
+            };
             std::future::ready(changed)
         })
     }
@@ -97,9 +105,9 @@ impl RecordIndex {
     ///
     /// # Errors
     /// The records could not be listed.
-    pub async fn catch_up(&self, client: &Client) -> Result<(), ApiError> {
+    pub async fn catch_up(&self, client: &Client, scope: &Scope) -> Result<(), ApiError> {
         for _ in 0..LOOKS {
-            let listed = list(client).await?;
+            let listed = list(client, scope).await?;
             let deadline = Instant::now() + LAG;
             while Instant::now() < deadline {
                 if self.read(|known| !lags(known, &listed)) {
@@ -149,13 +157,14 @@ impl RecordIndex {
 }
 
 /// The records that there are.
-async fn list(client: &Client) -> Result<Releases, ApiError> {
-    let api: Api<Secret> = Api::all(client.clone());
-    let mut pages = pin!(metadata_pages(&api, ListParams::default().labels(SELECTOR).limit(PAGE)));
+async fn list(client: &Client, scope: &Scope) -> Result<Releases, ApiError> {
     let mut listed = Releases::new();
-    while let Some(page) = pages.try_next().await? {
-        for (release, meta) in page.iter().filter_map(read_metadata) {
-            insert(&mut listed, release, meta);
+    for api in scope.typed::<Secret>(client) {
+        let mut pages = pin!(metadata_pages(&api, ListParams::default().labels(SELECTOR).limit(PAGE)));
+        while let Some(page) = pages.try_next().await? {
+            for (release, meta) in page.iter().filter_map(read_metadata) {
+                insert(&mut listed, release, meta);
+            }
         }
     }
     Ok(listed)
@@ -164,7 +173,8 @@ async fn list(client: &Client) -> Result<Releases, ApiError> {
 /// Whether what is known is older than a list: a record is missing, in an older state, or gone.
 fn lags(known: &Releases, listed: &Releases) -> bool {
     let version = |releases: &Releases, release: &ReleaseKey, meta: &RevisionMeta| {
-        releases.get(release)?.get(&meta.revision).map(|meta| meta.resource_version)
+        let revisions = releases.get(release)?;
+        place(revisions, meta.revision).ok().map(|place| revisions[place].resource_version)
     };
     let listed_until = all(listed).map(|(_, meta)| meta.resource_version).max().unwrap_or(0);
     let is_old =
@@ -176,15 +186,15 @@ fn lags(known: &Releases, listed: &Releases) -> bool {
 }
 
 fn all(releases: &Releases) -> impl Iterator<Item = (&ReleaseKey, &RevisionMeta)> {
-    releases.iter().flat_map(|(release, revisions)| revisions.values().map(move |meta| (release, meta)))
+    releases.iter().flat_map(|(release, revisions)| revisions.iter().map(move |meta| (release, meta)))
 }
 
 /// Takes a whole list in place of what is known, save what was noted after the list was made.
 fn replace(releases: &mut Releases, listed: Releases) {
-    let listed_until = listed.values().flat_map(BTreeMap::values).map(|meta| meta.resource_version).max().unwrap_or(0);
+    let listed_until = listed.values().flatten().map(|meta| meta.resource_version).max().unwrap_or(0);
     let known = std::mem::replace(releases, listed);
     for (release, revisions) in known {
-        for meta in revisions.into_values().filter(|meta| meta.resource_version > listed_until) {
+        for meta in revisions.into_iter().filter(|meta| meta.resource_version > listed_until) {
             insert(releases, release.clone(), meta);
         }
     }
@@ -193,20 +203,31 @@ fn replace(releases: &mut Releases, listed: Releases) {
 /// Puts a revision in unless a newer state of it is known; tells whether it changed anything.
 fn insert(releases: &mut Releases, release: ReleaseKey, meta: RevisionMeta) -> bool {
     let revisions = releases.entry(release).or_default();
-    match revisions.get(&meta.revision) {
-        Some(known) if known.resource_version >= meta.resource_version => false,
-        _ => revisions.insert(meta.revision, meta).is_none_or(|_| true),
+    match place(revisions, meta.revision) {
+        Ok(place) if revisions[place].resource_version >= meta.resource_version => return false,
+        Ok(place) => revisions[place] = meta,
+        Err(place) => {
+            revisions.reserve_exact(1);
+            revisions.insert(place, meta);
+        }
     }
+    true
+}
+
+/// Where a revision is, or where it belongs.
+fn place(revisions: &[RevisionMeta], revision: i64) -> Result<usize, usize> {
+    revisions.binary_search_by_key(&revision, |meta| meta.revision)
 }
 
 /// Takes a revision out; tells whether it was there.
 fn remove(releases: &mut Releases, release: &ReleaseKey, revision: i64) -> bool {
     let Some(revisions) = releases.get_mut(release) else { return false };
-    let removed = revisions.remove(&revision).is_some();
+    let Ok(place) = place(revisions, revision) else { return false };
+    revisions.remove(place);
     if revisions.is_empty() {
         releases.remove(release);
     }
-    removed
+    true
 }
 
 /// What the metadata of a record Secret tells, or nothing where it is not a record of Helm's form.
@@ -248,8 +269,8 @@ mod tests {
         let mut releases = Releases::new();
         insert(&mut releases, key(), meta(1, Status::Deployed, 20));
         insert(&mut releases, key(), meta(2, Status::PendingUpgrade, 40));
-        replace(&mut releases, HashMap::from([(other.clone(), BTreeMap::from([(1, meta(1, Status::Failed, 30))]))]));
-        assert_eq!(releases[&key()].keys().collect::<Vec<_>>(), [&2]);
+        replace(&mut releases, HashMap::from([(other.clone(), vec![meta(1, Status::Failed, 30)])]));
+        assert_eq!(releases[&key()], [meta(2, Status::PendingUpgrade, 40)]);
         assert!(releases.contains_key(&other));
     }
 

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::DeserializeOwned;
 
 use super::client::Cluster;
 use super::error::ApiError;
@@ -111,6 +112,24 @@ impl std::fmt::Debug for Read {
 }
 
 impl Cluster {
+    /// Reads a ConfigMap or Secret.
+    ///
+    /// # Errors
+    /// It does not exist or cannot be read.
+    pub async fn read_object<T: DeserializeOwned>(
+        &self,
+        keeper: Keeper,
+        namespace: &str,
+        name: &str,
+    ) -> Result<T, ReferenceError> {
+        let request = self.collection(&keeper.kind(), namespace).get(name);
+        let (kind, namespace, name) = (keeper.name(), namespace.to_owned(), name.to_owned());
+        self.call(request).await.map_err(|error| match error {
+            ApiError::NotFound => ReferenceError::Absent { kind, namespace, name },
+            error => ReferenceError::Api { kind, namespace, name, error },
+        })
+    }
+
     /// Reads the text under a key of a ConfigMap or Secret.
     ///
     /// # Errors
@@ -122,13 +141,8 @@ impl Cluster {
         name: &str,
         key: &str,
     ) -> Result<Read, ReferenceError> {
-        let (kind, namespace_text, name_text) = (keeper.name(), || namespace.to_owned(), || name.to_owned());
-        let request = self.collection(&keeper.kind(), namespace).get(name);
-        let object: Json = self.call(request).await.map_err(|error| match error {
-            ApiError::NotFound => ReferenceError::Absent { kind, namespace: namespace_text(), name: name_text() },
-            error => ReferenceError::Api { kind, namespace: namespace_text(), name: name_text(), error },
-        })?;
-        let place = || (namespace_text(), name_text(), key.to_owned());
+        let object: Json = self.read_object(keeper, namespace, name).await?;
+        let (kind, place) = (keeper.name(), || (namespace.to_owned(), name.to_owned(), key.to_owned()));
         match text_of(keeper, &object, key) {
             Ok(text) => {
                 let version = object.pointer("/metadata/resourceVersion").and_then(Json::as_str).unwrap_or_default();

@@ -17,7 +17,7 @@ use super::error::ApiError;
 use super::object::Object;
 use super::ownership::Marks;
 use super::policy::Change;
-use super::prune::{Owner, spares};
+use super::prune::{End, Owner, spares};
 use crate::value::Json;
 
 /// How much of an object's name its stand-in has; the API server adds 5 characters.
@@ -99,11 +99,10 @@ impl Cluster {
             if leaves_pods(object, live, way) { PropagationPolicy::Orphan } else { PropagationPolicy::Background };
         let parameters = DeleteParams { propagation_policy: Some(pods), ..DeleteParams::default() };
         match self.delete_exactly(object, uid, parameters).await {
-            Ok(()) | Err(ApiError::NotFound) => {}
+            Ok(End::Gone) | Err(ApiError::NotFound) => {}
+            Ok(End::Open) if self.wait_gone(object, uid, way.by).await => {}
+            Ok(End::Open) => return Err(ApiError::Lingering),
             Err(error) => return Err(error),
-        }
-        if !self.wait_gone(object, uid, way.by).await {
-            return Err(ApiError::Lingering);
         }
         tracing::info!(object = %object.key, "deleted to be made anew");
         let applied = self.make_anew(object, live, options).await?;

@@ -156,6 +156,13 @@ impl Shards {
         self.tenures().get(&shard).map_or_else(|| self.shared.refusing.clone(), |tenure| tenure.cluster.clone())
     }
 
+    /// The fence of what is written for a request, whichever API server it is written to: it closes as soon as the shard
+    /// may be another replica's.
+    pub fn fence_of(&self, namespace: &str, name: &str) -> Fence {
+        let shard = shard_of(namespace, name, self.shared.count);
+        self.tenures().get(&shard).map_or_else(Fence::until_renewed, |tenure| tenure.fence.clone())
+    }
+
     /// Lets work on a shard begin, if it is still ours since this epoch.
     pub fn begin(&self, shard: u16, epoch: i64) {
         let begins = match self.tenures().get_mut(&shard) {
@@ -222,7 +229,7 @@ mod tests {
     /// A handle on no API server.
     fn cluster() -> Cluster {
         let config = kube::Config::new(http::Uri::from_static("http://127.0.0.1:1"));
-        Cluster::connect(config, Duration::from_secs(1)).expect("a client")
+        Cluster::connect(config, Duration::from_secs(1), None).expect("a client")
     }
 
     fn held() -> Fence {

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{WatchStreamExt, reflector::ObjectRef};
-use kube::{Api, Client};
+use kube::Client;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher::{self, Event};
 use tokio::sync::watch;
 
 use crate::cluster::discovery::split_api_version;
+use crate::cluster::scope::Scope;
 use crate::cluster::{Object, ObjectKey};
 use crate::value::Json;
 
@@ -34,9 +35,9 @@ impl Autoscalers {
     }
 
     /// Keeps what is known up to date; says when all of it is known.
-    pub async fn follow(self, client: Client, listed: watch::Sender<bool>) {
+    pub async fn follow(self, client: Client, scope: Scope, listed: watch::Sender<bool>) {
         let config = watcher::Config::default();
-        let mut events = std::pin::pin!(watcher(Api::<HorizontalPodAutoscaler>::all(client), config).default_backoff());
+        let mut events = scope.watch_typed::<HorizontalPodAutoscaler>(&client, &config);
         let mut told = HashMap::new();
         while let Some(event) = events.next().await {
             let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,42 +7,67 @@
 //! written. Failures are retried with growing pauses.
 
 mod charts;
+pub use charts::object_name as chart_object_name;
 mod connection;
+mod failure;
 mod memory;
+pub mod published;
+mod shelf;
 mod status;
+pub mod webhook;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
+use std::fmt::Debug;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::{Stream, StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::Secret;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Patch, PatchParams};
 use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 
-use self::memory::{Memory, Wishes};
-use self::status::Outcome;
+use self::connection::Surroundings;
+use self::failure::Failure;
+use self::memory::Memory;
+use self::status::{Known, Outcome};
 use super::backoff::{pause, spread};
 use super::events::Events;
 use super::metrics::Metrics;
 use super::repositories::{Repositories, RepositoryKey};
-use crate::api::Reason;
 use crate::api::chart_repo::ChartRepo;
+use crate::api::names;
 use crate::cluster::ApiError;
+use crate::cluster::scope::Scope;
 use crate::cluster::shards::{FIRST_SHARD, Shards};
-use crate::source::{Document, Fetched, Options, SourceError, Validators};
+use crate::source::{Document, Fetched, Options, Reach, Validators, Workshop};
+
+/// How a repository is reached, for whoever reads it with his own rights: his reach is that of his machine.
+///
+/// # Errors
+/// What the ChartRepo or the objects that it names lack, in words.
+pub async fn options(client: &Client, operator_namespace: &str, object: &ChartRepo) -> Result<Options, String> {
+    let surroundings =
+        Surroundings { client, operator_namespace, reach: Reach::Everywhere, writer: None, workshop: None };
+    connection::options(&surroundings, object).await.map_err(|failure| failure.message)
+}
 
 /// Who writes ChartRepos and Charts.
 const MANAGER: &str = "coxswain";
-/// Repositories that are read at the same time.
-const CONCURRENCY: u16 = 4;
+/// Repositories that are read at the same time. A server that hangs keeps one of them for a minute, and others should
+/// not have to wait for it.
+const CONCURRENCY: u16 = 64;
+/// Repositories whose Chart objects are written at the same time: that is work for us and for the API server.
+const PUBLISHING: usize = 8;
 /// Events of one object within this time are one.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 
@@ -50,22 +75,19 @@ const DEBOUNCE: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub struct ChartRepos {
     client: Client,
-    /// The only namespace whose objects are handled; all where there is none.
-    namespace: Option<String>,
+    /// The namespaces whose objects are handled.
+    scope: Scope,
     repositories: Repositories,
+    reach: Reach,
+    workshop: Option<Workshop>,
     /// Where operators share the work, the one with the first shard writes; the others only read.
     shards: Option<Shards>,
     metrics: Arc<Metrics>,
     memories: Arc<Mutex<HashMap<RepositoryKey, Memory>>>,
     events: Arc<Events>,
-}
-
-/// Why a repository is not read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Failure {
-    reason: Reason,
-    message: String,
-    retry_after: Option<Duration>,
+    publishing: Arc<Semaphore>,
+    /// Repositories of which objects with charts have changed.
+    changed: Arc<Mutex<HashSet<RepositoryKey>>>,
 }
 
 /// What a reconcile found out.
@@ -78,12 +100,34 @@ impl ChartRepos {
     /// A controller that fills `repositories`; nothing is sent before [`ChartRepos::run`].
     pub fn new(client: Client, repositories: Repositories, metrics: Arc<Metrics>) -> Self {
         let events = Arc::new(Events::new(client.clone(), MANAGER.to_owned()));
-        Self { client, namespace: None, repositories, shards: None, metrics, memories: Arc::default(), events }
+        Self {
+            client,
+            scope: Scope::Cluster,
+            repositories,
+            reach: Reach::default(),
+            workshop: None,
+            shards: None,
+            metrics,
+            memories: Arc::default(),
+            events,
+            publishing: Arc::new(Semaphore::new(PUBLISHING)),
+            changed: Arc::default(),
+        }
     }
 
-    /// Handles only the ChartRepos of one namespace.
-    pub fn within(self, namespace: impl Into<String>) -> Self {
-        Self { namespace: Some(namespace.into()), ..self }
+    /// Handles only the ChartRepos of these namespaces.
+    pub fn within(self, scope: Scope) -> Self {
+        Self { scope, ..self }
+    }
+
+    /// Asks these addresses.
+    pub fn reaching(self, reach: Reach) -> Self {
+        Self { reach, ..self }
+    }
+
+    /// Checks repositories out there that have to be.
+    pub fn checking_out_in(self, workshop: Workshop) -> Self {
+        Self { workshop: Some(workshop), ..self }
     }
 
     /// Writes only while the first of these shards is worked on.
@@ -103,24 +147,28 @@ impl ChartRepos {
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + Sync + 'static) {
         let (store, writer) = reflector::store::<ChartRepo>();
         let (observer, listed) = (self.clone(), store.clone());
-        let objects = watcher(self.api::<ChartRepo>(), watcher::Config::default())
-            .default_backoff()
+        let objects = self
+            .watch::<ChartRepo>(&watcher::Config::default())
             .reflect(writer)
             .inspect_ok(move |event| observer.observe(event, &listed))
             .applied_objects();
         // Release records are Secrets too, and by far the most.
         let others = watcher::Config::default().fields("type!=helm.sh/release.v1");
-        let secrets = watcher(self.api::<PartialObjectMeta<Secret>>(), others).default_backoff();
-        let users = store.clone();
+        let secrets = self.watch::<PartialObjectMeta<Secret>>(&others);
+        let maps = self.watch::<PartialObjectMeta<ConfigMap>>(&watcher::Config::default());
+        let (users, users_of_maps) = (store.clone(), store.clone());
         let asked = self.repositories.asked().map(|key| ObjectRef::new(&key.name).within(&key.namespace));
+        let kept = stream::select(self.kept::<ConfigMap>(), self.kept::<Secret>());
         let (charged, all) = (self.charged(), store.clone());
         let charged = charged.flat_map(move |()| {
             let all = all.state().into_iter().map(|object| ObjectRef::from_obj(object.as_ref()));
-            futures::stream::iter(all.collect::<Vec<_>>())
+            stream::iter(all.collect::<Vec<_>>())
         });
         Controller::for_stream(objects, store)
-            .watches_stream(secrets.touched_objects(), move |secret| users_of(&users, &secret))
+            .watches_stream(secrets.touched_objects(), move |secret| connection::users_of(&users, &secret))
+            .watches_stream(maps.touched_objects(), move |map| connection::users_of_map(&users_of_maps, &map))
             .reconcile_on(asked)
+            .reconcile_on(kept)
             .reconcile_on(charged)
             .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
             .graceful_shutdown_on(shutdown)
@@ -136,21 +184,19 @@ impl ChartRepos {
     /// Yields whenever writing has become up to this replica.
     fn charged(&self) -> impl Stream<Item = ()> + Send + use<> {
         let begun = self.shards.as_ref().map(Shards::first_begun);
-        futures::stream::unfold(begun, |begun| async move {
+        stream::unfold(begun, |begun| async move {
             let mut begun = begun?;
             begun.changed().await.ok()?;
             Some(((), Some(begun)))
         })
     }
 
-    fn api<K>(&self) -> Api<K>
+    fn watch<K>(&self, config: &watcher::Config) -> BoxStream<'static, Result<Event<K>, watcher::Error>>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+        K: Clone + DeserializeOwned + Debug + Send + 'static,
     {
-        match &self.namespace {
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-            None => Api::all(self.client.clone()),
-        }
+        self.scope.watch_typed(&self.client, config)
     }
 
     /// Keeps the registry in step with the objects that exist.
@@ -193,12 +239,33 @@ impl ChartRepos {
         if self.repositories.take_asked(key) {
             memory.hurry();
         }
+        if self.changed().remove(key) {
+            memory.next = Some(Instant::now());
+        }
+        let writer = self.writer();
+        let surroundings = Surroundings {
+            client: &self.client,
+            operator_namespace: self.repositories.operator_namespace(),
+            reach: self.reach,
+            writer: writer.as_ref(),
+            workshop: self.workshop.as_ref(),
+        };
+        let webhook = webhook::standing(&surroundings, object).await;
+        let news = webhook != memory.webhook;
+        memory.webhook = webhook;
         if let Some(outcome) = memory.unreported.take() {
+            if memory.is_wished(object) {
+                // Wished for while it was read: what is told now is older than that.
+                memory.next = Some(Instant::now());
+            }
             self.report(object, memory, outcome).await;
             return memory.come_back();
         }
-        let options = connection::options(&self.client, object, self.repositories.operator_namespace()).await;
+        let options = connection::options(&surroundings, object).await;
         if let Some(wait) = memory.is_due(object, options.as_ref().ok(), Instant::now()) {
+            if news {
+                self.report(object, memory, Outcome::Standing).await;
+            }
             return Action::requeue(wait);
         }
         let started = Instant::now();
@@ -231,7 +298,7 @@ impl ChartRepos {
         };
         self.metrics.repository_synced(outcome.name(), reason.as_str(), started.elapsed());
         self.metrics.reconciled("ChartRepo", outcome.is_failure(), reason.as_str(), started.elapsed());
-        memory.wishes = Wishes::of(object);
+        memory.answer(object);
         memory.next = Some(Instant::now() + wait);
         memory.read_at = Some(Instant::now());
         self.report(object, memory, outcome).await;
@@ -267,8 +334,11 @@ impl ChartRepos {
         let outcome = Outcome::Synced {
             charts: document.names().count(),
             skipped: document.skipped(),
-            revision: validators.digest.map(|digest| format!("sha256:{digest}")),
+            problem: document.problem().map(str::to_owned),
+            revision: validators.revision(),
         };
+        // Nobody closes it.
+        let _permit = self.publishing.acquire().await.ok();
         let written = match self.writer() {
             Some(writer) => charts::publish(&writer, object, document, &mut memory.published, &self.metrics).await,
             None => Err(ApiError::Fenced),
@@ -288,13 +358,17 @@ impl ChartRepos {
             memory.unpublished = true;
             return;
         };
-        let Some(patch) = status::patch(object, &outcome, jiff::Timestamp::now()) else { return };
+        let known = Known { handled: memory.handled.as_deref(), webhook: memory.webhook.as_ref() };
+        let Some(patch) = status::patch(object, &outcome, known, jiff::Timestamp::now()) else { return };
+        let is_dated = patch["metadata"]["annotations"].is_object();
         let api: Api<ChartRepo> = Api::namespaced(writer, &key(object).namespace);
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         self.metrics.wrote("patch", "status");
         match api.patch(&object.name_any(), &params, &Patch::Merge(patch)).await {
             Ok(written) => {
-                memory.wishes = Wishes::of(&written);
+                if is_dated {
+                    memory.wrote(&written);
+                }
                 self.tell(object, &outcome).await;
             }
             Err(error) => {
@@ -314,6 +388,35 @@ impl ChartRepos {
         }
     }
 
+    fn changed(&self) -> MutexGuard<'_, HashSet<RepositoryKey>> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Yields the ChartRepos of which objects with charts have changed, and notes them. Only their metadata is watched.
+    fn kept<K>(&self) -> impl Stream<Item = ObjectRef<ChartRepo>> + Send + use<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + Debug
+            + Send
+            + 'static,
+    {
+        let (labelled, controller) = (watcher::Config::default().labels(names::REPOSITORY_LABEL), self.clone());
+        self.watch::<PartialObjectMeta<K>>(&labelled)
+            .touched_objects()
+            .filter_map(|object| std::future::ready(object.ok()))
+            .filter_map(move |object| {
+                let repository = object.labels().get(names::REPOSITORY_LABEL).map(|name| {
+                    let key = RepositoryKey { namespace: object.namespace().unwrap_or_default(), name: name.clone() };
+                    let repository = ObjectRef::new(&key.name).within(&key.namespace);
+                    controller.changed().insert(key);
+                    repository
+                });
+                std::future::ready(repository)
+            })
+    }
+
     fn memories(&self) -> MutexGuard<'_, HashMap<RepositoryKey, Memory>> {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -330,31 +433,6 @@ impl Read {
     }
 }
 
-impl Failure {
-    fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), retry_after: None }
-    }
-}
-
-impl From<SourceError> for Failure {
-    fn from(error: SourceError) -> Self {
-        let retry_after = if let SourceError::RateLimited { retry_after, .. } = error { retry_after } else { None };
-        Self { reason: Reason::from(&error), message: error.to_string(), retry_after }
-    }
-}
-
 fn key(object: &ChartRepo) -> RepositoryKey {
     RepositoryKey { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
-}
-
-/// The ChartRepos that name a Secret.
-fn users_of(store: &Store<ChartRepo>, secret: &PartialObjectMeta<Secret>) -> Vec<ObjectRef<ChartRepo>> {
-    let (namespace, name) = (secret.namespace().unwrap_or_default(), secret.name_any());
-    let names_it = |object: &ChartRepo| {
-        let own = object.namespace().unwrap_or_default();
-        let mut references = object.spec.secret.iter().chain(&object.spec.tls_secret);
-        references.any(|other| other.name == name && *other.namespace.as_ref().unwrap_or(&own) == namespace)
-    };
-    let users = store.state().into_iter().filter(|object| names_it(object));
-    users.map(|object| ObjectRef::from_obj(object.as_ref())).collect()
 }

@@ -1,35 +1,40 @@
 //! What the reconcilers share: the cluster and what is known of it, the charts, the clock of retries, and the small
 //! memory that is kept of each request.
 
+mod memory;
+mod writing;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Resource, ResourceExt};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
+pub use self::memory::{Memory, Refused, Repaired};
 use super::attempts::Attempts;
 use super::autoscalers::Autoscalers;
-use super::diagnosis::Diagnosis;
-use super::events::{Events, Note};
-use super::failure::{Failure, reason_of};
-use super::following::LookedUp;
-use super::helm_request::{Basis, Found, Inputs};
+use super::dependents::Dependents;
+use super::events::Events;
+use super::failure::Failure;
+use super::fleet::{Fleet, Seat};
+use super::helm_request::Inputs;
 use super::metrics::Metrics;
-use super::patch::difference;
+use super::namespaces::Namespaces;
 use super::repositories::Repositories;
 use super::run::Options;
-use crate::api::helm_request::HelmRequestStatus;
+use super::tenancy::Tenancy;
+use super::turns::Turns;
+use crate::api::helm_request::{Destination, HelmRequestStatus};
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::lookup::ClusterLookup;
-use crate::cluster::observe::{Observer, OwnerKey, SourceRead, Taken};
+use crate::cluster::observe::{Observer, OwnerKey};
 use crate::cluster::records::{RecordIndex, ReleaseKey};
 use crate::cluster::shards::{Shards, shard_of};
-use crate::cluster::{ApiError, Cluster, Discovery, ObjectError, ObjectKey};
-use crate::plan::Digest;
+use crate::cluster::{Cluster, Discovery, ObjectKey};
 use crate::render::{Input, Limits, OperatingSystem, Release, Rendered};
-use crate::source::Charts;
+use crate::source::{Charts, Direct, Reach, Workshop};
 use crate::template::on_large_stack;
 use crate::value::Json;
 
@@ -47,135 +52,38 @@ pub struct Context {
     pub repositories: Repositories,
     /// Fetched and parsed charts.
     pub charts: Charts,
+    /// Where repositories are checked out.
+    pub workshop: Workshop,
+    /// The charts that requests name by their addresses.
+    pub direct: Direct,
+    /// Which addresses charts may have.
+    pub reach: Reach,
+    /// What requests may.
+    pub tenancy: Tenancy,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What is scaled by an autoscaler.
     pub autoscalers: Autoscalers,
+    /// Who depends on whom, and who waits.
+    pub dependents: Dependents,
+    /// The namespaces that there are.
+    pub namespaces: Namespaces,
+    /// The operations that are underway.
+    pub turns: Turns,
     /// The pauses between attempts of a request.
     pub attempts: Attempts<ObjectRef<HelmRequest>>,
     /// The pauses between repairs of an object that somebody else keeps changing.
     pub repairs: Attempts<(OwnerKey, ObjectKey)>,
+    /// The other clusters that requests are deployed into.
+    pub fleet: Fleet,
+    /// Nothing in the cluster that the requests live in.
+    seat: Option<Seat>,
+    workers: usize,
     requests: Store<HelmRequest>,
-    events: Events,
-    memories: Mutex<HashMap<OwnerKey, Memory>>,
+    events: Arc<Events>,
+    memories: Mutex<HashMap<OwnerKey, Box<Memory>>>,
     /// Renders take a core each; more than there are cores would only wait for one another.
-    renders: Semaphore,
-    /// Operations write to the API server; more at the same time would only queue there.
-    turns: Semaphore,
-}
-
-/// The pause after the first render for a change of the cluster.
-const FIRST_LOOK: Duration = Duration::from_secs(1);
-/// The longest pause between such renders; after as long without one, the next is the first.
-const LONGEST_LOOK: Duration = Duration::from_secs(600);
-
-/// An install that the API server refused objects of.
-#[derive(Clone, Debug)]
-pub struct Refused {
-    /// The digest of its inputs.
-    pub inputs: Digest,
-    /// The refusals.
-    pub errors: Vec<ObjectError>,
-}
-
-/// What is remembered of a request while the operator runs. Losing it costs a look, never a release.
-#[derive(Clone, Debug, Default)]
-pub struct Memory {
-    /// The revision whose objects are followed.
-    pub followed: Option<i64>,
-    /// The digest of its inputs, and what they were when it was computed.
-    pub gathered: Option<(Basis, Digest)>,
-    /// The chart behind an address of its own.
-    pub direct: Option<Found>,
-    /// Why objects deviate that are not repaired, and the resource version that was looked at.
-    pub explained: HashMap<ObjectKey, (u64, Vec<Taken>)>,
-    /// The last install that was taken back.
-    pub refused: Option<Refused>,
-    /// The objects that its values come from, as they were read.
-    pub sources: Vec<SourceRead>,
-    /// What is followed of the lookups of a revision.
-    pub looked_up: Option<LookedUp>,
-    /// The pause after the last render for a change of the cluster, and when it ends.
-    look: Option<(Duration, Instant)>,
-    /// Its operation waits for its turn, or had it at that time.
-    turn: Turn,
-    /// Why a test of the chart failed.
-    pub test_failure: Option<String>,
-    /// The revision that another writer has begun, and when that was first seen.
-    pub begun_elsewhere: Option<(i64, Instant)>,
-    /// Why objects are not healthy.
-    pub diagnoses: HashMap<ObjectKey, Diagnosis>,
-    /// What was told last of another writer.
-    pub told_of_others: Option<String>,
-    /// The generation and inputs that failed last, and when they are tried again.
-    failed: Option<(Option<i64>, Digest, Instant)>,
-    /// The status as it was last written, and the resource version that the write made.
-    written: Option<(u64, HelmRequestStatus)>,
-    /// When it was last written.
-    written_at: Option<Instant>,
-    /// The last repair of each object that was repaired.
-    pub repairs: HashMap<ObjectKey, Repaired>,
-}
-
-/// Whether an operation may write objects.
-#[derive(Clone, Copy, Debug, Default)]
-enum Turn {
-    /// It has not asked to.
-    #[default]
-    Unasked,
-    /// It waits among many.
-    Queued,
-    /// It may since then.
-    Since(Instant),
-}
-
-/// A repair of an object.
-#[derive(Clone, Debug)]
-pub struct Repaired {
-    /// When it may be repaired again.
-    pub after: Instant,
-    /// How long it has to wait until then.
-    pub pause: Duration,
-    /// What had been done to it; nothing where it was gone.
-    pub taken: Vec<Taken>,
-}
-
-impl Memory {
-    /// Whether its operation waits for its turn, or did until this long ago.
-    pub fn was_queued_within(&self, time: Duration) -> bool {
-        match self.turn {
-            Turn::Unasked => false,
-            Turn::Queued => true,
-            Turn::Since(at) => at.elapsed() < time,
-        }
-    }
-
-    /// Counts a render for a change of the cluster, or gives the pause before it: each that follows the last one soon
-    /// waits longer.
-    pub fn pause_before_look(&mut self) -> Option<Duration> {
-        let now = Instant::now();
-        let (last, until) = self.look.unwrap_or((Duration::ZERO, now));
-        if until > now {
-            return Some(until - now);
-        }
-        let is_quiet = now.duration_since(until) > LONGEST_LOOK;
-        let pause = if is_quiet { FIRST_LOOK } else { (last * 2).clamp(FIRST_LOOK, LONGEST_LOOK) };
-        self.look = Some((pause, now + pause));
-        None
-    }
-
-    /// Notes that an attempt of this generation failed, and the pause until the next.
-    pub fn failed(&mut self, generation: Option<i64>, pause: Option<Duration>) {
-        let inputs = self.gathered.as_ref().map(|(_, digest)| digest.clone());
-        self.failed = inputs.zip(pause).map(|(inputs, pause)| (generation, inputs, Instant::now() + pause));
-    }
-
-    /// How long the next attempt of what failed has to wait.
-    pub fn pause_left(&self, generation: Option<i64>, inputs: &Digest) -> Option<Duration> {
-        let (failed, of, until) = self.failed.as_ref()?;
-        let left = until.saturating_duration_since(Instant::now());
-        (*failed == generation && of == inputs && !left.is_zero()).then_some(left)
-    }
+    renders: Arc<Semaphore>,
 }
 
 impl Context {
@@ -188,28 +96,87 @@ impl Context {
         records: RecordIndex,
         repositories: Repositories,
         charts: Charts,
+        workshop: Workshop,
         metrics: Arc<Metrics>,
         requests: Store<HelmRequest>,
+        fleet: Fleet,
+        dependents: Dependents,
         options: &Options,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
-            events: Events::new(cluster.client(), options.identity.clone()),
+            events: Arc::new(Events::new(cluster.client(), options.identity.clone())),
             cluster,
             shards,
             observer,
             records,
             repositories,
             charts,
+            workshop,
+            direct: Direct::default(),
+            reach: options.reach,
+            tenancy: options.tenancy.clone(),
             metrics,
             autoscalers: Autoscalers::default(),
+            dependents,
+            namespaces: Namespaces::default(),
+            turns: Turns::new(options.workers),
             attempts: Attempts::default(),
             repairs: Attempts::default(),
+            fleet,
+            seat: None,
+            workers: options.workers,
             requests,
             memories: Mutex::default(),
-            renders: Semaphore::new(cores),
-            turns: Semaphore::new(options.workers),
+            renders: Arc::new(Semaphore::new(cores)),
         }
+    }
+
+    /// The shared parts for another cluster: what is known of that one and the turns there are its own, everything else
+    /// is shared with the cluster that the requests live in.
+    pub fn of_seat(seat: Seat, cluster: Cluster, observer: Observer) -> Self {
+        let home = Arc::clone(seat.home());
+        Self {
+            cluster,
+            shards: home.shards.clone(),
+            observer,
+            records: RecordIndex::default(),
+            repositories: home.repositories.clone(),
+            charts: home.charts.clone(),
+            workshop: home.workshop.clone(),
+            direct: home.direct.clone(),
+            reach: home.reach,
+            tenancy: home.tenancy.clone(),
+            metrics: Arc::clone(&home.metrics),
+            autoscalers: Autoscalers::default(),
+            dependents: home.dependents.clone(),
+            namespaces: Namespaces::default(),
+            turns: Turns::new(home.workers),
+            attempts: Attempts::default(),
+            repairs: Attempts::default(),
+            fleet: home.fleet.clone(),
+            seat: Some(seat),
+            workers: home.workers,
+            requests: home.requests.clone(),
+            events: Arc::clone(&home.events),
+            memories: Mutex::default(),
+            renders: Arc::clone(&home.renders),
+        }
+    }
+
+    /// Where the requests live: their values, charts, status and events are there.
+    pub fn home(&self) -> &Self {
+        self.seat.as_ref().map_or(self, |seat| seat.home())
+    }
+
+    /// The other cluster that this is the context of.
+    pub fn seat(&self) -> Option<&Seat> {
+        self.seat.as_ref()
+    }
+
+    /// The requests that the watch shows.
+    pub fn requests(&self) -> &Store<HelmRequest> {
+        &self.requests
     }
 
     /// The cluster with the rights that a request's writes are made with. It writes nothing once another replica may
@@ -220,15 +187,31 @@ impl Context {
     pub fn cluster_of(&self, request: &HelmRequest) -> Result<Cluster, Failure> {
         let namespace = request.metadata.namespace.as_deref().unwrap_or_default();
         let cluster = self.fenced(request);
-        match &request.spec.service_account_name {
+        match self.tenancy.account(request) {
             Some(account) => Ok(cluster.impersonate(namespace, account)?),
             None => Ok(cluster),
         }
     }
 
+    /// The cluster that the request lives in, with its rights, to read what it names; `cluster` is the one that it is
+    /// deployed into.
+    ///
+    /// # Errors
+    /// The name of its service account cannot be one.
+    pub fn cluster_of_sources(&self, cluster: &Cluster, request: &HelmRequest) -> Result<Cluster, Failure> {
+        match &self.seat {
+            None => Ok(cluster.clone()),
+            Some(seat) => seat.home().cluster_of(request),
+        }
+    }
+
     /// The cluster with the operator's own rights, for writes of a request.
     fn fenced(&self, request: &HelmRequest) -> Cluster {
-        self.shards.cluster_of(request.metadata.namespace.as_deref().unwrap_or_default(), &request.name_any())
+        let (namespace, name) = (request.metadata.namespace.as_deref().unwrap_or_default(), request.name_any());
+        match &self.seat {
+            None => self.shards.cluster_of(namespace, &name),
+            Some(_) => self.cluster.fenced(self.shards.fence_of(namespace, &name)),
+        }
     }
 
     /// What the API server serves.
@@ -287,12 +270,34 @@ impl Context {
     /// The requests for which something holds.
     pub fn matching_requests(&self, holds: impl Fn(&HelmRequest) -> bool) -> Vec<ObjectRef<HelmRequest>> {
         let requests = self.requests.state();
-        requests.iter().filter(|request| holds(request)).map(|request| ObjectRef::from_obj(&**request)).collect()
+        let found = requests.iter().filter(|request| self.serves(request) && holds(request));
+        found.map(|request| ObjectRef::from_obj(&**request)).collect()
+    }
+
+    /// Whether a request concerns this cluster; the one that the requests live in is concerned by each.
+    pub fn serves(&self, request: &HelmRequest) -> bool {
+        self.seat.as_ref().is_none_or(|seat| match request.destination() {
+            Destination::Own => false,
+            Destination::One(name) => name == seat.name(),
+            // Nothing is done in a cluster before the status names it: with that its release is never lost.
+            Destination::Several(_) => is_listed(&seat.home().last_status(request), seat.name()),
+        })
     }
 
     /// A request as the watch shows it.
     pub fn request(&self, reference: &ObjectRef<HelmRequest>) -> Option<Arc<HelmRequest>> {
         self.requests.get(reference)
+    }
+
+    /// Goes on only with a request that is still as it was read.
+    ///
+    /// # Errors
+    /// It has been changed or deleted; the watch tells of it.
+    pub fn still_wanted(&self, request: &HelmRequest) -> Result<(), Failure> {
+        if self.is_outdated(request) {
+            return Err(Failure::new(Reason::Progressing, "the request changed or went while it waited for its turn"));
+        }
+        Ok(())
     }
 
     /// Whether the request has been changed or deleted since this state of it was read.
@@ -304,89 +309,17 @@ impl Context {
         })
     }
 
-    /// Waits until an operation of a request may write objects; its turn ends when this is dropped.
-    pub async fn turn(&self, request: &HelmRequest) -> Option<SemaphorePermit<'_>> {
-        self.with_memory(request, |memory| memory.turn = Turn::Queued);
-        let turn = self.turns.acquire().await;
-        self.with_memory(request, |memory| memory.turn = Turn::Since(Instant::now()));
-        // It is never closed.
-        turn.ok()
+    /// The seat of a cluster that is one of several of a request: what it tells is told with what the others do.
+    pub fn seat_of_several(&self, request: &HelmRequest) -> Option<&Seat> {
+        self.seat.as_ref().filter(|_| matches!(request.destination(), Destination::Several(_)))
     }
 
-    /// Patches the request itself, not its status.
-    ///
-    /// # Errors
-    /// The API server refused; a request that is gone needs no patch.
-    pub async fn patch_request(&self, request: &HelmRequest, patch: &serde_json::Value) -> Result<(), Failure> {
-        use kube::api::{Api, Patch};
-        let api: Api<HelmRequest> = self.requests_api(request);
-        self.metrics.wrote("patch", "request");
-        match api.patch_metadata(&request.name_any(), &writer(), &Patch::Merge(patch)).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            Err(error) => Err(unwritten("the request", error)),
+    /// Looks at what is remembered of a request.
+    pub fn recall<T>(&self, request: &HelmRequest, look: impl FnOnce(&Memory) -> T) -> T {
+        match self.memories().get(&owner(request)) {
+            Some(memory) => look(memory),
+            None => look(&Memory::default()),
         }
-    }
-
-    /// Writes a status where it differs from the last one.
-    ///
-    /// # Errors
-    /// The API server refused; a request that is gone needs no status.
-    pub async fn patch_status(
-        &self,
-        request: &HelmRequest,
-        previous: &HelmRequestStatus,
-        next: HelmRequestStatus,
-    ) -> Result<(), Failure> {
-        use kube::api::{Api, Patch};
-        let as_json = |status: &HelmRequestStatus| serde_json::to_value(status).unwrap_or_default();
-        let Some(patch) = difference(&as_json(previous), &as_json(&next)) else { return Ok(()) };
-        let patch = serde_json::json!({"status": patch});
-        let api: Api<HelmRequest> = self.requests_api(request);
-        self.metrics.wrote("patch", "status");
-        match api.patch_status(&request.name_any(), &writer(), &Patch::Merge(&patch)).await {
-            Ok(written) => {
-                let version = version_of(&written);
-                self.with_memory(request, |memory| {
-                    memory.written = Some((version, next));
-                    memory.written_at = Some(Instant::now());
-                });
-                Ok(())
-            }
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            Err(error) => Err(unwritten("the status", error)),
-        }
-    }
-
-    fn requests_api(&self, request: &HelmRequest) -> kube::Api<HelmRequest> {
-        kube::Api::namespaced(self.fenced(request).client(), request.metadata.namespace.as_deref().unwrap_or_default())
-    }
-
-    /// The status of a request, as the watch shows it or as it was written since.
-    pub fn last_status(&self, request: &HelmRequest) -> HelmRequestStatus {
-        let written = self.memory(request).written;
-        match written {
-            Some((version, status)) if version >= version_of(request) => status,
-            _ => request.status.clone().unwrap_or_default(),
-        }
-    }
-
-    /// How long ago the status was written; very long if this process never wrote it.
-    pub fn since_last_status(&self, request: &HelmRequest) -> Duration {
-        self.memory(request).written_at.map_or(Duration::MAX, |at| at.elapsed())
-    }
-
-    /// Publishes an event about a request; one that cannot be published is lost, and nothing else.
-    pub async fn publish(&self, request: &HelmRequest, note: &Note) {
-        self.metrics.wrote("create", "event");
-        if let Err(error) = self.events.publish(&request.object_ref(&()), note).await {
-            tracing::warn!(reason = note.reason, error = %ApiError::from(error), "an event could not be published");
-        }
-    }
-
-    /// What is remembered of a request.
-    pub fn memory(&self, request: &HelmRequest) -> Memory {
-        self.memories().get(&owner(request)).cloned().unwrap_or_default()
     }
 
     /// Changes what is remembered of a request.
@@ -409,9 +342,14 @@ impl Context {
         gone.iter().for_each(|owner| self.observer.forget(owner));
     }
 
-    fn memories(&self) -> MutexGuard<'_, HashMap<OwnerKey, Memory>> {
+    fn memories(&self) -> MutexGuard<'_, HashMap<OwnerKey, Box<Memory>>> {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a status names a cluster.
+fn is_listed(status: &HelmRequestStatus, cluster: &str) -> bool {
+    status.clusters.iter().any(|entry| entry.name == cluster)
 }
 
 /// The release of a request.
@@ -422,18 +360,4 @@ pub fn release_of(request: &HelmRequest) -> ReleaseKey {
 /// A request as the owner of objects.
 pub fn owner(request: &HelmRequest) -> OwnerKey {
     OwnerKey { namespace: request.namespace().unwrap_or_default(), name: request.name_any() }
-}
-
-/// Who writes a request's finalizer and status, as its `managedFields` name it.
-fn writer() -> kube::api::PatchParams {
-    kube::api::PatchParams { field_manager: Some("coxswain".to_owned()), ..kube::api::PatchParams::default() }
-}
-
-fn version_of(request: &HelmRequest) -> u64 {
-    request.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
-}
-
-fn unwritten(what: &str, error: kube::Error) -> Failure {
-    let error = ApiError::from(error);
-    Failure::new(reason_of(&error), format!("{what} could not be written: {error}"))
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 use futures::channel::mpsc::UnboundedSender;
 use futures::stream::select;
 use futures::{Stream, StreamExt};
-use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::core::PartialObjectMeta;
@@ -38,7 +37,7 @@ pub async fn follow_namespaces(
     context: Arc<Context>,
     triggers: UnboundedSender<ObjectRef<HelmRequest>>,
 ) {
-    let mut changed = pin!(changed::<Namespace>(client, watcher::Config::default()));
+    let mut changed = pin!(context.namespaces.follow(client));
     while let Some(name) = changed.next().await {
         wake(&triggers, failed(&context, Reason::NamespaceNotFound, &format!("{name:?}")));
     }

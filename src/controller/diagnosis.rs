@@ -52,7 +52,7 @@ impl Context {
         for object in self.undiagnosed(request, now) {
             self.ask(request, &object).await;
         }
-        let next = self.memory(request).diagnoses.values().map(Diagnosis::due).min()?;
+        let next = self.recall(request, |memory| memory.diagnoses.values().map(Diagnosis::due).min())?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
@@ -61,7 +61,7 @@ impl Context {
         let (object, _) = self.unhealthy_workloads(request).into_iter().next()?;
         self.undiagnosed(request, Instant::now());
         self.ask(request, &object).await;
-        self.memory(request).diagnoses.remove(&object)?.cause
+        self.recall(request, |memory| memory.diagnoses.get(&object)?.cause.clone())
     }
 
     /// The unhealthy objects that are to be asked about now. Those that are healthy or stand otherwise are forgotten.
@@ -103,11 +103,11 @@ impl Context {
         if objects.worst.is_empty() {
             return;
         }
-        let (memory, told) = (self.memory(request), self.last_status(request).objects.unwrap_or_default().worst);
+        let diagnoses = self.recall(request, |memory| memory.diagnoses.clone());
+        let told = self.last_status(request).objects.unwrap_or_default().worst;
         for object in &mut objects.worst {
             let Some(standing) = object.message.take() else { continue };
-            let known =
-                memory.diagnoses.iter().find(|(key, known)| is_about(object, key) && known.standing == standing);
+            let known = diagnoses.iter().find(|(key, known)| is_about(object, key) && known.standing == standing);
             let cause = match known.map(|(_, known)| known) {
                 Some(Diagnosis { asked: Some(_), cause, .. }) => cause.clone(),
                 _ => told.iter().find_map(|told| told_cause(told, object, &standing)),

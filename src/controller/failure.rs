@@ -23,6 +23,9 @@ pub struct Failure {
     pub message: String,
     /// Whether it is tried again by itself.
     pub retries: bool,
+    /// Whether nothing can be said or done because the request's cluster cannot be reached. Whoever notices that it can
+    /// wakes the request.
+    pub away: bool,
     /// The last lines that a failed hook wrote, on one line; nobody knows what is in them, so they are not recorded.
     pub log: Option<String>,
 }
@@ -50,7 +53,13 @@ impl Failure {
     /// A failure with this reason; line breaks become spaces and an overlong text is cut.
     pub fn new(reason: Reason, message: impl AsRef<str>) -> Self {
         let message = shortened(&one_line(message.as_ref()), LONGEST).into_owned();
-        Self { reason, message, retries: true, log: None }
+        Self { reason, message, retries: true, away: false, log: None }
+    }
+
+    /// The same, said of a cluster that cannot be reached.
+    #[must_use]
+    pub fn away(self) -> Self {
+        Self { away: true, ..self }
     }
 
     /// The same with the last lines of a log; of a long log the end is kept.
@@ -75,10 +84,14 @@ impl Failure {
     }
 
     /// The longest that the next attempt waits. Most cures are seen (the request, its sources, its repository, a
-    /// namespace, a kind); rights that are granted, objects of others that go and finalizers that are removed are not.
+    /// namespace, a kind); rights that are granted, objects of others that go, finalizers that are removed and an API server
+    /// that takes records again are not.
     pub fn longest_pause(&self) -> Duration {
         match self.reason {
-            Reason::PermissionDenied | Reason::ObjectOwnedByOther => UNSEEN_CURE,
+            Reason::PermissionDenied
+            | Reason::ObjectOwnedByOther
+            | Reason::ReleaseOwnedByOther
+            | Reason::RecordFailed => UNSEEN_CURE,
             Reason::UninstallFailed => UNSEEN_RELEASE,
             _ => Duration::MAX,
         }
@@ -91,6 +104,7 @@ impl Failure {
             Reason::ChartNotFound
                 | Reason::ChartVersionNotFound
                 | Reason::NotFound
+                | Reason::ReferenceNotFound
                 | Reason::DigestMismatch
                 | Reason::ChartInvalid
                 | Reason::ChartTooLarge
@@ -249,11 +263,17 @@ impl From<ResolveError> for Failure {
 impl From<&SourceError> for Reason {
     fn from(error: &SourceError) -> Self {
         match error {
-            SourceError::InvalidUrl { .. } | SourceError::InvalidReference { .. } | SourceError::NotTls { .. } => {
-                Self::InvalidAddress
-            }
-            SourceError::InvalidTagFilter { .. } => Self::InvalidRequest,
+            SourceError::InvalidUrl { .. }
+            | SourceError::InvalidReference { .. }
+            | SourceError::InvalidGitUrl { .. }
+            | SourceError::InvalidSvnUrl { .. }
+            | SourceError::OutOfReach { .. }
+            | SourceError::NotTls { .. } => Self::InvalidAddress,
+            SourceError::InvalidTagFilter { .. }
+            | SourceError::InvalidRange { .. }
+            | SourceError::SeveralCharts { .. } => Self::InvalidRequest,
             SourceError::InvalidCertificate { .. } => Self::CredentialsMissing,
+            SourceError::UnlistedBelow { refusal, .. } => Self::from(&**refusal),
             SourceError::Dns { .. } => Self::DNSLookupFailed,
             SourceError::Refused { .. } | SourceError::Unreachable { .. } | SourceError::Timeout { .. } => {
                 Self::RepositoryUnreachable
@@ -262,24 +282,36 @@ impl From<&SourceError> for Reason {
             | SourceError::ExpiredCertificate { .. }
             | SourceError::WrongName { .. }
             | SourceError::Tls { .. } => Self::TLSNotTrusted,
-            SourceError::Unauthorized { .. } => Self::AuthenticationRequired,
+            SourceError::UnknownHostKey { .. } => Self::HostKeyNotTrusted,
+            SourceError::Unauthorized { .. } | SourceError::KeyRefused { .. } => Self::AuthenticationRequired,
             SourceError::Forbidden { .. } => Self::AccessDenied,
-            SourceError::NotFound { .. } | SourceError::ArchiveNotFound { .. } => Self::NotFound,
+            SourceError::NotFound { .. } | SourceError::ArchiveNotFound { .. } | SourceError::NoRepository { .. } => {
+                Self::NotFound
+            }
+            SourceError::ReferenceNotFound { .. } => Self::ReferenceNotFound,
+            SourceError::NoChart { .. } | SourceError::Dependency { .. } => Self::ChartNotFound,
             SourceError::RateLimited { .. } => Self::RateLimited,
             SourceError::Server { .. }
             | SourceError::Status { .. }
             | SourceError::Redirects { .. }
             | SourceError::Downgrade { .. }
-            | SourceError::Truncated { .. } => Self::ServerError,
-            SourceError::NotAnIndex { .. } | SourceError::NotARegistry { .. } | SourceError::Unlisted { .. } => {
-                Self::NotAnIndex
-            }
+            | SourceError::Truncated { .. }
+            | SourceError::Client { .. } => Self::ServerError,
+            SourceError::NotAnIndex { .. }
+            | SourceError::NotARegistry { .. }
+            | SourceError::NotARepository { .. }
+            | SourceError::Unlisted { .. } => Self::NotAnIndex,
             SourceError::TagNotFound { .. } => Self::ChartVersionNotFound,
-            SourceError::NotAChart { .. } => Self::ChartInvalid,
-            SourceError::TooLarge { .. } | SourceError::Chart { too_large: true, .. } => Self::ChartTooLarge,
+            SourceError::NotAChart { .. } | SourceError::Kept { .. } => Self::ChartInvalid,
+            SourceError::Objects { .. } => Self::ClusterUnreachable,
+            SourceError::TooLarge { .. }
+            | SourceError::TooManyFiles { .. }
+            | SourceError::Chart { too_large: true, .. } => Self::ChartTooLarge,
             SourceError::DigestMismatch { .. } | SourceError::NotThePinned { .. } => Self::DigestMismatch,
             SourceError::Chart { too_large: false, .. } => Self::ChartInvalid,
-            SourceError::Interrupted { .. } => Self::InternalError,
+            SourceError::Interrupted { .. } | SourceError::NoProgram { .. } | SourceError::Disk { .. } => {
+                Self::InternalError
+            }
         }
     }
 }

@@ -42,6 +42,7 @@ impl From<ObserveError> for Failure {
     fn from(error: ObserveError) -> Self {
         let reason = match &error {
             ObserveError::Refused { error: ApiError::Forbidden { .. }, .. } => Reason::PermissionDenied,
+            ObserveError::OutOfScope { .. } => Reason::NamespaceNotAllowed,
             ObserveError::Refused { error: ApiError::KindNotServed | ApiError::NotFound, .. } => Reason::UnknownKind,
             _ => Reason::ClusterUnreachable,
         };
@@ -179,11 +180,12 @@ impl Context {
     /// # Errors
     /// They may not be watched.
     pub async fn follow_sources(&self, request: &HelmRequest, reads: Vec<SourceRead>) -> Result<(), Failure> {
+        let home = self.home();
         for SourceRead { object, .. } in &reads {
-            self.watch(object).await?;
+            home.watch(object).await?;
         }
-        self.with_memory(request, |memory| memory.sources = reads);
-        self.follow_reads(request);
+        home.with_memory(request, |memory| memory.sources = reads);
+        home.follow_reads(request);
         Ok(())
     }
 
@@ -242,7 +244,7 @@ impl Context {
 
     /// Whether sources are still as they were read.
     pub fn are_unchanged(&self, reads: &[SourceRead]) -> bool {
-        reads.iter().all(|read| self.is_unchanged(read))
+        reads.iter().all(|read| self.home().is_unchanged(read))
     }
 
     fn is_unchanged(&self, read: &SourceRead) -> bool {
@@ -349,7 +351,7 @@ impl Context {
         if deviations.is_empty() {
             return None;
         }
-        let mut explained = self.memory(request).explained;
+        let mut explained = self.recall(request, |memory| memory.explained.clone());
         let objects = deviations.iter().take(shown).map(|deviation| DriftedObject {
             kind: deviation.object.kind.clone(),
             namespace: Some(deviation.object.namespace.clone()).filter(|namespace| !namespace.is_empty()),

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use kube::api::ListParams;
+use kube::api::{ListParams, PartialObjectMeta};
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, Client, ResourceExt};
+use kube::{Client, ResourceExt};
 use tokio::time::{Instant, sleep};
 
 use super::context::Context;
@@ -43,6 +43,7 @@ pub(super) async fn follow(
                 Change::Left { shard } => {
                     taken.retain(|(other, _)| *other != shard);
                     context.forget_shard(shard);
+                    context.fleet.forget_shard(shard);
                 }
             }
         }
@@ -50,6 +51,7 @@ pub(super) async fn follow(
         if taken.is_empty() {
             continue;
         }
+        context.fleet.list_anew();
         catch_up(&client, &context, &taken).await;
         for (shard, epoch) in &taken {
             context.shards.begin(*shard, *epoch);
@@ -71,7 +73,7 @@ pub(super) fn tell(shards: &Shards, metrics: &Metrics) {
 async fn catch_up(client: &Client, context: &Context, taken: &[(u16, i64)]) {
     loop {
         let read = async {
-            context.records.catch_up(client).await?;
+            context.records.catch_up(client, context.cluster().scope()).await?;
             wait_for_requests(client, context, taken).await
         };
         match read.await {
@@ -84,24 +86,27 @@ async fn catch_up(client: &Client, context: &Context, taken: &[(u16, i64)]) {
 
 /// Waits until the watch has shown each request of the shards as it is now.
 async fn wait_for_requests(client: &Client, context: &Context, taken: &[(u16, i64)]) -> Result<(), ApiError> {
-    let api: Api<HelmRequest> = Api::all(client.clone());
     let deadline = Instant::now() + LAG;
-    let mut pages = pin!(metadata_pages(&api, ListParams::default().limit(PAGE)));
-    while let Some(page) = pages.try_next().await? {
-        for item in &page {
-            let (namespace, name) = (item.namespace().unwrap_or_default(), item.name_any());
-            let shard = shard_of(&namespace, &name, context.shards.count());
-            let reference = ObjectRef::new(&name).within(&namespace);
-            let lags = || {
-                let known = context.request(&reference);
-                known.is_none_or(|known| version(known.resource_version()) < version(item.resource_version()))
-            };
-            while taken.iter().any(|(other, _)| *other == shard) && lags() && Instant::now() < deadline {
-                sleep(PAUSE).await;
+    for api in context.cluster().scope().typed::<HelmRequest>(client) {
+        let mut pages = pin!(metadata_pages(&api, ListParams::default().limit(PAGE)));
+        while let Some(page) = pages.try_next().await? {
+            for item in &page {
+                while lags(context, taken, item) && Instant::now() < deadline {
+                    sleep(PAUSE).await;
+                }
             }
         }
     }
     Ok(())
+}
+
+/// Whether a request is of the shards, and the watch has not shown it yet as it is listed.
+fn lags(context: &Context, taken: &[(u16, i64)], listed: &PartialObjectMeta<HelmRequest>) -> bool {
+    let (namespace, name) = (listed.namespace().unwrap_or_default(), listed.name_any());
+    let shard = shard_of(&namespace, &name, context.shards.count());
+    let known = context.request(&ObjectRef::new(&name).within(&namespace));
+    let is_old = known.is_none_or(|known| version(known.resource_version()) < version(listed.resource_version()));
+    is_old && taken.iter().any(|(other, _)| *other == shard)
 }
 
 fn version(text: Option<String>) -> u64 {

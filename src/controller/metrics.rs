@@ -38,7 +38,30 @@ pub struct Metrics {
     pub leader: Gauge,
     /// The shards of requests that the process works on.
     pub shards_held: Gauge,
+    /// The other clusters that requests are deployed into.
+    pub clusters: Gauge,
+    /// Those of them that cannot be reached.
+    pub clusters_away: Gauge,
     registry: Registry,
+}
+
+/// Counts one in a gauge until it is dropped.
+#[derive(Debug)]
+#[must_use = "it counts only while it lives"]
+pub struct Counted(Gauge);
+
+impl Counted {
+    /// One more.
+    pub fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// The kind of object that was reconciled, and how it ended.
@@ -113,6 +136,8 @@ impl Default for Metrics {
             repository_sync_duration: histogram(),
             leader: Gauge::default(),
             shards_held: Gauge::default(),
+            clusters: Gauge::default(),
+            clusters_away: Gauge::default(),
             registry: Registry::with_prefix("coxswain"),
         };
         metrics.register();
@@ -186,6 +211,8 @@ impl Metrics {
             repository_sync_duration,
             leader,
             shards_held,
+            clusters,
+            clusters_away,
             registry,
         } = self;
         registry.register("reconciles", "Reconciles that ended", reconciles.clone());
@@ -209,6 +236,8 @@ impl Metrics {
             leader.clone(),
         );
         registry.register("shards_held", "Shards of requests that the process works on", shards_held.clone());
+        registry.register("clusters", "Other clusters that requests are deployed into", clusters.clone());
+        registry.register("clusters_away", "Those of them that cannot be reached", clusters_away.clone());
     }
 }
 
@@ -228,6 +257,8 @@ mod tests {
         metrics.repository_synced("unchanged", "Synced", Duration::from_millis(3));
         metrics.wrote("apply", "object");
         metrics.set_shards(2, true);
+        let (_counted, uncounted) = (Counted::new(&metrics.clusters), Counted::new(&metrics.clusters));
+        drop(uncounted);
         let text = metrics.encode().map_err(|_| fmt::Error)?;
         for line in [
             "coxswain_reconciles_total{kind=\"HelmRequest\",outcome=\"failure\",reason=\"ChartNotFound\"} 1",
@@ -238,6 +269,8 @@ mod tests {
             "coxswain_api_writes_total{verb=\"apply\",target=\"object\"} 1",
             "coxswain_leader 1",
             "coxswain_shards_held 2",
+            "coxswain_clusters 1",
+            "coxswain_clusters_away 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

@@ -5,14 +5,18 @@
 //! answering with the index that was read last. Who does not find what it should have asks for a new look
 //! ([`Repositories::ask_anew`]), so that what was published a moment ago is not missed until the interval is over.
 
+mod error;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
+pub use self::error::ResolveError;
 use crate::api::Reason;
-use crate::source::Repository;
-use crate::source::index::{ChoiceError, Entry, Index};
+use crate::chart::Dependency;
+use crate::source::index::{Entry, Index};
+use crate::source::{Dependencies, Repository};
 
 /// Namespace and name of a ChartRepo.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,51 +75,6 @@ pub struct Resolved {
     pub repository: Repository,
 }
 
-/// Why a chart cannot be resolved.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ResolveError {
-    /// There is no such ChartRepo.
-    #[error("no ChartRepo {name:?} is in {}: create it or correct spec.chart", .namespaces.join(" or "))]
-    RepositoryNotFound {
-        /// The name.
-        name: String,
-        /// Where it was looked for.
-        namespaces: Vec<String>,
-    },
-    /// It was not read yet; it is being read.
-    #[error("ChartRepo {name:?} is being read; wait a moment")]
-    NotRead {
-        /// The name.
-        name: String,
-    },
-    /// It is switched off and was never read.
-    #[error("ChartRepo {name:?} is switched off: set its spec.enabled to true")]
-    Disabled {
-        /// The name.
-        name: String,
-    },
-    /// It could never be read.
-    #[error("ChartRepo {name:?} cannot be read: {message}")]
-    Unreadable {
-        /// The name.
-        name: String,
-        /// The cause.
-        reason: Reason,
-        /// What the ChartRepo's status says.
-        message: String,
-    },
-    /// It has no such chart or version.
-    #[error("ChartRepo {name:?}: {error}{}", failure_note(.failure))]
-    Choice {
-        /// The name.
-        name: String,
-        /// What is missing, and what is there.
-        error: Box<ChoiceError>,
-        /// Why the repository cannot be read just now; the chart may be newer than what is known.
-        failure: Option<String>,
-    },
-}
-
 impl Repositories {
     /// An empty registry. Repositories of the operator's namespace serve requests of every namespace.
     pub fn new(operator_namespace: impl Into<String>) -> Self {
@@ -151,6 +110,32 @@ impl Repositories {
                 Err(ResolveError::Choice { name, error: Box::new(error), failure })
             }
         }
+    }
+
+    /// Finds exactly a version of a chart of a repository. No I/O.
+    ///
+    /// # Errors
+    /// [`ResolveError`], which tells whether waiting can help.
+    pub fn version(&self, key: &RepositoryKey, chart: &str, version: &str) -> Result<Resolved, ResolveError> {
+        let registry = self.read();
+        let name = || key.name.clone();
+        let Some(known) = registry.known.get(key) else {
+            let missing = ResolveError::RepositoryNotFound { name: name(), namespaces: vec![key.namespace.clone()] };
+            return Err(if registry.listed { missing } else { ResolveError::NotRead { name: name() } });
+        };
+        let Some(Read { index, repository }) = &known.read else { return Err(known.unread(name())) };
+        let found = index.exactly(chart, version).map_err(Box::new);
+        let entry = found.map_err(|error| ResolveError::Choice { name: name(), error, failure: None })?;
+        Ok(Resolved { entry: entry.clone(), repository: repository.clone() })
+    }
+
+    /// Whether the repository that serves a request of `namespace` shows one state at a time, so that who names no
+    /// version has the one that is there.
+    pub fn has_one_state(&self, namespace: &str, repository: &str) -> bool {
+        let registry = self.read();
+        let candidates = self.candidates(namespace, repository);
+        let known = candidates.iter().find_map(|key| registry.known.get(key));
+        known.and_then(|known| known.read.as_ref()).is_some_and(|read| read.repository.has_one_state())
     }
 
     /// Tells of every repository that is read with a new index, fails for the first time, appears or goes.
@@ -281,6 +266,35 @@ impl Repositories {
     }
 }
 
+/// What a chart depends on is in the ChartRepo that its lock names: by the address, or by the name after `@` or
+/// `alias:` as helm's own repositories are.
+impl Dependencies for Repositories {
+    fn find(&self, namespace: &str, dependency: &Dependency) -> Result<(Repository, Entry), String> {
+        let address = dependency.repository.trim_end_matches('/');
+        let alias = address.strip_prefix('@').or_else(|| address.strip_prefix("alias:"));
+        let chart_address = format!("{address}/{}", dependency.name);
+        let is_it = |key: &RepositoryKey, read: &Read| {
+            let shown = read.repository.shown();
+            let shown = shown.trim_end_matches('/');
+            alias.map_or_else(|| shown == address || shown == chart_address, |alias| key.name == alias)
+        };
+        let registry = self.read();
+        let known = registry.known.iter().filter_map(|(key, known)| Some((key, known.read.as_ref()?)));
+        let reachable = known.filter(|(key, _)| [namespace, self.operator_namespace()].contains(&&*key.namespace));
+        let mut found: Vec<_> = reachable.filter(|(key, read)| is_it(key, read)).collect();
+        found.sort_by_key(|(key, _)| (key.namespace != namespace, &key.name));
+        let chosen = found.iter().map(|(_, read)| (read, read.index.choose(&dependency.name, &dependency.version)));
+        match chosen.min_by_key(|(_, chosen)| chosen.is_err()) {
+            Some((read, Ok(entry))) => Ok((read.repository.clone(), entry.clone())),
+            Some((_, Err(error))) => Err(error.to_string()),
+            None => Err(format!(
+                "no ChartRepo that could be read has the address {:?}: create one, or put the dependency in charts/",
+                dependency.repository
+            )),
+        }
+    }
+}
+
 impl Registry {
     /// Listeners that are gone are forgotten.
     fn tell(&mut self, key: &RepositoryKey) {
@@ -297,27 +311,6 @@ impl Known {
             None => ResolveError::NotRead { name },
         }
     }
-}
-
-impl ResolveError {
-    /// The reason for conditions, events and metrics.
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::RepositoryNotFound { .. } => Reason::RepositoryNotFound,
-            Self::NotRead { .. } => Reason::Progressing,
-            Self::Disabled { .. } => Reason::RepositoryDisabled,
-            Self::Unreadable { reason, .. } => *reason,
-            Self::Choice { error, .. } => match **error {
-                ChoiceError::ChartNotFound { .. } => Reason::ChartNotFound,
-                ChoiceError::VersionNotFound { .. } => Reason::ChartVersionNotFound,
-                ChoiceError::InvalidConstraint { .. } => Reason::InvalidRequest,
-            },
-        }
-    }
-}
-
-fn failure_note(failure: &Option<String>) -> String {
-    failure.as_ref().map(|message| format!(" (what is known may be old: {message})")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -392,6 +385,25 @@ mod tests {
         assert_eq!(outcome(&repositories, "team", ""), Ok("1.0.0".to_owned()));
         let error = repositories.resolve("team", "stable", "web", "2.0.0").expect_err("none").to_string();
         assert!(error.ends_with("(what is known may be old: it answered 500)"), "{error}");
+    }
+
+    #[test]
+    fn what_a_lock_names_is_found_by_address_or_by_name() {
+        let repositories = Repositories::new("captain");
+        repositories.list([key("captain", "stable"), key("team", "other")]);
+        repositories.set_read(&key("captain", "stable"), index("1.0.0"), repository());
+        let find = |repository: &str, version: &str| {
+            let (name, version, repository) = ("web".to_owned(), version.to_owned(), repository.to_owned());
+            let dependency = Dependency { name, version, repository, ..Dependency::default() };
+            repositories.find("team", &dependency).map(|(_, entry)| entry.version.to_string())
+        };
+        for repository in ["http://127.0.0.1:1", "http://127.0.0.1:1/", "@stable", "alias:stable"] {
+            assert_eq!(find(repository, "1.0.0"), Ok("1.0.0".to_owned()), "{repository}");
+        }
+        assert!(find("@stable", "2.0.0").is_err_and(|error| error.contains("2.0.0")));
+        for repository in ["http://127.0.0.1:2", "@other", ""] {
+            assert!(find(repository, "1.0.0").is_err_and(|error| error.contains("ChartRepo")), "{repository}");
+        }
     }
 
     #[test]

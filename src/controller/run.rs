@@ -6,40 +6,52 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc::{UnboundedSender, unbounded};
+use futures::stream::{self, select};
 use futures::{FutureExt, Stream, StreamExt};
-use kube::runtime::controller::{Action, Config};
+use kube::Client;
 use kube::runtime::reflector::{ObjectRef, store};
 use kube::runtime::utils::{Predicate, PredicateConfig};
-use kube::runtime::{Controller, WatchStreamExt, predicates, watcher};
-use kube::{Api, Client};
+use kube::runtime::{WatchStreamExt, predicates, watcher};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::autoscalers;
 use super::chartrepo::ChartRepos;
+use super::chartrepo::published::Published;
 use super::context::{Context, release_of};
 use super::cures;
+use super::dependents::Dependents;
+use super::fleet::Fleet;
 use super::handover;
-use super::helm_request;
+use super::looks;
 use super::metrics::Metrics;
 use super::part::{Charge, Part};
 use super::readiness::Readiness;
+use super::releases::Releases;
 use super::repositories::{Repositories, RepositoryKey};
+use super::shown::{forget_what_is_not_asked, once_stored};
+use super::tenancy::Tenancy;
 use crate::api::HelmRequest;
 use crate::chart::Limits;
 use crate::cluster::observe::{Observer, Trigger};
+use crate::cluster::pace::Rate;
 use crate::cluster::records::RecordIndex;
+use crate::cluster::scope::Scope;
 use crate::cluster::{Cluster, ConnectError};
+use crate::server::catalog::Catalog;
+use crate::server::hooks::Hooks;
 use crate::server::{Server, ServerError};
-use crate::source::Charts;
 use crate::source::cache::Archives;
+use crate::source::{Charts, Reach, Workshop};
 
 /// How the operator runs.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The namespace of the repositories that requests of every namespace may name.
     pub chartrepo_namespace: String,
+    /// The namespace where clusters are registered.
+    pub cluster_namespace: String,
     /// The namespace of the leases.
     pub namespace: String,
     /// The name of this replica in the leases.
@@ -52,8 +64,16 @@ pub struct Options {
     pub workers: usize,
     /// How long the API server may take to answer.
     pub request_timeout: Duration,
+    /// How many requests are sent to the API server at most.
+    pub request_rate: Option<Rate>,
     /// Where health, readiness and metrics are served.
     pub listen: SocketAddr,
+    /// Which addresses charts may have.
+    pub reach: Reach,
+    /// What requests may.
+    pub tenancy: Tenancy,
+    /// Where the API is served, if it is.
+    pub api_listen: Option<SocketAddr>,
     /// The folder of downloaded charts.
     pub cache_dir: PathBuf,
     /// Most bytes that the folder may hold.
@@ -88,6 +108,8 @@ pub enum RunError {
     LeaseLost,
 }
 
+/// The requests of one page of their list, which is held as text and read at once.
+const PAGE: u32 = 100;
 /// The memory that parsed charts may take, in bytes of their files.
 const PARSED_CHARTS: u64 = 64 << 20;
 
@@ -97,28 +119,80 @@ const PARSED_CHARTS: u64 = 64 << 20;
 /// Why it could not start, or that the lease was lost.
 pub async fn run(options: Options) -> Result<(), RunError> {
     let config = kube::Config::infer().await.map_err(RunError::Configuration)?;
-    let cluster = Cluster::connect(config, options.request_timeout)?;
+    let cluster = Cluster::connect(config, options.request_timeout, options.request_rate)?;
+    let cluster = cluster.within(options.tenancy.scope.clone());
     let metrics = Arc::new(Metrics::default());
     let readiness = Readiness::default();
     let stop = stop_signal()?;
     let server = Server::bind(options.listen, Arc::clone(&metrics), readiness.clone()).await?;
-    let serving = tokio::spawn(server.serve(stopped(stop.clone())));
+    let mut serving = JoinSet::new();
+    serving.spawn(report_end(server.serve(stopped(stop.clone()))));
+    let stock = Stock::open(&options, cluster.client())?;
+    serve_api(&options, &cluster, &stock.catalog, &mut serving, &stop).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %options.listen, "started");
 
     let (part, charge) = Part::take(&options, &cluster, &metrics, &readiness, &stop).await?;
     let ended = match charge {
-        Some(charge) => work(&options, cluster, charge, metrics, readiness, stop, &part).await,
+        Some(charge) => work(&options, cluster, charge, metrics, readiness, stop, &part, stock).await,
         None => Ok(()),
     };
     if ended.is_ok() {
         part.leave().await;
     }
-    serving.abort();
+    serving.abort_all();
     tracing::info!("stopped");
     ended
 }
 
+/// Charts and where they come from, of a replica that works or waits.
+struct Stock {
+    charts: Charts,
+    repositories: Repositories,
+    workshop: Workshop,
+    catalog: Catalog,
+}
+
+impl Stock {
+    fn open(options: &Options, client: Client) -> Result<Self, RunError> {
+        let unusable = |source| RunError::Cache { folder: options.cache_dir.clone(), source };
+        let archives = Archives::open(&options.cache_dir, options.cache_bytes).map_err(unusable)?;
+        let charts = Charts::new(Some(archives), PARSED_CHARTS, Limits::default());
+        let repositories = Repositories::new(options.chartrepo_namespace.clone());
+        let dependencies = Arc::new(repositories.clone());
+        let workshop = Workshop::open(&options.cache_dir, charts.clone(), dependencies).map_err(unusable)?;
+        let namespace = &options.chartrepo_namespace;
+        let published = Published::new(client.clone(), namespace, options.reach, workshop.clone());
+        let catalog = Catalog::new(client, charts.clone(), repositories.clone(), published);
+        Ok(Self { charts, repositories, workshop, catalog })
+    }
+}
+
+/// Serves the API, if it is wanted; every replica does so, whether it works or waits.
+async fn serve_api(
+    options: &Options,
+    cluster: &Cluster,
+    catalog: &Catalog,
+    serving: &mut JoinSet<()>,
+    stop: &watch::Receiver<bool>,
+) -> Result<(), RunError> {
+    let Some(address) = options.api_listen else { return Ok(()) };
+    let scope = options.tenancy.scope.and(&options.chartrepo_namespace);
+    let (hooks, follow) = Hooks::new(cluster.client(), &scope, &options.chartrepo_namespace);
+    let server = Server::bind_api(address, &hooks, catalog).await?;
+    serving.spawn(report_end(server.serve(stopped(stop.clone()))));
+    serving.spawn(follow);
+    tracing::info!(listen = %address, "serving the API");
+    Ok(())
+}
+
+async fn report_end(serving: impl Future<Output = Result<(), ServerError>>) {
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "nothing is served any more");
+    }
+}
+
 /// Works until the operator is told to stop, or must.
+#[expect(clippy::too_many_arguments, reason = "it is where the parts are put together")]
 async fn work(
     options: &Options,
     cluster: Cluster,
@@ -127,8 +201,9 @@ async fn work(
     readiness: Readiness,
     stop: watch::Receiver<bool>,
     part: &Part,
+    stock: Stock,
 ) -> Result<(), RunError> {
-    let mut tasks = start(options, cluster, charge, metrics, &readiness, &stop)?;
+    let mut tasks = start(options, cluster, charge, metrics, &readiness, &stop, stock)?;
     tokio::select! {
         () = part.lost() => return Err(RunError::LeaseLost),
         () = stopped(stop.clone()) => {}
@@ -148,16 +223,19 @@ fn start(
     metrics: Arc<Metrics>,
     readiness: &Readiness,
     stop: &watch::Receiver<bool>,
+    stock: Stock,
 ) -> Result<JoinSet<()>, RunError> {
-    let client = cluster.client();
-    let archives = Archives::open(&options.cache_dir, options.cache_bytes)
-        .map_err(|source| RunError::Cache { folder: options.cache_dir.clone(), source })?;
-    let charts = Charts::new(Some(archives), PARSED_CHARTS, Limits::default());
+    let (client, scope) = (cluster.client(), options.tenancy.scope.clone());
+    let Stock { charts, repositories, workshop, .. } = stock;
     let observer = Observer::new(&cluster);
     let drift = observer.triggers();
     let records = RecordIndex::default();
-    let repositories = Repositories::new(options.chartrepo_namespace.clone());
     let (requests, writer) = store::<HelmRequest>();
+    let releases = Releases::new(requests.clone());
+    let (triggers, triggered) = unbounded();
+    let freed = triggers.clone();
+    let fleet = Fleet::new(client.clone(), releases.clone(), triggers.clone(), options);
+    let dependents = Dependents::new(requests.clone(), triggers.clone());
     let context = Arc::new(Context::new(
         cluster,
         shards.clone(),
@@ -165,27 +243,46 @@ fn start(
         records.clone(),
         repositories.clone(),
         charts,
+        workshop.clone(),
         Arc::clone(&metrics),
-        requests.clone(),
+        requests,
+        fleet.clone(),
+        dependents.clone(),
         options,
     ));
-    let (triggers, triggered) = unbounded();
+    fleet.settle(&context);
     let mut tasks = JoinSet::new();
+    tasks.spawn(fleet.clone().run(stop.clone()));
     let (records_read, records_listed) = watch::channel(false);
     let (autoscalers_listed, autoscalers_known) = watch::channel(false);
     let autoscalers = context.autoscalers.clone();
-    tasks.spawn(until(stop.clone(), autoscalers.follow(client.clone(), autoscalers_listed)));
+    tasks.spawn(until(stop.clone(), autoscalers.follow(client.clone(), scope.clone(), autoscalers_listed)));
     tasks.spawn(until(
         stop.clone(),
-        follow_records(records, client.clone(), Arc::clone(&context), triggers.clone(), records_read),
+        follow_records(
+            records,
+            (client.clone(), scope.clone()),
+            releases.clone(),
+            dependents.clone(),
+            triggers.clone(),
+            records_read,
+        ),
     ));
     tasks.spawn(until(stop.clone(), follow_objects(drift, triggers.clone())));
-    let cures = (client.clone(), Arc::clone(&context), triggers.clone());
-    tasks.spawn(until(stop.clone(), cures::follow_namespaces(cures.0.clone(), Arc::clone(&cures.1), cures.2.clone())));
-    tasks.spawn(until(stop.clone(), cures::follow_definitions(cures.0, cures.1, cures.2)));
+    // Namespaces and definitions belong to the whole cluster.
+    if scope.is_cluster() {
+        let cures = (client.clone(), Arc::clone(&context), triggers.clone());
+        let namespaces = cures::follow_namespaces(cures.0.clone(), Arc::clone(&cures.1), cures.2.clone());
+        tasks.spawn(until(stop.clone(), namespaces));
+        tasks.spawn(until(stop.clone(), cures::follow_definitions(cures.0, cures.1, cures.2)));
+    }
     let wake = (Arc::clone(&context), triggers.clone());
     tasks.spawn(until(stop.clone(), follow_repositories(repositories.clone(), wake.0, wake.1)));
-    let chart_repos = ChartRepos::new(client.clone(), repositories, metrics).sharing(shards);
+    let chart_repos = ChartRepos::new(client.clone(), repositories, metrics)
+        .reaching(options.reach)
+        .within(scope.and(&options.chartrepo_namespace))
+        .checking_out_in(workshop)
+        .sharing(shards);
     tasks.spawn(chart_repos.run(stopped(stop.clone())));
     // Before the first lists are there, every release would look as if it were missing.
     let mut records_listed = records_listed;
@@ -203,27 +300,37 @@ fn start(
         tasks.spawn(until(stop.clone(), follow));
     }
 
-    let watched = watcher(Api::<HelmRequest>::all(client), watcher::Config::default())
-        .default_backoff()
-        .modify(|request| request.metadata.managed_fields = None)
+    let shown = Arc::clone(&context);
+    let watched = scope
+        .watch_typed::<HelmRequest>(&client, &watcher::Config::default().page_size(PAGE))
+        .modify(forget_what_is_not_asked)
         .reflect(writer)
+        .inspect(move |event| {
+            event.iter().for_each(|event| {
+                note_release(&releases, event, &freed);
+                dependents.note(event);
+                fleet.note(event);
+            });
+        })
+        .scan(Vec::new(), |listed, event| std::future::ready(Some(once_stored(listed, event))))
+        .flat_map(stream::iter)
         .applied_objects()
+        .inspect(move |request| request.iter().for_each(|request| shown.shown(request)))
         .predicate_filter(
             predicates::generation.combine(predicates::annotations).combine(predicates::finalizers),
             PredicateConfig::default(),
         );
-    let controller = Controller::for_stream(watched, requests)
-        .with_config(Config::default().concurrency(0))
-        .reconcile_on(triggered)
-        .graceful_shutdown_on(stopped(stop.clone()));
-    let readiness = readiness.clone();
+    let changed = watched.filter_map(|request| std::future::ready(request.ok().map(|it| ObjectRef::from_obj(&it))));
+    let (end, turns) = (stop.clone(), context.turns.clone());
+    tasks.spawn(async move {
+        stopped(end).await;
+        turns.close();
+    });
+    let (readiness, stop) = (readiness.clone(), stop.clone());
     tasks.spawn(async move {
         listed.await;
         readiness.caches_synced();
-        controller
-            .run(helm_request::reconcile, |_, _, _| Action::await_change(), context)
-            .for_each(|_| std::future::ready(()))
-            .await;
+        looks::at_requests(select(changed, triggered), context, stopped(stop)).await;
     });
     Ok(tasks)
 }
@@ -231,26 +338,46 @@ fn start(
 /// Keeps the index of records, and wakes the requests whose records somebody else has changed.
 async fn follow_records(
     records: RecordIndex,
-    client: Client,
-    context: Arc<Context>,
+    (client, scope): (Client, Scope),
+    releases: Releases,
+    dependents: Dependents,
     triggers: UnboundedSender<ObjectRef<HelmRequest>>,
     listed: watch::Sender<bool>,
 ) {
-    let mut changes = std::pin::pin!(records.watch(client));
+    let mut changes = std::pin::pin!(records.watch(&client, &scope));
     while let Some(change) = changes.next().await {
         match change {
-            Some(release) => {
-                for request in context.matching_requests(|request| release_of(request) == release) {
+            Err(_) => {}
+            Ok(Some(release)) => {
+                for request in releases.requests_of(&release) {
+                    dependents.wake(&request);
                     let _ = triggers.unbounded_send(request);
                 }
             }
-            None => drop(listed.send(true)),
+            Ok(None) => drop(listed.send(true)),
+        }
+    }
+}
+
+/// Notes whose a release is; where a request has gone, others that name its release are woken.
+fn note_release(
+    releases: &Releases,
+    event: &watcher::Event<HelmRequest>,
+    triggers: &UnboundedSender<ObjectRef<HelmRequest>>,
+) {
+    releases.note(event);
+    if let watcher::Event::Delete(gone) = event {
+        for request in releases.requests_of(&release_of(gone)) {
+            let _ = triggers.unbounded_send(request);
         }
     }
 }
 
 /// Wakes the requests whose objects or value sources have changed.
-async fn follow_objects(changes: impl Stream<Item = Trigger>, triggers: UnboundedSender<ObjectRef<HelmRequest>>) {
+pub(super) async fn follow_objects(
+    changes: impl Stream<Item = Trigger>,
+    triggers: UnboundedSender<ObjectRef<HelmRequest>>,
+) {
     let mut changes = std::pin::pin!(changes);
     while let Some(Trigger { owner, .. }) = changes.next().await {
         let _ = triggers.unbounded_send(ObjectRef::new(&owner.name).within(&owner.namespace));

@@ -27,10 +27,12 @@
 //! ```
 
 mod digest;
+mod ring;
 #[cfg(test)]
 mod tests;
 
 pub use digest::Digest;
+pub use ring::ring_through;
 
 use crate::release::Status;
 
@@ -231,6 +233,14 @@ pub enum Step {
     },
     /// What is wanted is not known; keep what is deployed in repair meanwhile.
     Blocked,
+}
+
+impl Step {
+    /// Whether it begins to deploy inputs, for which what the release depends on has to be ready. To continue what was
+    /// begun, to keep what is deployed and to go back to it need nobody.
+    pub fn begins_something_new(&self) -> bool {
+        matches!(self, Self::Install { .. } | Self::Upgrade { .. } | Self::Adopt { .. })
+    }
 }
 
 /// Decides the next step.

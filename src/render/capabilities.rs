@@ -3,6 +3,8 @@
 mod object;
 mod version;
 
+use std::sync::{Arc, LazyLock};
+
 use sha2::{Digest, Sha256};
 
 pub(super) use object::object;
@@ -44,8 +46,8 @@ pub struct HelmVersion {
 pub struct Capabilities {
     /// The server's version.
     pub kube_version: KubeVersion,
-    /// The served `group/version` and `group/version/Kind` names.
-    pub api_versions: Vec<String>,
+    /// The served `group/version` and `group/version/Kind` names, which every render shares.
+    pub api_versions: Arc<Vec<String>>,
     /// The version of Helm that is reproduced.
     pub helm_version: HelmVersion,
 }
@@ -72,9 +74,10 @@ impl Capabilities {
     #[must_use]
     pub fn with_api_versions(&self, more: impl IntoIterator<Item = String>) -> Self {
         let mut capabilities = self.clone();
-        capabilities.api_versions.extend(more);
-        capabilities.api_versions.sort();
-        capabilities.api_versions.dedup();
+        let versions = Arc::make_mut(&mut capabilities.api_versions);
+        versions.extend(more);
+        versions.sort();
+        versions.dedup();
         capabilities
     }
 }
@@ -146,6 +149,9 @@ const DEFAULT_API_VERSIONS: [&str; 57] = [
     "apiextensions.k8s.io/v1",
 ];
 
+static DEFAULTS: LazyLock<Arc<Vec<String>>> =
+    LazyLock::new(|| Arc::new(DEFAULT_API_VERSIONS.iter().map(|&name| name.to_owned()).collect()));
+
 impl Default for HelmVersion {
     fn default() -> Self {
         Self {
@@ -169,7 +175,7 @@ impl Default for Capabilities {
                 major: "1".to_owned(),
                 minor: "37".to_owned(),
             },
-            api_versions: DEFAULT_API_VERSIONS.iter().map(|&name| name.to_owned()).collect(),
+            api_versions: Arc::clone(&DEFAULTS),
             helm_version: HelmVersion::default(),
         }
     }

@@ -75,18 +75,14 @@ impl Head {
 /// white space is removed, trailing is kept. What follows `---` on its line belongs to the next document.
 pub fn split(stream: &str) -> Vec<&str> {
     let stream = stream.trim_start();
+    let first = stream.starts_with("---").then_some(0);
+    let others = memchr::memmem::find_iter(stream.as_bytes(), "\n---").map(|line_feed| line_feed + 1);
     let mut documents = Vec::new();
     let mut start = 0;
-    let mut line = 0;
-    while let Some(rest) = stream.get(line..) {
-        if let Some(after) = rest.strip_prefix("---") {
-            documents.push(&stream[start..line]);
-            start = stream.len() - after.trim_start_matches([' ', '\t']).len();
-        }
-        match memchr::memchr(b'\n', rest.as_bytes()) {
-            Some(end) => line += end + 1,
-            None => break,
-        }
+    for line in first.into_iter().chain(others) {
+        documents.push(&stream[start..line]);
+        let after = &stream[line + 3..];
+        start = stream.len() - after.trim_start_matches([' ', '\t']).len();
     }
     documents.push(&stream[start..]);
     documents.into_iter().map(str::trim_start).filter(|document| !document.is_empty()).collect()

@@ -13,6 +13,7 @@ mod files;
 mod glob;
 mod hook;
 mod jinja;
+mod lint;
 mod lookup;
 mod manifest;
 mod order;
@@ -20,6 +21,7 @@ mod pod;
 pub mod post;
 mod program;
 mod secret;
+mod source_map;
 #[cfg(test)]
 mod tests;
 pub mod versioned;
@@ -27,11 +29,13 @@ pub mod versioned;
 pub use capabilities::{Capabilities, HelmVersion, KubeVersion, KubeVersionError, is_builtin_group};
 pub use chance::OperatingSystem;
 pub use hook::{Event, Hook};
+pub use lint::lint;
 pub use lookup::{Listed, Looked, Lookup, NoCluster, Query, Reads};
 pub use manifest::{Head, Manifest, Sorted, sort_documents, split};
 pub use order::{Order, sort_by_kind};
 pub use program::Program;
 pub use secret::encode_string_data;
+pub use source_map::{Position, SourceMap, Written};
 
 pub use crate::template::Limits;
 

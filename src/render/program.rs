@@ -9,11 +9,13 @@ use foldhash::fast::RandomState;
 
 use super::context::{self, Common, Template};
 use super::{
-    Capabilities, Input, Lookup, Order, Query, Reads, RenderError, Rendered, Sorted, capabilities, jinja, manifest,
-    sort_documents,
+    Capabilities, Input, Lookup, Order, Query, Reads, RenderError, Rendered, Sorted, SourceMap, capabilities, jinja,
+    manifest, sort_documents,
 };
 use crate::chart::dependencies::{self, Selected, Selector};
+use crate::chart::origins::{self, Setting};
 use crate::chart::{Chart, Crd, File, schema, values};
+use crate::template::trace::Trace;
 use crate::template::{self, Environment, Execution, ParseError, Parsed, Set, TemplateError};
 use crate::value::{Json, Map, MapType, Value};
 
@@ -33,6 +35,15 @@ pub struct Program {
     jinja: HashMap<usize, Arc<jinja::Templates>>,
     schemas: schema::Schemas,
     selector: Selector,
+}
+
+/// How the templates of one render are run.
+#[derive(Default)]
+struct Run<'r> {
+    /// Whether `required` and `fail` let everything pass.
+    lint: bool,
+    /// Where it is noted what wrote each line, if that is wanted.
+    map: Option<&'r mut SourceMap>,
 }
 
 /// A file's tree, once it was needed.
@@ -59,6 +70,28 @@ impl Program {
     /// # Errors
     /// [`RenderError`], with Helm's text.
     pub fn render(&self, input: &Input<'_>) -> Result<Rendered, RenderError> {
+        self.render_with(input, &mut Run::default())
+    }
+
+    /// Renders one release as `helm lint` does: `required` and `fail` let everything pass.
+    ///
+    /// # Errors
+    /// [`RenderError`], with Helm's text.
+    pub fn lint(&self, input: &Input<'_>) -> Result<Rendered, RenderError> {
+        self.render_with(input, &mut Run { lint: true, map: None })
+    }
+
+    /// Renders one release and tells where each line comes from, which takes longer.
+    ///
+    /// # Errors
+    /// [`RenderError`], with Helm's text.
+    pub fn render_traced(&self, input: &Input<'_>) -> Result<(Rendered, SourceMap), RenderError> {
+        let mut map = SourceMap::default();
+        let rendered = self.render_with(input, &mut Run { lint: false, map: Some(&mut map) })?;
+        Ok((rendered, map))
+    }
+
+    fn render_with(&self, input: &Input<'_>, run: &mut Run<'_>) -> Result<Rendered, RenderError> {
         self.check_installable()?;
         let user_values = user_values(input.values)?;
         let chart = self.selector.select(&user_values).map_err(RenderError::Dependencies)?;
@@ -69,7 +102,7 @@ impl Program {
         check_kube_version(&chart, input.capabilities)?;
 
         let reads = Rc::new(RefCell::new(Reads::default()));
-        let files = self.run_templates(&chart, &values, input, &reads)?;
+        let files = self.run_templates(&chart, &values, input, &reads, run)?;
         let (files, notes) = take_notes(files, chart.name());
         let Sorted { manifests: documents, hooks, dropped } = sort_documents(&files, Order::Install)?;
         let chart = chart.to_chart();
@@ -107,7 +140,19 @@ impl Program {
         let user_values = user_values(input.values)?;
         let chart = self.selector.select(&user_values).map_err(RenderError::Dependencies)?;
         let values = values::coalesce(&chart, &user_values, values::Nulls::Delete).map_err(RenderError::Values)?;
-        self.run_templates(&chart, &values, input, &Rc::default())
+        self.run_templates(&chart, &values, input, &Rc::default(), &mut Run::default())
+    }
+
+    /// Where each value that templates see comes from. `layers` are the values that were given, later ones over earlier
+    /// ones.
+    ///
+    /// # Errors
+    /// [`RenderError`], with Helm's text.
+    pub fn origins(&self, layers: &[&Json], merged: &Json) -> Result<Vec<Setting>, RenderError> {
+        let user_values = user_values(merged)?;
+        let chart = self.selector.select(&user_values).map_err(RenderError::Dependencies)?;
+        let values = values::coalesce(&chart, &user_values, values::Nulls::Delete).map_err(RenderError::Values)?;
+        Ok(origins::settings(&self.chart, &chart, layers, &Json::from(&Value::Map(values))))
     }
 
     fn check_installable(&self) -> Result<(), RenderError> {
@@ -125,6 +170,7 @@ impl Program {
         values: &Map,
         input: &Input<'_>,
         reads: &Rc<RefCell<Reads>>,
+        run: &mut Run<'_>,
     ) -> Result<BTreeMap<String, String>, RenderError> {
         check_engines(chart)?;
         let common = Common {
@@ -134,8 +180,11 @@ impl Program {
         let templates = context::templates(chart, values, &common);
         let set = self.assemble(&templates)?;
         let lookup = RecordedLookup { lookup: input.lookup, reads };
-        let environment = Environment { lookup: &lookup, chance: input.chance, limits: input.limits, lint: false };
-        let mut execution = Execution::new(&set, environment);
+        let environment = Environment { lookup: &lookup, chance: input.chance, limits: input.limits, lint: run.lint };
+        let mut execution = match run.map {
+            Some(_) => Execution::traced(&set, environment, Trace::of(values)),
+            None => Execution::new(&set, environment),
+        };
         let mut rendering = jinja::Rendering::new(environment);
         for template in templates.iter().filter(|template| self.jinja(template).is_some()) {
             rendering.prepare(template)?;
@@ -152,6 +201,9 @@ impl Program {
             }
             let dot = dot(&template);
             let output = execution.render(&template.name, &dot).map_err(template_error)?;
+            if let Some(map) = &mut run.map {
+                map.add(&template.name, execution.traced_output());
+            }
             let output = String::from_utf8(output)
                 .unwrap_or_else(|invalid| String::from_utf8_lossy(invalid.as_bytes()).into_owned());
             files.insert(template.name, output);

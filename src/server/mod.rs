@@ -1,7 +1,15 @@
-//! The operator's HTTP side: health, readiness and metrics.
+//! The operator's HTTP side: operations, and an API of its own at another address.
 //!
-//! `/healthz` answers as long as the process can answer at all, `/readyz` once the caches are filled and the lease is
-//! known, and `/metrics` with OpenMetrics text. It needs no credentials and tells nothing about objects.
+//! Of the operations, `/healthz` answers as long as the process can answer at all, `/readyz` once the caches are filled
+//! and the lease is known, and `/metrics` with OpenMetrics text; they need no credentials and tell nothing about
+//! objects. The API takes webhooks ([`hooks`]) and shows what is in charts ([`catalog`]).
+
+mod callers;
+pub mod catalog;
+mod door;
+pub mod hooks;
+mod proof;
+mod status;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -9,12 +17,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use self::catalog::Catalog;
+use self::door::Door;
+use self::hooks::Hooks;
+use self::status::Refusal;
 use crate::controller::metrics::Metrics;
 use crate::controller::readiness::Readiness;
 
@@ -50,17 +62,30 @@ struct Shared {
 }
 
 impl Server {
-    /// Binds the address; port 0 takes a free one.
+    /// Health, readiness and metrics at an address; port 0 takes a free one.
     ///
     /// # Errors
     /// [`ServerError::Listen`].
     pub async fn bind(address: SocketAddr, metrics: Arc<Metrics>, readiness: Readiness) -> Result<Self, ServerError> {
-        let listener = TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         let routes = Router::new()
             .route("/healthz", get(healthy))
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics_text))
             .with_state(Shared { metrics, readiness });
+        Self::listen(address, routes).await
+    }
+
+    /// The API at an address; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`ServerError::Listen`].
+    pub async fn bind_api(address: SocketAddr, hooks: &Hooks, catalog: &Catalog) -> Result<Self, ServerError> {
+        let routes = hooks.routes().merge(catalog.routes()).fallback(nothing).method_not_allowed_fallback(not_allowed);
+        Self::listen(address, routes).await
+    }
+
+    async fn listen(address: SocketAddr, routes: Router) -> Result<Self, ServerError> {
+        let listener = TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         Ok(Self { listener, routes })
     }
 
@@ -78,7 +103,7 @@ impl Server {
     /// [`ServerError::Serve`].
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
         let Self { listener, routes } = self;
-        axum::serve(listener, routes).with_graceful_shutdown(shutdown).await.map_err(ServerError::Serve)
+        axum::serve(Door::new(listener), routes).with_graceful_shutdown(shutdown).await.map_err(ServerError::Serve)
     }
 }
 
@@ -98,6 +123,14 @@ async fn metrics_text(State(shared): State<Shared>) -> Response {
         Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+async fn nothing(uri: Uri) -> Refusal {
+    Refusal::not_found(uri.path())
+}
+
+async fn not_allowed(method: Method, uri: Uri) -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not for {}", uri.path()))
 }
 
 #[cfg(test)]

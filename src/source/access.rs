@@ -4,13 +4,27 @@ use std::fmt;
 
 use reqwest::header::HeaderValue;
 
-/// User and password; debug output shows neither.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Credentials {
-    /// The user.
-    pub username: String,
-    /// The password.
-    pub password: String,
+/// Who we are; debug output does not show it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Credentials {
+    /// For basic authentication.
+    Basic {
+        /// The user.
+        username: String,
+        /// The password.
+        password: String,
+    },
+    /// A bearer token.
+    Token(String),
+}
+
+/// Who we are to a server of ssh, and which servers are known; debug output does not show the key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SshKeys {
+    /// The private key, in a form that OpenSSH reads.
+    pub identity: String,
+    /// The servers' keys, as lines of a `known_hosts` file.
+    pub known_hosts: String,
 }
 
 /// Whom to trust, and who we are.
@@ -34,11 +48,15 @@ pub struct Identity {
 }
 
 impl Credentials {
-    /// The header of basic authentication, which debug output does not show.
+    /// The header of the request, which debug output does not show.
     pub(super) fn header(&self) -> HeaderValue {
         use base64::{Engine, engine::general_purpose::STANDARD};
-        let text = format!("Basic {}", STANDARD.encode(format!("{}:{}", self.username, self.password)));
-        sensitive(&text)
+        match self {
+            Self::Basic { username, password } => {
+                sensitive(&format!("Basic {}", STANDARD.encode(format!("{username}:{password}"))))
+            }
+            Self::Token(token) => sensitive(&format!("Bearer {token}")),
+        }
     }
 }
 
@@ -52,6 +70,12 @@ pub(super) fn sensitive(text: &str) -> HeaderValue {
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credentials(..)")
+    }
+}
+
+impl fmt::Debug for SshKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SshKeys(..)")
     }
 }
 

@@ -8,16 +8,21 @@ use super::access::Credentials;
 /// Reads an HTTP URL and takes the credentials out of it.
 pub(super) fn parse(text: &str) -> Result<(Url, Option<Credentials>), SourceError> {
     let invalid = |reason: String| SourceError::InvalidUrl { url: displayable(text), reason };
-    let mut url = Url::parse(text.trim()).map_err(|error| invalid(error.to_string()))?;
+    let url = Url::parse(text.trim()).map_err(|error| invalid(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(invalid(format!("scheme {:?} is not http or https", url.scheme())));
     }
+    Ok(without_credentials(url))
+}
+
+/// A URL with a host, and the credentials that were in it.
+pub(super) fn without_credentials(mut url: Url) -> (Url, Option<Credentials>) {
     let credentials = credentials(&url);
-    // Neither can fail for a URL with a host, and these schemes have one.
+    // Neither can fail for a URL with a host.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_fragment(None);
-    Ok((url, credentials))
+    (url, credentials)
 }
 
 /// The URL of a file of the repository: below its path, with its query.
@@ -67,11 +72,11 @@ pub(super) fn host_and_port(url: &Url) -> String {
 fn credentials(url: &Url) -> Option<Credentials> {
     let decode = |text: &str| percent_decode(text.as_bytes());
     let password = url.password()?;
-    Some(Credentials { username: decode(url.username()), password: decode(password) })
+    Some(Credentials::Basic { username: decode(url.username()), password: decode(password) })
 }
 
 /// Text that may not be a URL, without anything that could be a credential.
-fn displayable(text: &str) -> String {
+pub(super) fn displayable(text: &str) -> String {
     let end = text.find(['?', '#']).unwrap_or(text.len());
     let text = &text[..end];
     let Some(at) = text.rfind('@') else { return text.to_owned() };
@@ -122,7 +127,8 @@ mod tests {
         let (url, credentials) = parse("https://ann:s%40cret@x.org:8443/charts").expect("a URL");
         assert_eq!(url.as_str(), "https://x.org:8443/charts");
         let credentials = credentials.expect("credentials");
-        assert_eq!((credentials.username.as_str(), credentials.password.as_str()), ("ann", "s@cret"));
+        let expected = Credentials::Basic { username: "ann".to_owned(), password: "s@cret".to_owned() };
+        assert!(credentials == expected);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::Digest;
@@ -18,6 +19,8 @@ pub struct Archives {
     limit: u64,
     /// Makes the names of unfinished files unique.
     writes: AtomicU64,
+    /// Held by who makes room and fills it, so that several do not fill the same room.
+    room: Mutex<()>,
 }
 
 /// A file of the folder.
@@ -41,7 +44,7 @@ impl Archives {
                 fs::remove_file(path)?;
             }
         }
-        Ok(Self { folder: folder.to_owned(), limit, writes: AtomicU64::new(0) })
+        Ok(Self { folder: folder.to_owned(), limit, writes: AtomicU64::new(0), room: Mutex::default() })
     }
 
     /// The archive with a digest; nothing where it is not there or damaged.
@@ -58,7 +61,7 @@ impl Archives {
         Some(bytes)
     }
 
-    /// Stores an archive, whole or not at all, and makes room for it.
+    /// Stores an archive, whole or not at all, and makes room for it. A folder that has vanished is made again.
     ///
     /// # Errors
     /// Where the folder cannot be written.
@@ -67,6 +70,8 @@ impl Archives {
         if size > self.limit {
             return Ok(());
         }
+        let _room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        fs::create_dir_all(&self.folder)?;
         self.make_room(size)?;
         let unfinished = self.folder.join(format!("{digest}.{}.part", self.writes.fetch_add(1, Ordering::Relaxed)));
         let written = File::create(&unfinished).and_then(|mut file| file.write_all(bytes));
@@ -88,8 +93,11 @@ impl Archives {
             if total + needed <= self.limit {
                 break;
             }
-            fs::remove_file(file.path)?;
-            total -= file.size;
+            match fs::remove_file(file.path) {
+                // Somebody has seen that it was damaged.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => total -= file.size,
+            }
         }
         Ok(())
     }
@@ -169,6 +177,29 @@ mod tests {
         let archives = Archives::open(&folder.0, 3)?;
         archives.put(&Digest::of(b"chart"), b"chart")?;
         assert_eq!(archives.get(&Digest::of(b"chart")), None);
+        Ok(())
+    }
+
+    #[test]
+    fn the_folder_never_holds_more_and_may_vanish() -> io::Result<()> {
+        let folder = Folder::new("bounds");
+        let archives = Archives::open(&folder.0, 100)?;
+        let put = |seed: u8| {
+            let archive = [seed; 30];
+            archives.put(&Digest::of(&archive), &archive)
+        };
+        std::thread::scope(|scope| {
+            let put = &put;
+            let writers: Vec<_> = (0..8).map(|seed| scope.spawn(move || put(seed))).collect();
+            writers.into_iter().try_for_each(|writer| writer.join().expect("no panic"))
+        })?;
+        let sizes: u64 = archives.stored()?.iter().map(|file| file.size).sum();
+        assert!(sizes <= 100 && sizes > 60, "{sizes}");
+
+        fs::remove_dir_all(&folder.0)?;
+        assert_eq!(archives.get(&Digest::of(&[7; 30])), None);
+        put(7)?;
+        assert!(archives.get(&Digest::of(&[7; 30])).is_some());
         Ok(())
     }
 

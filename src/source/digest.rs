@@ -4,6 +4,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use super::SourceError;
 use crate::value::hex;
 
 /// The SHA-256 digest of an archive.
@@ -14,6 +15,22 @@ impl Digest {
     /// The digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// The archive, where it is the one that an index names for a URL.
+    ///
+    /// # Errors
+    /// [`SourceError::DigestMismatch`].
+    pub(super) fn verified(expected: Option<Self>, archive: Vec<u8>, url: &str) -> Result<Vec<u8>, SourceError> {
+        let actual = Self::of(&archive);
+        match expected {
+            Some(expected) if expected != actual => Err(SourceError::DigestMismatch {
+                url: url.to_owned(),
+                expected: expected.to_string(),
+                actual: actual.to_string(),
+            }),
+            _ => Ok(archive),
+        }
     }
 
     /// Reads 64 hexadecimal digits, which `sha256:` may precede.
@@ -27,6 +44,12 @@ impl Digest {
             *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
         }
         Some(Self(bytes))
+    }
+}
+
+impl From<[u8; 32]> for Digest {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 }
 

@@ -1,13 +1,25 @@
 //! Chart repositories over HTTP: an `index.yaml` and the archives that it names (`pkg/repo/v1`, `pkg/getter`).
 
+mod arrival;
+
+use std::io::Read;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Url;
-use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use flate2::read::MultiGzDecoder;
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED,
+};
+use reqwest::{StatusCode, Url};
 
 use super::access::{Credentials, Tls};
+use super::document::ReadError;
+use super::index::Index;
+use super::reach::Reach;
 use super::repository::{Fetched, Validators};
+use super::scroll::{Scroll, ScrollError};
 use super::transport::{Request, Transport};
 use super::{Digest, Document, SourceError, address};
 
@@ -22,12 +34,16 @@ pub struct Options {
     pub pass_credentials_all: bool,
     /// Whom to trust.
     pub tls: Tls,
+    /// Which addresses are asked, those that are redirected to too.
+    pub reach: Reach,
     /// For one request, the whole answer included.
     pub timeout: Duration,
     /// The most bytes of an index.
     pub index_limit: u64,
     /// The most bytes of an archive.
     pub archive_limit: u64,
+    /// Where a large index is while it is read; in memory where there is no such folder.
+    pub folder: Option<PathBuf>,
 }
 
 /// A chart repository; a handle that is cheap to clone.
@@ -44,6 +60,7 @@ struct Inner {
     transport: Transport,
     index_limit: u64,
     archive_limit: u64,
+    folder: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -53,9 +70,11 @@ impl Default for Options {
             credentials: None,
             pass_credentials_all: false,
             tls: Tls::default(),
+            reach: Reach::default(),
             timeout: Duration::from_secs(60),
             index_limit: 256 << 20,
             archive_limit: 64 << 20,
+            folder: None,
         }
     }
 }
@@ -66,11 +85,12 @@ impl Repository {
     /// # Errors
     /// [`SourceError::InvalidUrl`] and [`SourceError::InvalidCertificate`].
     pub fn new(options: Options) -> Result<Self, SourceError> {
-        let Options { url, credentials, pass_credentials_all, tls, timeout, index_limit, archive_limit } = options;
+        let Options { url, credentials, pass_credentials_all, tls, reach, timeout, index_limit, archive_limit, folder } =
+            options;
         let (url, credentials_of_url) = address::parse(&url)?;
-        let transport = Transport::new(&tls, timeout)?;
+        let transport = Transport::new(&tls, reach, timeout)?;
         let credentials = credentials.or(credentials_of_url);
-        let inner = Inner { url, credentials, pass_credentials_all, transport, index_limit, archive_limit };
+        let inner = Inner { url, credentials, pass_credentials_all, transport, index_limit, archive_limit, folder };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -90,21 +110,27 @@ impl Repository {
     /// [`SourceError`], one kind for each cause.
     pub async fn fetch_index(&self, known: &Validators) -> Result<Fetched, SourceError> {
         let url = address::below(&self.inner.url, "index.yaml")?;
-        let shown = address::shown(&url);
         let authorization = self.inner.credentials.as_ref().map(Credentials::header);
-        let request =
-            Request { authorization, headers: known.conditions(), ..Request::get(url, self.inner.index_limit) };
-        let answer = self.inner.transport.get(&request).await?;
-        let Some(body) = answer.body else { return Ok(Fetched::Unchanged) };
-        let validators = Validators::of(&answer.headers, &body);
-        if validators.digest == known.digest {
+        let mut headers = known.conditions();
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        let request = Request { authorization, headers, ..Request::get(url, self.inner.index_limit) };
+        let incoming = self.inner.transport.open(&request).await?.checked()?;
+        if incoming.answer.status == StatusCode::NOT_MODIFIED {
             return Ok(Fetched::Unchanged);
         }
-        let parsed = tokio::task::spawn_blocking(move || Document::parse(body)).await;
-        let (document, index) = parsed
-            .map_err(|_| SourceError::Interrupted { url: shown.clone() })?
-            .map_err(|reason| SourceError::NotAnIndex { url: shown, reason })?;
-        Ok(Fetched::Index { document, index, validators })
+        let url = address::shown(&incoming.answer.url);
+        let answered = incoming.answer.headers.clone();
+        let is_packed =
+            answered.get(CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"gzip"));
+        let desk =
+            Desk { folder: self.inner.folder.clone(), limit: self.inner.index_limit, is_packed, known: known.digest };
+        let read = arrival::pass(incoming, move |arriving| desk.read(arriving)).await?;
+        match read.map_err(|error| error.of(&url, self.inner.index_limit))? {
+            None => Ok(Fetched::Unchanged),
+            Some((document, index, digest)) => {
+                Ok(Fetched::Index { document, index, validators: Validators::of(&answered, digest) })
+            }
+        }
     }
 
     /// Downloads an archive that the index names, and verifies its digest where the index has one.
@@ -123,15 +149,28 @@ impl Repository {
             error => error,
         })?;
         let body = answer.body.ok_or_else(|| SourceError::Status { url: shown.clone(), status: 304 })?;
-        let actual = Digest::of(&body);
-        match digest {
-            Some(expected) if expected != actual => Err(SourceError::DigestMismatch {
-                url: shown,
-                expected: expected.to_string(),
-                actual: actual.to_string(),
-            }),
-            _ => Ok(body),
-        }
+        Digest::verified(digest, body, &shown)
+    }
+
+    /// Downloads the archive that is at the address itself, unless it is the one that `known` tells of.
+    ///
+    /// # Errors
+    /// [`SourceError`], one kind for each cause.
+    pub(super) async fn fetch_archive(&self, known: &Validators) -> Result<Option<(Vec<u8>, Validators)>, SourceError> {
+        let authorization = self.inner.credentials.as_ref().map(Credentials::header);
+        let request = Request {
+            authorization,
+            headers: known.conditions(),
+            ..Request::get(self.inner.url.clone(), self.inner.archive_limit)
+        };
+        let answer = self.inner.transport.get(&request).await?;
+        let fetched = answer.body.map(|body| (Validators::of(&answer.headers, Digest::of(&body)), body));
+        Ok(fetched.filter(|(now, _)| now.digest != known.digest).map(|(now, body)| (body, now)))
+    }
+
+    /// The address itself, without credentials.
+    pub fn url(&self) -> &str {
+        self.inner.url.as_str()
     }
 
     /// The URL of an archive for messages.
@@ -140,10 +179,63 @@ impl Repository {
     }
 }
 
+/// Where an index is read that arrives.
+struct Desk {
+    folder: Option<PathBuf>,
+    limit: u64,
+    /// It is compressed.
+    is_packed: bool,
+    /// The digest of the one that was read last.
+    known: Option<Digest>,
+}
+
+/// Why an index that has arrived is not read.
+#[derive(Debug, thiserror::Error)]
+enum IndexError {
+    #[error("{0}")]
+    Written(#[from] ScrollError),
+    #[error("{0}")]
+    Read(#[from] ReadError),
+}
+
+impl Desk {
+    /// Reads an index; nothing where it is the known one.
+    fn read(&self, arriving: impl Read) -> Result<Option<(Document, Index, Digest)>, IndexError> {
+        let folder = self.folder.as_deref();
+        let (text, digest) = match self.is_packed {
+            true => Scroll::write(MultiGzDecoder::new(arriving), folder, self.limit)?,
+            false => Scroll::write(arriving, folder, self.limit)?,
+        };
+        if self.known == Some(digest) {
+            return Ok(None);
+        }
+        let (document, index) = Document::read(text)?;
+        Ok(Some((document, index, digest)))
+    }
+}
+
+impl IndexError {
+    /// What it is called for an index at a URL.
+    fn of(self, url: &str, limit: u64) -> SourceError {
+        use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        let url = url.to_owned();
+        match self {
+            Self::Written(ScrollError::TooLong) => SourceError::TooLarge { url, limit },
+            Self::Written(ScrollError::Io(error))
+                if matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof) =>
+            {
+                SourceError::NotAnIndex { url, reason: "it is not the gzip that the server says it is".to_owned() }
+            }
+            Self::Written(ScrollError::Io(error)) | Self::Read(ReadError::Io(error)) => SourceError::disk(&url, &error),
+            Self::Read(ReadError::NotAnIndex(reason)) => SourceError::NotAnIndex { url, reason },
+        }
+    }
+}
+
 impl Validators {
-    fn of(headers: &HeaderMap, body: &[u8]) -> Self {
+    fn of(headers: &HeaderMap, digest: Digest) -> Self {
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Self { etag: text(ETAG), last_modified: text(LAST_MODIFIED), digest: Some(Digest::of(body)) }
+        Self { etag: text(ETAG), last_modified: text(LAST_MODIFIED), digest: Some(digest), commit: None }
     }
 
     fn conditions(&self) -> HeaderMap {

@@ -104,8 +104,8 @@ impl FromIterator<(Box<str>, Box<[Entry]>)> for Index {
 }
 
 impl Entry {
-    /// A version of a chart, with the digest of its archive where it is known.
-    pub(super) fn new(version: &str, url: &str, digest: Option<Digest>) -> Self {
+    /// A version of a chart, with the digest of its archive where it is known. The version is empty where it is not.
+    pub fn new(version: &str, url: &str, digest: Option<Digest>) -> Self {
         let learned = digest.is_none().then(Arc::default);
         Self { version: version.into(), url: url.into(), digest, learned }
     }
@@ -167,6 +167,19 @@ impl Index {
         })?;
         let satisfies = |entry: &&Entry| Version::parse(&entry.version).is_ok_and(|version| constraint.check(&version));
         versions.iter().find(satisfies).ok_or_else(|| not_found(versions, chart, wanted))
+    }
+
+    /// The version with exactly a text.
+    ///
+    /// # Errors
+    /// [`ChoiceError`], which names what is there.
+    pub fn exactly(&self, chart: &str, version: &str) -> Result<&Entry, ChoiceError> {
+        let versions = self.versions(chart);
+        if versions.is_empty() {
+            return Err(self.no_chart(chart));
+        }
+        let found = versions.iter().find(|entry| &*entry.version == version);
+        found.ok_or_else(|| not_found(versions, chart, version))
     }
 
     fn no_chart(&self, chart: &str) -> ChoiceError {

@@ -29,6 +29,7 @@ use self::reference::{Reference, is_tag, tag_of};
 use self::registry::Registry;
 use super::access::{Credentials, Tls};
 use super::index::Entry;
+use super::reach::Reach;
 use super::repository::{Fetched, Validators};
 use super::transport::Transport;
 use super::{Digest, SourceError};
@@ -52,6 +53,8 @@ pub struct Options {
     pub credentials: Option<Credentials>,
     /// Whom to trust.
     pub tls: Tls,
+    /// Which addresses are asked, those of tokens and redirects too.
+    pub reach: Reach,
     /// Speak HTTP.
     pub plain_http: bool,
     /// For one request, the whole answer included.
@@ -68,6 +71,7 @@ impl Default for Options {
             tag_filter: None,
             credentials: None,
             tls: Tls::default(),
+            reach: Reach::default(),
             plain_http: false,
             timeout: Duration::from_secs(60),
             archive_limit: 64 << 20,
@@ -106,7 +110,7 @@ impl Repository {
     /// # Errors
     /// [`SourceError::InvalidReference`], [`SourceError::InvalidTagFilter`] and [`SourceError::InvalidCertificate`].
     pub fn new(options: Options) -> Result<Self, SourceError> {
-        let Options { url, charts, tag_filter, credentials, tls, plain_http, timeout, archive_limit } = options;
+        let Options { url, charts, tag_filter, credentials, tls, reach, plain_http, timeout, archive_limit } = options;
         let place = Reference::parse(&url, plain_http)?;
         let compile = |pattern: String| {
             let compiled = regex::RegexBuilder::new(&pattern).size_limit(1 << 20).build();
@@ -116,7 +120,7 @@ impl Repository {
             })
         };
         let tag_filter = tag_filter.map(compile).transpose()?;
-        let registry = Registry::new(place.base.clone(), credentials, Transport::new(&tls, timeout)?);
+        let registry = Registry::new(place.base.clone(), credentials, Transport::new(&tls, reach, timeout)?);
         let listing = Listing::default();
         let inner = Inner { place, charts, tag_filter, plain_http, registry, listing, archive_limit };
         Ok(Self { inner: Arc::new(inner) })

@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 
 use super::cache::Archives;
 use super::index::Entry;
 use super::{Digest, Repository, SourceError};
-use crate::chart::{self, Chart, Limits};
+use crate::chart::{self, Chart, File, Limits};
 use crate::render::Program;
 
 /// Charts that unpack at the same time; each may take as much memory as [`Limits::total`].
@@ -92,6 +93,71 @@ impl Charts {
         outcome
     }
 
+    /// The files of the archive of an index entry, and its digest.
+    ///
+    /// # Errors
+    /// As for [`Charts::program`], by which it is fetched where it is not at hand.
+    pub async fn files(&self, repository: &Repository, entry: &Entry) -> Result<(Digest, Vec<File>), SourceError> {
+        let url = repository.shown_archive(&entry.url);
+        let interrupted = || SourceError::Interrupted { url: url.clone() };
+        let archive = match self.shared.stored(entry).await.map_err(|_| interrupted())? {
+            Some(archive) => archive,
+            None => {
+                self.program(repository, entry).await?;
+                let stored = self.shared.stored(entry).await.map_err(|_| interrupted())?;
+                match stored {
+                    Some(archive) => archive,
+                    // It has no room in the folder, or there is none.
+                    None => repository.download(&entry.url, entry.digest).await?,
+                }
+            }
+        };
+        let Ok(_permit) = self.shared.unpacking.acquire().await else { return Err(interrupted()) };
+        let (limits, place) = (self.shared.limits, url.clone());
+        let unpacked = tokio::task::spawn_blocking(move || {
+            let files = chart::load_files(&archive, &limits).map_err(|error| SourceError::chart(&place, &error))?;
+            Ok((Digest::of(&archive), files))
+        });
+        unpacked.await.map_err(|_| interrupted())?
+    }
+
+    /// The chart of an archive that was downloaded from a URL, as messages show it; it is kept like all others.
+    ///
+    /// # Errors
+    /// [`SourceError::Chart`] where the archive is not a chart.
+    pub(super) async fn take(&self, archive: Vec<u8>, url: String) -> Result<(Digest, Arc<Program>), SourceError> {
+        Arc::clone(&self.shared).take(archive, true, url).await
+    }
+
+    /// The archive of an index entry.
+    ///
+    /// # Errors
+    /// [`SourceError`] of the download.
+    pub(super) fn archive<'a>(
+        &'a self,
+        repository: &'a Repository,
+        entry: &'a Entry,
+    ) -> BoxFuture<'a, Result<Vec<u8>, SourceError>> {
+        let fetch = async move {
+            let (store, digest) = (Arc::clone(&self.shared), entry.cached_digest());
+            let stored = tokio::task::spawn_blocking(move || store.archives.as_ref()?.get(&digest?)).await;
+            if let Ok(Some(archive)) = stored {
+                return Ok(archive);
+            }
+            let archive = repository.download(&entry.url, entry.digest).await?;
+            entry.learn(self.keep(&archive));
+            Ok(archive)
+        };
+        fetch.boxed()
+    }
+
+    /// Keeps an archive whose chart nobody uses yet; gives its digest.
+    pub(super) fn keep(&self, archive: &[u8]) -> Digest {
+        let digest = Digest::of(archive);
+        self.shared.store(digest, archive);
+        digest
+    }
+
     fn join(&self, key: Key, repository: &Repository, entry: &Entry) -> Flight {
         let (store, repository, entry) = (Arc::clone(&self.shared), repository.clone(), entry.clone());
         let start = || async move { store.fetch(&repository, &entry).await }.boxed().shared();
@@ -103,35 +169,58 @@ impl Store {
     async fn fetch(self: Arc<Self>, repository: &Repository, entry: &Entry) -> Outcome {
         let url = repository.shown_archive(&entry.url);
         let interrupted = || SourceError::Interrupted { url: url.clone() };
-        let (store, digest) = (Arc::clone(&self), entry.cached_digest());
-        let stored = tokio::task::spawn_blocking(move || store.archives.as_ref()?.get(&digest?));
-        let (archive, is_new) = match stored.await.map_err(|_| interrupted())? {
+        let (archive, is_new) = match self.stored(entry).await.map_err(|_| interrupted())? {
             Some(archive) => (archive, false),
             None => (repository.download(&entry.url, entry.digest).await?, true),
         };
-        let _permit = self.unpacking.acquire().await.map_err(|_| interrupted())?;
-        let (store, place, entry) = (Arc::clone(&self), url.clone(), entry.clone());
-        let parsed = tokio::task::spawn_blocking(move || store.parse(&archive, is_new, &entry, &place));
-        parsed.await.map_err(|_| interrupted())?
+        let (digest, program) = self.take(archive, is_new, url).await?;
+        entry.learn(digest);
+        Ok(program)
     }
 
-    fn parse(&self, archive: &[u8], is_new: bool, entry: &Entry, url: &str) -> Outcome {
-        let digest = Digest::of(archive);
+    /// The archive of an entry, where it is in the folder.
+    async fn stored(self: &Arc<Self>, entry: &Entry) -> Result<Option<Vec<u8>>, JoinError> {
+        let (store, digest) = (Arc::clone(self), entry.cached_digest());
+        tokio::task::spawn_blocking(move || store.archives.as_ref()?.get(&digest?)).await
+    }
+
+    /// Unpacks and parses an archive, and keeps it.
+    async fn take(
+        self: Arc<Self>,
+        archive: Vec<u8>,
+        is_new: bool,
+        url: String,
+    ) -> Result<(Digest, Arc<Program>), SourceError> {
+        let interrupted = SourceError::Interrupted { url: url.clone() };
+        let Ok(_permit) = self.unpacking.acquire().await else { return Err(interrupted) };
+        let store = Arc::clone(&self);
+        let parsed = tokio::task::spawn_blocking(move || {
+            let digest = Digest::of(&archive);
+            Ok((digest, store.parse(&archive, digest, is_new, &url)?))
+        });
+        parsed.await.map_err(|_| interrupted)?
+    }
+
+    fn parse(&self, archive: &[u8], digest: Digest, is_new: bool, url: &str) -> Outcome {
         if let Some(program) = self.parsed().get(&digest) {
-            entry.learn(digest);
             return Ok(program);
         }
         let chart = chart::load_archive(archive, &self.limits).map_err(|error| SourceError::chart(url, &error))?;
-        if let Some(archives) = self.archives.as_ref().filter(|_| is_new)
-            && let Err(error) = archives.put(&digest, archive)
-        {
-            tracing::warn!(%error, "cannot store a chart archive, it will be downloaded again");
+        if is_new {
+            self.store(digest, archive);
         }
-        entry.learn(digest);
         let bytes = size(&chart);
         let program = Arc::new(Program::new(Chart { digest: format!("sha256:{digest}").into(), ..chart }));
         self.parsed().insert(digest, Arc::clone(&program), bytes);
         Ok(program)
+    }
+
+    fn store(&self, digest: Digest, archive: &[u8]) {
+        if let Some(archives) = &self.archives
+            && let Err(error) = archives.put(&digest, archive)
+        {
+            tracing::warn!(%error, "cannot store a chart archive, it will be downloaded again");
+        }
     }
 
     fn parsed(&self) -> MutexGuard<'_, Parsed> {
@@ -175,26 +264,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::testing::Server;
+    use crate::source::testing::{Server, archive};
     use crate::source::{Document, Options, http};
-    use flate2::{Compression, write::GzEncoder};
-    use std::io::Write;
-
-    /// A chart archive of one file and some more bytes.
-    fn archive(name: &str, padding: usize) -> std::io::Result<Vec<u8>> {
-        let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-        let chart = format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n");
-        let files = [("Chart.yaml", chart.as_bytes()), ("padding.txt", &vec![b'x'; padding])];
-        for (path, content) in files {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(content.len() as u64);
-            header.set_mode(0o644);
-            archive.append_data(&mut header, format!("{name}/{path}"), content)?;
-        }
-        let mut compressed = archive.into_inner()?;
-        compressed.flush()?;
-        compressed.finish()
-    }
 
     fn entry(digest: &str) -> anyhow::Result<Entry> {
         let text =

@@ -1,7 +1,7 @@
 //! A place with charts, whatever its kind: an index that is read, and archives that are downloaded.
 
 use super::index::Index;
-use super::{Digest, Document, SourceError, http, oci};
+use super::{Digest, Document, SourceError, git, http, local, oci, svn};
 
 /// How a repository is reached, by its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +10,12 @@ pub enum Options {
     Http(http::Options),
     /// A registry.
     Oci(oci::Options),
+    /// Objects of the cluster.
+    Local(local::Options),
+    /// A Git repository.
+    Git(git::Options),
+    /// A Subversion repository.
+    Svn(svn::Options),
 }
 
 /// A chart repository; a handle that is cheap to clone.
@@ -19,6 +25,12 @@ pub enum Repository {
     Http(http::Repository),
     /// A registry.
     Oci(oci::Repository),
+    /// Objects of the cluster.
+    Local(local::Repository),
+    /// A Git repository.
+    Git(git::Repository),
+    /// A Subversion repository.
+    Svn(svn::Repository),
 }
 
 /// What a later request needs to learn cheaply that nothing changed.
@@ -30,10 +42,20 @@ pub struct Validators {
     pub last_modified: Option<String>,
     /// The digest of the index, for servers that send neither.
     pub digest: Option<Digest>,
+    /// The commit or revision that it was read at.
+    pub commit: Option<String>,
+}
+
+impl Validators {
+    /// What was read, for people: the commit or revision, else the digest of the index.
+    pub fn revision(&self) -> Option<String> {
+        self.commit.clone().or_else(|| self.digest.map(|digest| format!("sha256:{digest}")))
+    }
 }
 
 /// An index that was asked for.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, and most of it is on the heap")]
 pub enum Fetched {
     /// It is what it was at the time of the given validators.
     Unchanged,
@@ -57,7 +79,15 @@ impl Repository {
         match options {
             Options::Http(options) => http::Repository::new(options).map(Self::Http),
             Options::Oci(options) => oci::Repository::new(options).map(Self::Oci),
+            Options::Local(options) => Ok(Self::Local(local::Repository::new(options))),
+            Options::Git(options) => git::Repository::new(options).map(Self::Git),
+            Options::Svn(options) => svn::Repository::new(options).map(Self::Svn),
         }
+    }
+
+    /// Whether it shows one state at a time: a version that was there need not be there any more.
+    pub fn has_one_state(&self) -> bool {
+        matches!(self, Self::Git(_) | Self::Svn(_))
     }
 
     /// The same for clones of one repository, different for any two that live at the same time.
@@ -65,6 +95,9 @@ impl Repository {
         match self {
             Self::Http(repository) => repository.identity(),
             Self::Oci(repository) => repository.identity(),
+            Self::Local(repository) => repository.identity(),
+            Self::Git(repository) => repository.identity(),
+            Self::Svn(repository) => repository.identity(),
         }
     }
 
@@ -73,6 +106,9 @@ impl Repository {
         match self {
             Self::Http(repository) => repository.shown(),
             Self::Oci(repository) => repository.shown(),
+            Self::Local(repository) => repository.shown(),
+            Self::Git(repository) => repository.shown(),
+            Self::Svn(repository) => repository.shown(),
         }
     }
 
@@ -81,6 +117,8 @@ impl Repository {
         match self {
             Self::Http(repository) => repository.shown_archive(named),
             Self::Oci(repository) => repository.shown_archive(named),
+            // Nobody but us makes these, and there are no credentials in them.
+            Self::Local(_) | Self::Git(_) | Self::Svn(_) => named.to_owned(),
         }
     }
 
@@ -92,6 +130,9 @@ impl Repository {
         match self {
             Self::Http(repository) => repository.fetch_index(known).await,
             Self::Oci(repository) => repository.fetch_index(known).await,
+            Self::Local(repository) => repository.fetch_index(known).await,
+            Self::Git(repository) => repository.fetch_index(known).await,
+            Self::Svn(repository) => repository.fetch_index(known).await,
         }
     }
 
@@ -103,6 +144,9 @@ impl Repository {
         match self {
             Self::Http(repository) => repository.download(named, digest).await,
             Self::Oci(repository) => repository.download(named, digest).await,
+            Self::Local(repository) => repository.download(named, digest).await,
+            Self::Git(repository) => repository.download(named, digest).await,
+            Self::Svn(repository) => repository.download(named, digest).await,
         }
     }
 }

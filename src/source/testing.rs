@@ -1,9 +1,11 @@
 //! A server for tests that answers each path with the bytes it is told to, over TCP or TLS, and notes the requests.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use flate2::{Compression, write::GzEncoder};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -70,6 +72,22 @@ impl Server {
     pub(super) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// A chart archive of one file and some more bytes.
+pub(super) fn archive(name: &str, padding: usize) -> std::io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    let chart = format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n");
+    let files = [("Chart.yaml", chart.as_bytes()), ("padding.txt", &vec![b'x'; padding])];
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, format!("{name}/{path}"), content)?;
+    }
+    let mut compressed = archive.into_inner()?;
+    compressed.flush()?;
+    compressed.finish()
 }
 
 fn acceptor(key: &rcgen::CertifiedKey<rcgen::KeyPair>) -> anyhow::Result<TlsAcceptor> {

@@ -27,8 +27,8 @@ pub(super) fn configuration(tls: &Tls) -> Result<ClientConfig, SourceError> {
         builder.with_root_certificates(roots(tls.authorities.as_deref())?)
     };
     let Some(identity) = &tls.identity else { return Ok(builder.with_no_client_auth()) };
-    let chain = certificates(&identity.certificate, "tls.crt of tlsSecret")?;
-    let invalid_key = |reason: String| SourceError::InvalidCertificate { field: "tls.key of tlsSecret", reason };
+    let chain = certificates(&identity.certificate, "tls.crt of the Secret")?;
+    let invalid_key = |reason: String| SourceError::InvalidCertificate { field: "tls.key of the Secret", reason };
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).map_err(|error| invalid_key(error.to_string()))?;
     builder.with_client_auth_cert(chain, key).map_err(|error| invalid_key(error.to_string()))
 }
@@ -36,10 +36,10 @@ pub(super) fn configuration(tls: &Tls) -> Result<ClientConfig, SourceError> {
 fn roots(authorities: Option<&str>) -> Result<Arc<RootCertStore>, SourceError> {
     let Some(pem) = authorities else { return Ok(system_roots()) };
     let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(certificates(pem, "caBundle")?);
+    let (added, _) = roots.add_parsable_certificates(certificates(pem, "caBundle or ca.crt")?);
     if added == 0 {
         let reason = "its certificates cannot be parsed".to_owned();
-        return Err(SourceError::InvalidCertificate { field: "caBundle", reason });
+        return Err(SourceError::InvalidCertificate { field: "caBundle or ca.crt", reason });
     }
     Ok(Arc::new(roots))
 }

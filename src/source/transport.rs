@@ -2,8 +2,10 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
 use rustls::CertificateError;
@@ -11,6 +13,7 @@ use rustls::CertificateError;
 use super::SourceError;
 use super::access::Tls;
 use super::address::{host_and_port, same_origin, shown};
+use super::reach::{OutOfReach, Reach, Resolver};
 use super::tls;
 
 /// As many as Go's client follows.
@@ -22,6 +25,7 @@ const USER_AGENT: &str = concat!("coxswain/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone, Debug)]
 pub(super) struct Transport {
     client: Client,
+    reach: Reach,
     timeout: Duration,
 }
 
@@ -45,6 +49,36 @@ pub(super) struct Answer {
     /// Nothing for 304, and for every failure.
     pub(super) body: Option<Vec<u8>>,
     with_authorization: bool,
+}
+
+/// An answer whose body is still to come.
+pub(super) struct Incoming<'a> {
+    pub(super) answer: Answer,
+    /// Nothing where the answer is no success.
+    response: Option<Response>,
+    received: u64,
+    limit: u64,
+    transport: &'a Transport,
+}
+
+impl Incoming<'_> {
+    /// The answer, where it is no failure.
+    pub(super) fn checked(self) -> Result<Self, SourceError> {
+        Ok(Self { answer: self.answer.checked()?, ..self })
+    }
+
+    /// The next part of the body; nothing at its end.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, SourceError> {
+        let Some(response) = &mut self.response else { return Ok(None) };
+        let chunk = response.chunk().await;
+        let chunk = chunk.map_err(|error| self.transport.failure(&error, &self.answer.url, self.received))?;
+        self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if self.received > self.limit { Err(self.too_large()) } else { Ok(chunk) }
+    }
+
+    fn too_large(&self) -> SourceError {
+        SourceError::TooLarge { url: shown(&self.answer.url), limit: self.limit }
+    }
 }
 
 impl Request {
@@ -71,17 +105,18 @@ impl Answer {
 }
 
 impl Transport {
-    pub(super) fn new(tls: &Tls, timeout: Duration) -> Result<Self, SourceError> {
+    pub(super) fn new(tls: &Tls, reach: Reach, timeout: Duration) -> Result<Self, SourceError> {
         let client = Client::builder()
             .tls_backend_preconfigured(tls::configuration(tls)?)
             .user_agent(USER_AGENT)
+            .dns_resolver(Arc::new(Resolver(reach)))
             .redirect(redirect::Policy::none())
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT.min(timeout))
             .timeout(timeout)
             .build()
             .map_err(|error| SourceError::InvalidCertificate { field: "TLS", reason: innermost(&error) })?;
-        Ok(Self { client, timeout })
+        Ok(Self { client, reach, timeout })
     }
 
     /// What is at the URL of a request.
@@ -91,10 +126,21 @@ impl Transport {
 
     /// The server's answer to a request, whatever it is.
     pub(super) async fn exchange(&self, request: &Request) -> Result<Answer, SourceError> {
+        let mut incoming = self.open(request).await?;
+        let mut body = Vec::new();
+        while let Some(chunk) = incoming.chunk().await? {
+            body.extend_from_slice(&chunk);
+        }
+        let body = incoming.answer.status.is_success().then_some(body);
+        Ok(Answer { body, ..incoming.answer })
+    }
+
+    /// The server's answer to a request, whatever it is, whose body is still to come.
+    pub(super) async fn open(&self, request: &Request) -> Result<Incoming<'_>, SourceError> {
         let mut url = request.url.clone();
         for _ in 0..=REDIRECTS {
             let response = self.send(request, &url).await?;
-            let Some(next) = redirected(&response, &url) else { return self.receive(request, url, response).await };
+            let Some(next) = redirected(&response, &url) else { return self.receive(request, url, response) };
             if url.scheme() == "https" && next.scheme() == "http" {
                 return Err(SourceError::Downgrade { url: shown(&url) });
             }
@@ -104,6 +150,9 @@ impl Transport {
     }
 
     async fn send(&self, request: &Request, url: &Url) -> Result<Response, SourceError> {
+        if !self.reach.admits(url) {
+            return Err(SourceError::OutOfReach { url: shown(url) });
+        }
         let mut builder = self.client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
         if let Some(authorization) = request.authorization.as_ref().filter(|_| same_origin(&request.url, url)) {
             builder = builder.header(AUTHORIZATION, authorization.clone());
@@ -111,25 +160,17 @@ impl Transport {
         builder.send().await.map_err(|error| self.failure(&error, url, 0))
     }
 
-    async fn receive(&self, request: &Request, url: Url, mut response: Response) -> Result<Answer, SourceError> {
+    fn receive(&self, request: &Request, url: Url, response: Response) -> Result<Incoming<'_>, SourceError> {
         let (status, headers) = (response.status(), response.headers().clone());
         let with_authorization = request.authorization.is_some();
-        let answer = |url, body| Answer { status, url, headers, body, with_authorization };
-        if !status.is_success() {
-            return Ok(answer(url, None));
-        }
-        let too_large = |url| SourceError::TooLarge { url: shown(url), limit: request.limit };
-        if request.method != Method::HEAD && response.content_length().is_some_and(|length| length > request.limit) {
-            return Err(too_large(&url));
-        }
-        let mut body = Vec::new();
-        loop {
-            let chunk = response.chunk().await.map_err(|error| self.failure(&error, &url, body.len() as u64))?;
-            let Some(chunk) = chunk else { return Ok(answer(url, Some(body))) };
-            if body.len() as u64 + chunk.len() as u64 > request.limit {
-                return Err(too_large(&url));
-            }
-            body.extend_from_slice(&chunk);
+        let answer = Answer { status, url, headers, body: None, with_authorization };
+        let response = status.is_success().then_some(response);
+        let incoming = Incoming { answer, response, received: 0, limit: request.limit, transport: self };
+        let announced = incoming.response.as_ref().and_then(Response::content_length).unwrap_or_default();
+        if request.method != Method::HEAD && announced > request.limit {
+            Err(incoming.too_large())
+        } else {
+            Ok(incoming)
         }
     }
 
@@ -139,8 +180,11 @@ impl Transport {
         if let Some(error) = causes(error).find_map(tls_error) {
             return tls_failure(error, address());
         }
+        if causes(error).any(|cause| cause.is::<OutOfReach>()) {
+            return SourceError::OutOfReach { url: shown(url) };
+        }
         if error.is_dns() {
-            return SourceError::Dns { host: host() };
+            return SourceError::dns(&host(), &innermost(error));
         }
         if error.is_timeout() {
             return SourceError::Timeout { url: shown(url), limit: self.timeout };

@@ -18,6 +18,7 @@ mod set;
 pub mod strconv;
 pub mod time;
 pub mod toml;
+pub mod trace;
 pub mod unicode;
 
 pub use error::{ParseError, TemplateError};

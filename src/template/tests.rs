@@ -13,7 +13,7 @@ const RECORDED: &str = include_str!("testdata/execution.jsonl");
 
 const NAME: &str = "conformance/templates/t.yaml";
 
-struct NoChance;
+pub(super) struct NoChance;
 
 impl Chance for NoChance {
     fn now(&self) -> i128 {

@@ -10,6 +10,7 @@
 
 mod convert;
 mod entries;
+mod fnv;
 mod frozen;
 mod hex;
 mod list;
@@ -19,6 +20,7 @@ mod object;
 mod text;
 
 pub use entries::Entries;
+pub use fnv::Fnv;
 pub use frozen::{Frozen, FrozenMap};
 pub use hex::hex;
 pub use list::{ElementType, List};

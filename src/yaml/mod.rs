@@ -56,6 +56,12 @@ pub fn parse_strict(text: &str) -> Result<Json, ParseError> {
     read::decode::document(text, Duplicates::Refused)
 }
 
+/// The line of a text, from zero, on which the value at a JSON pointer begins, or its key where it has one; nothing where
+/// there is no such value in the first document.
+pub fn line_of(text: &str, pointer: &str) -> Option<usize> {
+    read::place::line_of(text, pointer)
+}
+
 /// Writes a value in the style of go-yaml v2 as `sigs.k8s.io/yaml` Marshal does, with the final newline.
 pub fn to_string<E: Encode + ?Sized>(value: &E) -> Result<String, EncodeError> {
     write::emit::compact(value)

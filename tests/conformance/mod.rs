@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
 use coxswain::chart::{self, Chart};
-use coxswain::render::{Capabilities, Hook, Input, Limits, NoCluster, Program, Release, RenderError, Rendered};
+use coxswain::render::{
+    Capabilities, Hook, Input, Limits, NoCluster, Program, Release, RenderError, Rendered, SourceMap,
+};
 use coxswain::template;
 use coxswain::value::Json;
 use serde::Serialize;
@@ -171,6 +173,11 @@ fn render_case(program: &Program, values: &Json, line: Line, stubs: &Stubs) -> L
 /// Renders as the recording did.
 pub fn render(program: &Program, values: &Json, is_upgrade: bool, stubs: &Stubs) -> Result<Rendered, RenderError> {
     with_input(values, is_upgrade, stubs, |input| program.render(input))
+}
+
+/// Renders as the recording did, and tells where each line comes from.
+pub fn render_traced(program: &Program, values: &Json, stubs: &Stubs) -> Result<(Rendered, SourceMap), RenderError> {
+    with_input(values, false, stubs, |input| program.render_traced(input))
 }
 
 /// Only runs the templates, and gives the output of each.

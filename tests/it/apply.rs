@@ -7,13 +7,16 @@ use coxswain::cluster::apply::{ApplyOptions, Replacing};
 use coxswain::cluster::definitions::Existing;
 use coxswain::cluster::manifest_error::ManifestError;
 use coxswain::cluster::object::Object;
+use coxswain::cluster::observe::Observer;
 use coxswain::cluster::ownership::conflicts;
-use coxswain::cluster::prune::{Owner, Spared, leftover};
+use coxswain::cluster::prune::{Owner, PruneOutcome, Spared, leftover};
+use coxswain::cluster::records::ReleaseKey;
 use coxswain::cluster::{ApiError, Cluster};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::support::{ControlPlane, charts, command, shared};
+use crate::support::audit::Request;
+use crate::support::{ControlPlane, charts, command, shared, wait};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -221,29 +224,74 @@ async fn what_stands_in_the_way_is_named_at_once() -> Result<()> {
 #[tokio::test]
 async fn pruning_spares_what_is_no_longer_ours() -> Result<()> {
     let (cluster, namespace) = (connect().await?, shared().namespace("prune").await?);
-    let mut kept = config_map("kept", &json!({}));
-    kept["metadata"]["annotations"] = json!({"helm.sh/resource-policy": "keep"});
-    let all = [config_map("gone", &json!({})), config_map("taken", &json!({})), config_map("goes", &json!({})), kept];
-    let mut objects = read(&cluster, &namespace, &all).await?;
-    objects.iter_mut().for_each(|object| object.stamp("web", &namespace));
-    assert_eq!(cluster.apply_all(&objects, ApplyOptions::default()).await.failed, []);
-    kubectl(shared(), &["delete", "configmap", "gone", "-n", &namespace])?;
-    kubectl(
-        shared(),
-        &["annotate", "configmap", "taken", "-n", &namespace, "--overwrite", "meta.helm.sh/release-name=other"],
-    )?;
-
-    let left = leftover(objects.clone(), &[]);
-    assert_eq!(left.keep.iter().map(|object| object.key.name.as_str()).collect::<Vec<_>>(), ["kept"]);
+    let objects = leaving(&cluster, &namespace).await?;
+    meddle(&namespace)?;
     let owner = Owner::Release { name: "web", namespace: &namespace };
-    let outcome = cluster.prune(&left.delete, owner).await;
-    assert_eq!(outcome.failed, []);
-    let spared: Vec<_> = outcome.spared.iter().map(|(key, why)| (key.name.as_str(), *why)).collect();
-    assert_eq!(spared, [("gone", Spared::Gone), ("taken", Spared::Foreign)]);
-    assert_eq!(cluster.wait_deleted(&left.delete, &outcome.deleted, LIMIT).await, []);
+    let outcome = cluster.prune(&objects, owner).await;
+    assert_spared(&outcome);
+    assert_eq!(cluster.wait_deleted(&objects, &outcome.deleted, LIMIT).await, []);
     assert!(live(&namespace, "configmap", "goes").is_err());
     assert!(live(&namespace, "configmap", "kept").is_ok());
     Ok(())
+}
+
+/// The watches may or may not have told of what somebody did a moment ago.
+#[tokio::test]
+async fn pruning_by_what_was_seen_spares_what_is_no_longer_ours() -> Result<()> {
+    let (cluster, namespace) = (connect().await?, shared().namespace("prune-seen").await?);
+    let objects = leaving(&cluster, &namespace).await?;
+    let observer = Observer::new(&cluster);
+    observer.ensure(&[objects[0].kind.clone()], LIMIT).await?;
+    let mark = shared().audit_mark()?;
+    meddle(&namespace)?;
+    let release = ReleaseKey { namespace: namespace.clone(), name: "web".to_owned() };
+    let outcome = cluster.prune_observed(&objects, &release, &observer).await;
+    assert_spared(&outcome);
+    assert_eq!(cluster.wait_deleted_observed(&objects, &outcome.deleted, LIMIT, &observer).await, []);
+    assert!(live(&namespace, "configmap", "goes").is_err());
+    wait::until(LIMIT, "the deletion to be in the log", || {
+        let of_it = |request: &Request| request.namespace == namespace && request.name == "goes";
+        let requests: Vec<_> = mark.requests()?.into_iter().filter(of_it).collect();
+        assert!(requests.iter().all(|request| request.user_agent.contains("kubectl") || request.verb == "delete"));
+        Ok(requests.iter().any(|request| request.verb == "delete").then_some(()))
+    })
+}
+
+/// Objects of the release `web` that leave it.
+async fn leaving(cluster: &Cluster, namespace: &str) -> Result<Vec<Object>> {
+    let mut kept = config_map("kept", &json!({}));
+    kept["metadata"]["annotations"] = json!({"helm.sh/resource-policy": "keep"});
+    let names = ["gone", "taken", "namesake", "late", "goes"];
+    let all: Vec<_> = names.map(|name| config_map(name, &json!({}))).into_iter().chain([kept]).collect();
+    let mut objects = read(cluster, namespace, &all).await?;
+    objects.iter_mut().for_each(|object| object.stamp("web", namespace));
+    assert_eq!(cluster.apply_all(&objects, ApplyOptions::default()).await.failed, []);
+    let left = leftover(objects, &[]);
+    assert_eq!(left.keep.iter().map(|object| object.key.name.as_str()).collect::<Vec<_>>(), ["kept"]);
+    Ok(left.delete)
+}
+
+/// Somebody deletes one of them, takes one over, puts another in the place of one, and has one kept.
+fn meddle(namespace: &str) -> Result<()> {
+    for command in [
+        &["delete", "configmap", "gone"][..],
+        &["annotate", "configmap", "taken", "--overwrite", "meta.helm.sh/release-name=other"],
+        &["delete", "configmap", "namesake"],
+        &["create", "configmap", "namesake"],
+        &["annotate", "configmap", "late", "helm.sh/resource-policy=keep"],
+    ] {
+        kubectl(shared(), &[command, &["-n", namespace]].concat())?;
+    }
+    Ok(())
+}
+
+fn assert_spared(outcome: &PruneOutcome) {
+    assert_eq!(outcome.failed, []);
+    let spared: Vec<_> = outcome.spared.iter().map(|(key, why)| (key.name.as_str(), *why)).collect();
+    let expected =
+        [("gone", Spared::Gone), ("taken", Spared::Foreign), ("namesake", Spared::Foreign), ("late", Spared::Kept)];
+    assert_eq!(spared, expected);
+    assert_eq!(outcome.deleted.iter().map(|deleted| deleted.key.name.as_str()).collect::<Vec<_>>(), ["goes"]);
 }
 
 #[tokio::test]

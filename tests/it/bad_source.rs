@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use coxswain::api::Reason;
+use coxswain::api::{Reason, names};
 use serde_json::json;
 
-use crate::bad_input::{SECRET, ask, cured, open_store, promptly_cured, publish_plain, refused};
+use crate::bad_input::{
+    CONFIG_MAP, SECRET, ask, cured, list, open_store, pack, promptly_cured, publish_plain, refused,
+};
 use crate::support::cluster::free_port;
 use crate::support::{ChartServer, Fault};
 use crate::world::{Place, condition, world};
@@ -36,6 +38,28 @@ async fn bad_repository_that_is_slow() -> Result<()> {
     assert!(message.contains("store") && message.contains("is being read"), "{message}");
     place.server.heal();
     cured(&place, "web").map(drop)
+}
+
+#[tokio::test]
+async fn bad_repositories_that_hang_delay_nobody() -> Result<()> {
+    // Connections are taken, and nobody ever answers. In turns of 8 this would take more than 6 minutes.
+    let hanging = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let place = world().bare_place("hanging").await?;
+    let old = publish_plain(&place)?;
+    for number in 0..50 {
+        let url = format!("http://{}/{number}", hanging.local_addr()?);
+        place.apply(&place.repository(&format!("hanging-{number}"), &url))?;
+    }
+    open_store(&place)?;
+    ask(&place, "web", "store/plain", &json!({}))?;
+    cured(&place, "web")?;
+    // A version that is missed is found as soon as it is there.
+    ask(&place, "next", "store/plain", &json!({"version": "0.2.0"}))?;
+    refused(&place, "next", Reason::ChartVersionNotFound, &["0.2.0"])?;
+    let new = pack(&place, "plain", "0.2.0", &[("templates/configmap.yaml", CONFIG_MAP)])?;
+    list(&place, &[old, new])?;
+    place.merge("chartrepo", "store", &json!({"metadata": {"annotations": {names::REFRESH: "1"}}}))?;
+    cured(&place, "next").map(drop)
 }
 
 #[tokio::test]

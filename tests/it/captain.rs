@@ -62,7 +62,8 @@ fn own_as_captain(place: &Place<'_>, kind: &str) -> Result<()> {
     place.kubectl(&["patch", kind, "web-hello", "--type", "json", "-p", &patch]).map(drop)
 }
 
-fn captain_leaves(place: &Place<'_>) -> Result<()> {
+/// Two revisions of the release `web`, with the request, as Captain leaves them.
+pub fn captain_leaves(place: &Place<'_>) -> Result<()> {
     let chart = charts::folder("hello-0.1.0");
     let chart = chart.to_string_lossy();
     for arguments in [["install", "message=one"], ["upgrade", "message=two"]] {
@@ -90,8 +91,17 @@ fn captain_leaves(place: &Place<'_>) -> Result<()> {
         .map(drop)
 }
 
-fn identities(place: &Place<'_>) -> Result<Vec<Value>> {
-    let mut identities = vec![json!(place.kubectl(&["get", "pods", "-o", "jsonpath={.items[*].metadata.uid}"])?)];
+/// What would be another if an object of the release `web` were made anew or restarted.
+pub fn identities(place: &Place<'_>) -> Result<Vec<Value>> {
+    let pods = place.kubectl(&[
+        "get",
+        "pods",
+        "-l",
+        "app.kubernetes.io/instance=web",
+        "-o",
+        "jsonpath={.items[*].metadata.uid}",
+    ])?;
+    let mut identities = vec![json!(pods)];
     for kind in OBJECTS {
         let object = place.get(kind, "web-hello")?.with_context(|| format!("no {kind}"))?;
         identities.push(json!([object["metadata"]["uid"], object["metadata"]["generation"]]));

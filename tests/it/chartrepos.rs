@@ -8,6 +8,7 @@ use coxswain::api::chart::Chart;
 use coxswain::api::chart_repo::{ChartRepo, RepositoryPhase};
 use coxswain::api::definitions::definitions;
 use coxswain::api::{Reason, names};
+use coxswain::cluster::scope::Scope;
 use coxswain::controller::chartrepo::ChartRepos;
 use coxswain::controller::metrics::Metrics;
 use coxswain::controller::repositories::{Repositories, RepositoryKey};
@@ -112,7 +113,7 @@ fn run(client: &Client, namespace: &str) -> (Repositories, oneshot::Sender<()>, 
     let repositories = Repositories::new("captain");
     let controller = ChartRepos::new(client.clone(), repositories.clone(), Arc::new(Metrics::default()));
     let (stop, stopped) = oneshot::channel::<()>();
-    let running = tokio::spawn(controller.within(namespace).run(async move {
+    let running = tokio::spawn(controller.within(Scope::of([namespace.to_owned()])).run(async move {
         let _ = stopped.await;
     }));
     (repositories, stop, running)
@@ -210,8 +211,6 @@ async fn each_failure_has_its_reason_and_what_was_read_stays() -> Result<()> {
         harbour.server.heal();
         harbour.until_synced("fleet").await?;
     }
-    harbour.create("git", json!({"type": "Git", "source": {"url": "https://example.org/x.git"}})).await?;
-    assert_eq!(harbour.until_failed("git").await?.0, Reason::InvalidRequest.as_str());
     Ok(())
 }
 
@@ -234,4 +233,22 @@ async fn a_secret_that_appears_is_used_at_once() -> Result<()> {
         Ok((harbour.resolve("") == Err(Reason::RepositoryNotFound)).then_some(()))
     })
     .await
+}
+
+#[tokio::test]
+async fn a_token_is_acted_on_once_whichever_annotation_has_it() -> Result<()> {
+    let harbour = Harbour::open("tokens").await?;
+    harbour.create("fleet", json!({"url": harbour.server.url(), "interval": "10h"})).await?;
+    harbour.until_synced("fleet").await?;
+    let handled = |repo: &ChartRepo| repo.status.as_ref().and_then(|s| s.last_handled_refresh.clone());
+    for (annotation, token) in [(names::REFRESH, "1"), (names::LAST_SYNC_AT, "2"), (names::REFRESH, "3")] {
+        let before = harbour.server.count("index.yaml");
+        for _ in 0..3 {
+            harbour.patch("fleet", json!({"metadata": {"annotations": {annotation: token}}})).await?;
+            harbour.until("fleet", "the refresh", |repo| handled(repo).as_deref() == Some(token)).await?;
+        }
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        assert_eq!(harbour.server.count("index.yaml"), before + 1, "{annotation} {token}");
+    }
+    Ok(())
 }

@@ -55,6 +55,35 @@ fn charts_render_as_helm_renders_them() {
     );
 }
 
+/// Large charts with libraries, subcharts and includes in includes.
+const TRACED: [&str; 3] = ["bitnami--redis", "kubernetes--ingress-nginx", "traefik--traefik"];
+
+#[test]
+fn a_source_map_changes_no_byte_and_knows_every_line() {
+    let Some(folder) = recording::folder() else {
+        eprintln!("skipped: no recording of Helm (set COXSWAIN_CONFORMANCE)");
+        return;
+    };
+    let stubs = Stubs::read(&folder).expect("the stubs are beside the recording");
+    for chart in TRACED {
+        let archive = std::fs::read(folder.join(format!("charts/{chart}.tgz"))).expect(chart);
+        let loaded = coxswain::chart::load_archive(&archive, &coxswain::chart::Limits::default()).expect(chart);
+        let program = coxswain::render::Program::new(loaded);
+        let traced = coxswain::template::on_large_stack(|| {
+            let plain = recording::render(&program, &Value::Null, false, &stubs).expect(chart);
+            let (rendered, map) = recording::render_traced(&program, &Value::Null, &stubs).expect(chart);
+            assert_eq!((rendered.manifest, &rendered.notes), (plain.manifest, &plain.notes), "{chart}");
+            for document in &rendered.documents {
+                for (number, line) in document.content.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+                    let written = map.find(&document.path, &document.content, number);
+                    assert!(written.is_some_and(|written| !written.by.is_empty()), "{}: {line}", document.path);
+                }
+            }
+        });
+        traced.expect(chart);
+    }
+}
+
 fn goldens(path: &Path) -> anyhow::Result<BTreeMap<Key, Value>> {
     let lines = BufReader::new(GzDecoder::new(File::open(path)?)).lines();
     lines

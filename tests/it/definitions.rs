@@ -71,7 +71,7 @@ async fn what_is_wrong_is_refused_in_a_sentence() -> Result<()> {
             json!({"chart": "a/b", "valuesFrom": [{"secretKeyRef": {"name": "a"}, "configMapKeyRef": {"name": "a"}}]}),
             "set exactly one of",
         ),
-        (json!({"source": {}}), "set source.http or source.oci"),
+        (json!({"source": {}}), "set source.http, source.oci, source.git or source.configMap"),
         (json!({"source": {"oci": {}}}), "spec.source.oci.repo"),
         (json!({"chart": "a/b", "crds": "Sometimes"}), "Unsupported value"),
         (json!({"chart": "a/b", "drift": {"mode": "Maybe"}}), "Unsupported value"),

@@ -265,7 +265,9 @@ async fn whatever_is_done_to_whatever_kind_is_undone_and_told() -> Result<()> {
     stage.place.kubectl(&["apply", "--server-side", "--force-conflicts", "--field-manager=stargazer", "-f", &path])?;
     let note = stage.place.until_event("web", "DriftRepaired", "changed by stargazer")?;
     assert!(note.contains(".spec.moons") && note.contains("to 7, restored 2"), "{note}");
-    assert_eq!(stage.live("planet")?.context("the planet")?["spec"]["moons"], 2);
+    wait::until(LIMIT, "the planet to be as declared", || {
+        Ok((stage.live("planet")?.context("the planet")?["spec"]["moons"] == 2).then_some(()))
+    })?;
     stage.place.until_ready("web")?;
     stage.close()
 }

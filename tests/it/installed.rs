@@ -27,7 +27,18 @@ impl Installed {
     /// # Errors
     /// When anything of it does not start.
     pub fn with(values: &[&str]) -> Result<Self> {
+        Self::for_namespaces(&[], values, &[])
+    }
+
+    /// The same after these namespaces were created, with flags of the operator that say what the values say.
+    ///
+    /// # Errors
+    /// When anything of it does not start.
+    pub fn for_namespaces(namespaces: &[&str], values: &[&str], flags: &[&str]) -> Result<Self> {
         let cluster = ControlPlane::start(Options::default())?;
+        for namespace in namespaces {
+            command::output(cluster.kubectl().args(["create", "namespace", namespace]))?;
+        }
         let mut helm = cluster.helm();
         helm.args(["install", RELEASE, "--namespace", NAMESPACE, "--create-namespace"]).arg(chart());
         for value in values {
@@ -35,10 +46,10 @@ impl Installed {
         }
         command::output(&mut helm)?;
         let charts = Folder::new("charts")?;
-        charts::repository(&[charts::folder("hello-0.1.0")], charts.path())?;
+        charts::repository(&[charts::folder("hello-0.1.0"), charts::folder("objects")], charts.path())?;
         let server = ChartServer::start(charts.path())?;
         let rights = cluster.service_account_kubeconfig(NAMESPACE, RELEASE)?;
-        let operator = Operator::start(&cluster, &rights, &[])?;
+        let operator = Operator::start(&cluster, &rights, flags)?;
         let installed = Self { _operator: operator, server, _charts: charts, cluster };
         installed.apply_repository()?;
         Ok(installed)
@@ -49,7 +60,13 @@ impl Installed {
         let repository = std::fs::read_to_string(project("config/samples/chartrepo.yaml"))?;
         let file = self.cluster.folder().join("chartrepo.yaml");
         std::fs::write(&file, repository.replace("https://charts.example.com", &self.server.url()))?;
-        self.kubectl(&["apply", "-f", &file.display().to_string()]).map(drop)
+        // The operator's own namespace, whose repositories serve all.
+        self.kubectl(&["apply", "--namespace", NAMESPACE, "-f", &file.display().to_string()]).map(drop)
+    }
+
+    /// The control plane.
+    pub fn cluster(&self) -> &ControlPlane {
+        &self.cluster
     }
 
     /// Runs kubectl in the namespace `default`.

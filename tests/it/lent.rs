@@ -41,6 +41,16 @@ impl Lent {
         Ok(Self { ground: Some(ground), spoilt: false })
     }
 
+    /// A new one in which nothing is installed, for this test only.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn bare() -> Result<Self> {
+        let cluster = ControlPlane::start(Options::default())?;
+        let rights = cluster.kubeconfig().to_owned();
+        Ok(Self { ground: Some(Ground { cluster, rights }), spoilt: true })
+    }
+
     /// Not lent to anyone after this test, because it leaves the control plane otherwise than it was.
     pub fn spoil(&mut self) {
         self.spoilt = true;

@@ -70,6 +70,8 @@ async fn helm_installs_the_chart_with_few_rights_and_several_replicas() -> Resul
     };
     assert!(may("impersonate", "serviceaccounts")? && may("watch", "deployments.apps")?);
     assert!(may("patch", "helmrequests.app.alauda.io/status")?);
+    assert!(may("create", "tokenreviews.authentication.k8s.io")?);
+    assert!(may("create", "subjectaccessreviews.authorization.k8s.io")?);
     assert!(!may("create", "deployments.apps")? && !may("delete", "secrets")?);
     Ok(())
 }
@@ -81,7 +83,8 @@ fn kubectl_label(namespace: &str) -> Result<()> {
 }
 
 /// The flags that the manifests fix themselves, in arguments, environment or ports.
-const FIXED: [&str; 4] = ["namespace", "chartrepo-namespace", "cache-dir", "listen"];
+const FIXED: [&str; 7] =
+    ["namespace", "chartrepo-namespace", "cluster-namespace", "watch-namespaces", "cache-dir", "listen", "api-listen"];
 
 #[test]
 fn the_chart_knows_every_flag_of_the_operator() -> Result<()> {

@@ -10,8 +10,9 @@ use anyhow::Result;
 use regex::Regex;
 
 /// The rooms from top to bottom, and whether each is pure.
-const ROOMS: [(&str, bool); 13] = [
+const ROOMS: [(&str, bool); 15] = [
     ("value", true),
+    ("cel", true),
     ("yaml", true),
     ("template", true),
     ("chart", true),
@@ -24,6 +25,7 @@ const ROOMS: [(&str, bool); 13] = [
     ("controller", false),
     ("server", false),
     ("cli", false),
+    ("plugin", false),
 ];
 
 /// Imports against the order that are known, with the path that each is held to.
@@ -105,6 +107,14 @@ fn a_room_imports_only_rooms_above_it() -> Result<()> {
         }
     }
     assert!(against.is_empty(), "{}", against.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn only_a_person_who_asks_has_a_source_map_made() -> Result<()> {
+    let users: BTreeSet<String> =
+        lines()?.into_iter().filter(|line| line.text.contains("render_traced")).map(|line| line.room).collect();
+    assert_eq!(users, BTreeSet::from(["plugin".to_owned(), "render".to_owned()]));
     Ok(())
 }
 

@@ -28,6 +28,7 @@ fn the_samples_do_what_they_say() -> Result<()> {
     installed.until_field("helmrequest", "greeter-suspended", reason, "Suspended")?;
     assert!(!installed.records()?.contains("greeter-suspended"));
 
+    the_account_of_a_job_may_deploy_and_nothing_else(&installed)?;
     reported_and_not_repaired(&installed)?;
     deployed_once_more(&installed)?;
     objects_are_kept(&installed)
@@ -46,6 +47,20 @@ fn values_come_from_everywhere(installed: &Installed) -> Result<()> {
     let missing = ["create", "configmap", "greeter-overrides", "--from-literal=more.yaml=message: good night"];
     installed.kubectl(&missing)?;
     installed.until_field("configmap", name, MESSAGE, "good night")
+}
+
+/// What may be done with its token is in `docs/api.md`, whose commands are all run.
+fn the_account_of_a_job_may_deploy_and_nothing_else(installed: &Installed) -> Result<()> {
+    installed.apply_sample("ci.yaml")?;
+    let may = |verb: &str, resource: &str, namespace: &str| {
+        let account = "--as=system:serviceaccount:default:ci";
+        installed.kubectl(&["auth", "can-i", verb, resource, account, "--namespace", namespace]).is_ok()
+    };
+    assert!(may("patch", "helmrequests.app.alauda.io", "default"));
+    assert!(!may("patch", "helmrequests.app.alauda.io", "kube-system"));
+    assert!(!may("get", "secrets", "default"));
+    assert!(!may("create", "deployments.apps", "default"));
+    Ok(())
 }
 
 fn reported_and_not_repaired(installed: &Installed) -> Result<()> {

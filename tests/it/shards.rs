@@ -227,6 +227,89 @@ async fn a_replica_that_cannot_renew_writes_nothing_more_and_comes_back() -> Res
 }
 
 #[tokio::test]
+async fn a_replica_that_stood_still_for_longer_than_its_lease_drops_its_work() -> Result<()> {
+    let (world, writes) = (World::start_idle()?, Writes::default());
+    let (first, first_proxy) = writes.replica(&world, "a")?;
+    let (_second, second_proxy) = writes.replica(&world, "b")?;
+    until_spread(&world, LIMIT, &[("a", 2), ("b", 2)])?;
+    let place = world.place("shards", &["hooks"]).await?;
+    let namespaces = requests(&world, &place).await?;
+    let has_begun =
+        || Ok(namespaces.iter().any(|namespace| first_proxy.jobs(namespace, "web-before") > 0).then_some(()));
+    wait::until(LIMIT, "hooks of the first replica to run", has_begun)?;
+
+    first.pause()?;
+    until_spread(&world, LIMIT, &[("b", 4)])?;
+    until_deployed(&world, &namespaces)?;
+    let resumed = Instant::now();
+    first.resume()?;
+    until_spread(&world, LIMIT, &[("a", 2), ("b", 2)])?;
+    std::thread::sleep(Duration::from_secs(2));
+    let late = writes.lock().iter().filter(|write| write.at > resumed && namespaces.contains(&write.namespace)).count();
+    ensure!(late == 0, "after it went on, {late} writes were made for releases that were deployed by then");
+    ensure!(writes.writers().values().all(|found| found.len() <= 2), "{:?}", writes.writers());
+    assert_hooks_ran_once(&namespaces, &[&first_proxy, &second_proxy])?;
+    ensure!(deployed(&world)?.len() == namespaces.len(), "a release has another revision");
+    Ok(())
+}
+
+/// Two names whose requests in a namespace belong to different replicas.
+fn names_apart(holders: &BTreeMap<u16, String>, namespace: &str) -> Result<[String; 2]> {
+    let of = |name: &str| &holders[&shard_of(namespace, name, SHARDS)];
+    let mut names = (0..64).map(|number| format!("named-{number}"));
+    let first = names.next().context("a name")?;
+    let second = names.find(|name| of(name) != of(&first)).context("no name in a shard of the other replica")?;
+    Ok([first, second])
+}
+
+#[tokio::test]
+async fn a_release_that_requests_of_two_replicas_name_has_one_of_them_as_its_owner() -> Result<()> {
+    let (world, writes) = (World::start_idle()?, Writes::default());
+    let (_first, _first_proxy) = writes.replica(&world, "a")?;
+    let (_second, _second_proxy) = writes.replica(&world, "b")?;
+    until_spread(&world, LIMIT, &[("a", 2), ("b", 2)])?;
+    let places = [world.place("claimed", &["hello-0.1.0"]).await?, world.place("claimed", &["hello-0.1.0"]).await?];
+    let held = holders(&world)?;
+    for place in &places {
+        for (turn, name) in names_apart(&held, &place.namespace)?.iter().enumerate() {
+            let spec =
+                json!({"chart": "charts/hello", "releaseName": "web", "values": {"message": format!("from {turn}")}});
+            place.apply(&place.request(name, spec))?;
+        }
+    }
+    for place in &places {
+        let names = names_apart(&held, &place.namespace)?;
+        let requests = wait::until(LIMIT, "one request to be served and the other to be refused", || {
+            let read = |name: &String| Ok::<_, anyhow::Error>(place.get("helmrequest", name)?.unwrap_or_default());
+            let requests = [read(&names[0])?, read(&names[1])?];
+            let count = |phase: &str| requests.iter().filter(|request| request["status"]["phase"] == phase).count();
+            Ok((count("Synced") == 1 && count("Failed") == 1).then_some(requests))
+        })?;
+        let [owner, other] = match requests[0]["status"]["phase"] == "Synced" {
+            true => [0, 1],
+            false => [1, 0],
+        };
+        let message = place.until_failed(&names[other], "ReleaseOwnedByOther")?;
+        ensure!(message.contains(&format!("HelmRequest {}/{}", place.namespace, names[owner])), "{message}");
+        place.until_ready(&names[owner])?;
+
+        // It stays so, and the one that goes without having owned it takes nothing along.
+        place.delete("helmrequest", &names[other])?;
+        wait::until(LIMIT, "the other request to go", || {
+            Ok(place.get("helmrequest", &names[other])?.is_none().then_some(()))
+        })?;
+        ensure!(place.get("configmap", "web-hello")?.is_some(), "the release went with a request that did not own it");
+        ensure!(deployed(&world)?.contains(&place.namespace), "the release has another revision");
+        let spec = json!({"chart": "charts/hello", "releaseName": "web", "values": {"message": "from the heir"}});
+        place.apply(&place.request(&names[other], spec))?;
+        place.until_failed(&names[other], "ReleaseOwnedByOther")?;
+        place.delete("helmrequest", &names[owner])?;
+        place.until_ready(&names[other])?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn replicas_that_divide_the_requests_otherwise_wait_until_the_others_are_gone() -> Result<()> {
     let (world, writes) = (World::start_idle()?, Writes::default());
     let proxy = world.proxy()?;

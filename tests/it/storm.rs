@@ -1,6 +1,7 @@
-//! A storm over the objects of many releases: random deletions, edits, scalings, lost labels and fields taken by force,
-//! with the operator killed by SIGKILL in the middle. Afterwards every object is as declared, every request is ready, and
-//! of every object that was touched there is an event.
+//! A storm over the objects of many releases, of built-in and custom kinds, within namespaces and outside: random
+//! deletions, edits, scalings, lost labels and marks and fields taken by force, with the operator killed by SIGKILL in
+//! the middle. Afterwards every object is as declared, every request is ready, and of every object that was struck there
+//! is an event, and of no other.
 //!
 //! `COXSWAIN_STORM_RELEASES` sets how many releases there are, and `COXSWAIN_STORM_SEED` repeats an earlier storm; both
 //! are printed.
@@ -13,6 +14,7 @@ use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind,
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
+use crate::drift_table::definition;
 use crate::support::chance::{Chance, number};
 use crate::world::{Place, World, condition};
 
@@ -21,13 +23,13 @@ const RELEASES: u64 = 20;
 const STRIKES: u64 = 8;
 /// The pause between two strikes.
 const PAUSE: Duration = Duration::from_millis(20);
-/// What was struck so shortly before the kill may be repaired without its event.
-const SUDDEN: Duration = Duration::from_secs(2);
 /// How long everything may take afterwards, for each ten releases.
 const LIMIT: Duration = Duration::from_secs(45);
 
 /// The kinds of each release: group, version, kind and whether it has a namespace.
-const KINDS: [(&str, &str, &str, bool); 6] = [
+const KINDS: [(&str, &str, &str, bool); 8] = [
+    (CUSTOM, "v1", "Moon", true),
+    (CUSTOM, "v1", "Planet", false),
     ("", "v1", "ConfigMap", true),
     ("", "v1", "Secret", true),
     ("", "v1", "Service", true),
@@ -35,6 +37,9 @@ const KINDS: [(&str, &str, &str, bool); 6] = [
     ("apps", "v1", "Deployment", true),
     ("rbac.authorization.k8s.io", "v1", "ClusterRole", false),
 ];
+
+/// The group of the custom kinds.
+const CUSTOM: &str = "storm.example.org";
 
 /// What is done to an object.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +49,7 @@ enum Strike {
     Remove,
     Scale,
     Unlabel,
+    Disown,
     Take,
 }
 
@@ -60,6 +66,7 @@ fn declared(kind: &str, name: &str) -> Value {
             "spec": {"containers": [{"name": "app", "image": "example.org/app:1"}]},
         }}}),
         "ClusterRole" => json!({"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}),
+        "Moon" | "Planet" => json!({"spec": {"phases": {"new": "1", "full": "2"}, "names": ["a", "b"]}}),
         _ => json!({}),
     };
     let (group, version, ..) = KINDS.iter().find(|known| known.2 == kind).expect("a kind of the releases");
@@ -80,9 +87,13 @@ fn is_declared(kind: &str, live: &Value) -> bool {
         "Service" => live["spec"]["ports"][0]["port"] == 80,
         "Deployment" => live["spec"]["replicas"] == 1,
         "ClusterRole" => live["rules"][0]["verbs"] == json!(["get"]),
+        "Moon" | "Planet" => live["spec"] == json!({"phases": {"new": "1", "full": "2"}, "names": ["a", "b"]}),
         _ => true,
     };
+    let marks = &live["metadata"]["annotations"];
     own && live["metadata"]["deletionTimestamp"].is_null()
+        && marks["meta.helm.sh/release-name"].is_string()
+        && marks["meta.helm.sh/release-namespace"].is_string()
         && labels["team"] == "red"
         && labels["app.kubernetes.io/managed-by"] == "Helm"
 }
@@ -96,6 +107,7 @@ fn edits(kind: &str) -> (Value, Value) {
         "Service" => (json!({"spec": {"ports": [{"port": 81}]}}), label),
         "Deployment" => (json!({"spec": {"replicas": 3}}), label),
         "ClusterRole" => (json!({"rules": []}), label),
+        "Moon" | "Planet" => (json!({"spec": {"names": ["c"]}}), json!({"spec": {"phases": {"full": null}}})),
         _ => (json!({"metadata": {"labels": {"team": "blue"}}}), label),
     }
 }
@@ -104,8 +116,8 @@ struct Storm<'a> {
     place: &'a Place<'a>,
     client: Client,
     chance: Chance,
-    /// When each object was struck last.
-    struck: BTreeMap<Key, Instant>,
+    /// The objects that were struck.
+    struck: BTreeSet<Key>,
 }
 
 impl Storm<'_> {
@@ -124,6 +136,15 @@ impl Storm<'_> {
         format!("{}-r{release}", self.place.namespace)
     }
 
+    fn define(&self) -> Result<()> {
+        for (kind, scope) in [("Moon", "Namespaced"), ("Planet", "Cluster")] {
+            self.place.apply(&definition(CUSTOM, kind, scope))?;
+            let name = format!("{}s.{CUSTOM}", kind.to_lowercase());
+            self.place.kubectl(&["wait", "--for=condition=Established", "crd", &name])?;
+        }
+        Ok(())
+    }
+
     fn install(&self, releases: u64) -> Result<()> {
         let request = |release: u64| {
             let objects: Vec<Value> = KINDS.iter().map(|known| declared(known.2, &self.name(release))).collect();
@@ -138,11 +159,22 @@ impl Storm<'_> {
         let release = self.chance.below(releases);
         let name = self.name(release);
         let kind = self.chance.one_of(&KINDS).2;
-        let strikes = [Strike::Delete, Strike::Edit, Strike::Remove, Strike::Scale, Strike::Unlabel, Strike::Take];
+        let strikes = [
+            Strike::Delete,
+            Strike::Edit,
+            Strike::Remove,
+            Strike::Scale,
+            Strike::Unlabel,
+            Strike::Disown,
+            Strike::Take,
+        ];
         let strike = *self.chance.one_of(&strikes);
         let kind = if matches!(strike, Strike::Scale) { "Deployment" } else { kind };
         let (api, (edit, removal)) = (self.api(kind), edits(kind));
         let by = |manager: &str| PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+        let disown = json!({"metadata": {"annotations": {
+            "meta.helm.sh/release-name": null, "meta.helm.sh/release-namespace": null,
+        }}});
         let unlabel = json!({"metadata": {"labels": {"app.kubernetes.io/managed-by": null}}});
         let done = match strike {
             Strike::Delete => api.delete(&name, &DeleteParams::default()).await.map(drop),
@@ -153,6 +185,7 @@ impl Storm<'_> {
                 api.patch_scale(&name, &by("kubectl"), &Patch::Merge(&scale)).await.map(drop)
             }
             Strike::Unlabel => api.patch(&name, &by("labeller"), &Patch::Merge(&unlabel)).await.map(drop),
+            Strike::Disown => api.patch(&name, &by("labeller"), &Patch::Merge(&disown)).await.map(drop),
             Strike::Take => {
                 let mut object = declared(kind, &name);
                 object["metadata"]["labels"]["team"] = "green".into();
@@ -169,7 +202,7 @@ impl Storm<'_> {
             }
         };
         match done {
-            Ok(()) => drop(self.struck.insert((kind, name), Instant::now())),
+            Ok(()) => drop(self.struck.insert((kind, name))),
             Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => {}
             Err(error) => return Err(error).with_context(|| format!("{strike:?} {kind} {name}")),
         }
@@ -236,27 +269,19 @@ async fn after_a_storm_every_object_is_as_declared_and_every_repair_is_told() ->
     let world = World::start()?;
     let place = world.place("storm", &["objects"]).await?;
     let (client, chance) = (world.cluster.client().await?, Chance::seeded("COXSWAIN_STORM_SEED"));
-    let mut storm = Storm { place: &place, client, chance, struck: BTreeMap::new() };
+    let mut storm = Storm { place: &place, client, chance, struck: BTreeSet::new() };
+    storm.define()?;
     storm.install(releases)?;
     let limit = LIMIT * u32::try_from(releases.div_ceil(10))?;
     until_none(limit, "these are not ready", async || storm.unready()).await?;
 
     let strikes = releases * STRIKES;
     let (kill, start) = (strikes / 2, strikes * 5 / 8);
-    let mut killed = Instant::now();
-    let mut sudden = BTreeSet::new();
     for number in 0..strikes {
         if number == kill {
-            killed = Instant::now();
             world.kill_operator();
         }
         if number == start {
-            sudden = storm
-                .struck
-                .iter()
-                .filter(|(_, at)| **at < killed && killed - **at < SUDDEN)
-                .map(|(key, _)| key.clone())
-                .collect();
             world.start_operator()?;
         }
         storm.strike(releases).await?;
@@ -272,8 +297,13 @@ async fn after_a_storm_every_object_is_as_declared_and_every_repair_is_told() ->
     until_none(limit, "these are not ready", async || storm.unready()).await?;
     until_none(Duration::from_secs(10), "of these there is no event", async || {
         let told = storm.told()?;
-        let struck = storm.struck.keys().filter(|key| !sudden.contains(*key));
-        Ok(struck.filter(|(kind, name)| !told.contains(&((*kind).to_owned(), name.clone()))).cloned().collect())
+        let untold = |(kind, name): &&Key| !told.contains(&((*kind).to_owned(), name.clone()));
+        Ok(storm.struck.iter().filter(untold).cloned().collect())
     })
-    .await
+    .await?;
+    let struck: BTreeSet<(String, String)> =
+        storm.struck.iter().map(|(kind, name)| ((*kind).to_owned(), name.clone())).collect();
+    let untouched: Vec<_> = storm.told()?.difference(&struck).cloned().collect();
+    assert!(untouched.is_empty(), "nothing was done to these, and yet there is an event: {untouched:?}");
+    Ok(())
 }

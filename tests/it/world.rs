@@ -84,9 +84,17 @@ impl World {
 
     /// A world of one's own with no operator running.
     pub fn start_idle() -> Result<Self> {
-        let cluster = Lent::take()?;
+        Ok(Self::of(Lent::take()?))
+    }
+
+    /// A world of one's own in which nothing is installed.
+    pub fn start_bare() -> Result<Self> {
+        Ok(Self::of(Lent::bare()?))
+    }
+
+    fn of(cluster: Lent) -> Self {
         let rights = cluster.rights().to_owned();
-        Ok(Self { operator: Mutex::new(None), cluster, rights, flags: &[ALONE] })
+        Self { operator: Mutex::new(None), cluster, rights, flags: &[ALONE] }
     }
 
     /// Starts the operator, after it was killed.
@@ -107,9 +115,19 @@ impl World {
         self.operator().as_ref().context("the operator does not run")?.metrics()
     }
 
+    /// The address of the running operator's API, with the scheme.
+    pub fn api(&self) -> Result<String> {
+        Ok(self.operator().as_ref().context("the operator does not run")?.api())
+    }
+
     /// A line of the running operator's memory, in MiB: `VmRSS` now, `VmHWM` at its peak.
     pub fn memory(&self, line: &str) -> Result<f64> {
         self.operator().as_ref().context("the operator does not run")?.memory(line)
+    }
+
+    /// How much processor time the running operator has used.
+    pub fn cpu(&self) -> Result<Duration> {
+        self.operator().as_ref().context("the operator does not run")?.cpu()
     }
 
     /// Everything that the operator has logged.

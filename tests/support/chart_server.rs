@@ -1,26 +1,29 @@
 //! A chart repository over HTTP or HTTPS on the loopback address, with faults on demand.
 //!
-//! It serves the files of a folder with an ETag and can ask for a password. It notes every request.
+//! It serves the files of a folder with an ETag and can ask for a password. Git repositories in the folder, `NAME.git`,
+//! are served by Git's own program. It notes every request.
 
+mod git;
 mod tls;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
 use self::tls::TlsListener;
+use super::background::Background;
 use super::charts;
 
 /// What goes wrong with a request.
@@ -56,11 +59,9 @@ pub struct Served {
 /// A running chart server; ends on drop.
 #[derive(Debug)]
 pub struct ChartServer {
-    address: SocketAddr,
+    server: Background,
     scheme: &'static str,
     shared: Arc<Shared>,
-    /// Dropping it ends the server's thread.
-    _running: oneshot::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -105,43 +106,32 @@ impl ChartServer {
     }
 
     fn run(folder: &Path, port: u16, tls: Option<TlsAcceptor>) -> Result<Self> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).context("cannot listen")?;
-        listener.set_nonblocking(true)?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let address = listener.local_addr()?;
         let shared = Arc::new(Shared { folder: folder.to_owned(), state: Mutex::default() });
         let routes = Router::new().fallback(answer).with_state(Arc::clone(&shared));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (running, ended) = oneshot::channel();
-        std::thread::spawn(move || {
-            runtime.block_on(async {
-                let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                let serving = async {
-                    match tls {
-                        None => axum::serve(listener, routes).await,
-                        Some(acceptor) => axum::serve(TlsListener { listener, acceptor }, routes).await,
-                    }
-                };
-                tokio::select! {
-                    _ = serving => {}
-                    _ = ended => {}
-                }
-            });
-            // Not waiting for answers that are slow on purpose.
-            runtime.shutdown_background();
-        });
-        Ok(Self { address, scheme, shared, _running: running })
+        let server = Background::start(port, move |listener| async move {
+            match tls {
+                None => axum::serve(listener, routes).await,
+                Some(acceptor) => axum::serve(TlsListener { listener, acceptor }, routes).await,
+            }
+        })?;
+        Ok(Self { server, scheme, shared })
     }
 
     /// The address of the folder, without a slash at the end.
     pub fn url(&self) -> String {
-        format!("{}://{}", self.scheme, self.address)
+        format!("{}://{}", self.scheme, self.server.address())
     }
 
     /// Asks for this user and password from now on.
     pub fn require_basic(&self, user: &str, password: &str) {
         let credentials = STANDARD.encode(format!("{user}:{password}"));
         self.shared.state().authorization = Some(format!("Basic {credentials}"));
+    }
+
+    /// Asks for this bearer token from now on.
+    pub fn require_token(&self, token: &str) {
+        self.shared.state().authorization = Some(format!("Bearer {token}"));
     }
 
     /// Lets everybody in again.
@@ -194,13 +184,24 @@ impl Shared {
     }
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let path = uri.path().to_owned();
     let fault = shared.fault(&path);
     if let Some(Fault::Slow(delay)) = fault {
         tokio::time::sleep(delay).await;
     }
-    let response = respond(&shared, &path, &headers, fault);
+    let response = if git::is_of_repository(&path) && fault.is_none() && shared.admits(&headers) {
+        let request = git::Request { method: method.clone(), uri, headers: headers.clone(), body };
+        git::respond(shared.folder.clone(), request).await
+    } else {
+        respond(&shared, &path, &headers, fault)
+    };
     let user_agent = headers.get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let status = response.status().as_u16();
     shared.state().served.push(Served { method: method.to_string(), path, user_agent, status });

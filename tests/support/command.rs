@@ -13,6 +13,8 @@ use super::wait;
 pub struct Finished {
     /// Whether it ended with exit code 0.
     pub success: bool,
+    /// Its exit code; nothing where a signal ended it.
+    pub code: Option<i32>,
     /// Its standard output.
     pub stdout: String,
     /// Its standard error.
@@ -39,7 +41,9 @@ pub fn finish(command: &mut Command, limit: Duration) -> Result<Finished> {
         let _ = child.kill();
         let _ = child.wait();
     }
-    Ok(Finished { success: ended?.success(), stdout: joined(stdout), stderr: joined(stderr) })
+    let status = ended?;
+    let (success, code) = (status.success(), status.code());
+    Ok(Finished { success, code, stdout: joined(stdout), stderr: joined(stderr) })
 }
 
 /// Runs the command to its end within a minute and gives its standard output.

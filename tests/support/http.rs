@@ -20,9 +20,25 @@ pub struct Answer {
 /// # Errors
 /// When nothing answers within five seconds.
 pub fn get(address: &str, path: &str) -> Result<Answer> {
+    ask(address, &format!("GET {path}"), "")
+}
+
+/// Posts JSON to a path of `host:port`.
+///
+/// # Errors
+/// As [`get`].
+pub fn post(address: &str, path: &str, body: &str) -> Result<Answer> {
+    ask(address, &format!("POST {path}"), body)
+}
+
+fn ask(address: &str, what: &str, body: &str) -> Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let length = body.len();
+    write!(
+        stream,
+        "{what} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no body")?;

@@ -2,6 +2,11 @@
 
 use std::fs;
 
+use anyhow::{Result, bail};
+
+/// With this variable set a machine that lacks a program fails the tests that need it.
+const DEMANDED: &str = "COXSWAIN_TEST_PROGRAMS";
+
 /// Its cores, processor, memory and load, in a few words.
 pub fn described() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -14,4 +19,16 @@ pub fn described() -> String {
     let load = load.split(' ').next().unwrap_or_default();
     let model = model.unwrap_or("an unknown processor");
     format!("{cores} cores of {model} with {memory:.0} GiB, load {load} at the beginning")
+}
+
+/// Says that tests are skipped because the machine has no such program, which a package of Debian's would bring.
+///
+/// # Errors
+/// When all programs are demanded.
+pub fn lacks(program: &str, package: &str) -> Result<()> {
+    if std::env::var_os(DEMANDED).is_some() {
+        bail!("{DEMANDED} is set, and there is no {program}: install {package}");
+    }
+    eprintln!("skipped: there is no {program} on this machine (Debian: {package})");
+    Ok(())
 }

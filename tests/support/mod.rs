@@ -4,13 +4,16 @@
 //! Several targets include this folder and none uses all of it.
 #![allow(dead_code, unused_imports, reason = "every target that includes this folder uses another part of it")]
 
+pub mod apache;
 pub mod audit;
+mod background;
 pub mod chance;
 pub mod chart_server;
 pub mod charts;
 pub mod cluster;
 pub mod command;
 pub mod folder;
+pub mod git;
 pub mod http;
 pub mod machine;
 pub mod manifests;
@@ -18,6 +21,9 @@ pub mod operator;
 pub mod proxy;
 pub mod reference;
 pub mod registry;
+pub mod running;
+pub mod sshd;
+pub mod svn;
 pub mod wait;
 
 pub use chart_server::{ChartServer, Fault};

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::cluster::{ControlPlane, Process, free_port};
-use super::wait;
+use super::cluster::{ControlPlane, Process, Signal, free_port};
+use super::{running, wait};
 
 /// A running operator; killed on drop, as a node failure would.
 #[derive(Debug)]
 pub struct Operator {
     process: Process,
     listen: String,
+    api: String,
 }
 
 impl Operator {
@@ -22,8 +23,16 @@ impl Operator {
     /// # Errors
     /// When it does not become ready within half a minute; the end of its log is in the message.
     pub fn start(cluster: &ControlPlane, kubeconfig: &Path, flags: &[&str]) -> Result<Self> {
+        Self::start_within(Duration::from_secs(30), cluster, kubeconfig, flags)
+    }
+
+    /// The same with another limit.
+    ///
+    /// # Errors
+    /// When it does not become ready within the limit.
+    pub fn start_within(limit: Duration, cluster: &ControlPlane, kubeconfig: &Path, flags: &[&str]) -> Result<Self> {
         let mut operator = Self::spawn(cluster, kubeconfig, flags)?;
-        let ready = wait::until(Duration::from_secs(30), "the operator to be ready", || {
+        let ready = wait::until(limit, "the operator to be ready", || {
             if let Some(status) = operator.process.exit()? {
                 bail!("{status} of {}", operator.process.last_words());
             }
@@ -38,19 +47,52 @@ impl Operator {
     /// # Errors
     /// When the process cannot be started.
     pub fn spawn(cluster: &ControlPlane, kubeconfig: &Path, flags: &[&str]) -> Result<Self> {
-        let listen = format!("127.0.0.1:{}", free_port()?);
+        let address = || anyhow::Ok(format!("127.0.0.1:{}", free_port()?));
+        let (listen, api) = (address()?, address()?);
         let mut command = Command::new(binary()?);
         command.arg("controller").arg(format!("--listen={listen}")).args(flags).env("KUBECONFIG", kubeconfig);
+        command.arg(format!("--api-listen={api}"));
         // As in the image.
-        command.env("MIMALLOC_PURGE_DELAY", "0");
+        command.env("MIMALLOC_PURGE_DELAY", "0").env("MIMALLOC_ALLOW_THP", "0");
         command.arg("--cache-dir").arg(cluster.folder().join("charts"));
         let process = cluster.run("coxswain", &command)?;
-        Ok(Self { process, listen })
+        Ok(Self { process, listen, api })
+    }
+
+    /// The address of its API, with the scheme.
+    pub fn api(&self) -> String {
+        format!("http://{}", self.api)
     }
 
     /// Kills it at once, as SIGKILL does.
     pub fn kill(mut self) {
         self.process.stop();
+    }
+
+    /// Tells it to end, as SIGTERM does, and waits until it has.
+    ///
+    /// # Errors
+    /// When it does not end within the limit, or not well.
+    pub fn terminate(mut self, limit: Duration) -> Result<()> {
+        self.process.signal(Signal::Terminate)?;
+        let status = self.process.wait(limit)?;
+        if status.success() { Ok(()) } else { bail!("{status} of {}", self.process.last_words()) }
+    }
+
+    /// Stands still, as on a machine that hangs.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn pause(&self) -> Result<()> {
+        self.process.signal(Signal::Pause)
+    }
+
+    /// Goes on as if nothing had been.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn resume(&self) -> Result<()> {
+        self.process.signal(Signal::Resume)
     }
 
     /// Its metrics page.
@@ -78,23 +120,13 @@ impl Operator {
     /// # Errors
     /// When it has ended.
     pub fn memory(&self, line: &str) -> Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
-        let found = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':'));
-        let kilobytes = found.and_then(|text| text.split_whitespace().next()).context("no such line")?;
-        Ok(kilobytes.parse::<f64>()? / 1024.0)
+        running::memory(self.pid()?, line)
     }
 
     /// Its process id: that of the reaper's child that listens where the operator was told to.
     fn pid(&self) -> Result<u32> {
         let listen = format!("--listen={}", self.listen);
-        let is_it = |pid: &u32| {
-            let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let mut words = command.split('\0');
-            words.next().is_some_and(|program| program.ends_with("/coxswain")) && words.any(|word| word == listen)
-        };
-        let entries = std::fs::read_dir("/proc")?.flatten();
-        let mut pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        pids.find(is_it).context("the operator has ended")
+        running::find("coxswain", |word| word == listen)
     }
 
     /// Everything it has logged.

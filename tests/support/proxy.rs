@@ -4,7 +4,6 @@
 //! request is decided by a judge, a function of the test.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,7 +17,8 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
+
+use super::background::Background;
 
 /// What is done to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +66,8 @@ type Judge = Box<dyn Fn(&Seen) -> Option<Fault> + Send + Sync>;
 
 /// A running proxy; ends on drop.
 pub struct Proxy {
-    address: SocketAddr,
+    server: Background,
     shared: Arc<Shared>,
-    /// Dropping it ends the proxy's thread.
-    _running: oneshot::Sender<()>,
 }
 
 struct Shared {
@@ -95,22 +93,9 @@ impl Proxy {
         let upstream = cluster["server"].as_str().context("no server")?.to_owned();
         let judge: Judge = Box::new(|_| None);
         let shared = Arc::new(Shared { upstream, client, judge: Mutex::new(judge), jobs: Mutex::default() });
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let (running, ended) = oneshot::channel();
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        std::thread::spawn(move || {
-            runtime.block_on(async move {
-                let listener = tokio::net::TcpListener::from_std(listener)?;
-                tokio::select! {
-                    ended = axum::serve(listener, router) => ended,
-                    _ = ended => Ok(()),
-                }
-            })
-        });
-        Ok(Self { address, shared, _running: running })
+        let server = Background::start(0, move |listener| async move { axum::serve(listener, router).await })?;
+        Ok(Self { server, shared })
     }
 
     /// Writes a kubeconfig that leads through the proxy; gives its path.
@@ -119,8 +104,8 @@ impl Proxy {
     /// When one of the files cannot be read or written.
     pub fn kubeconfig(&self, original: &Path) -> Result<PathBuf> {
         let mut config: Value = serde_json::from_slice(&std::fs::read(original)?)?;
-        config["clusters"][0]["cluster"] = json!({"server": format!("http://{}", self.address)});
-        let path = original.with_extension(format!("{}.proxied", self.address.port()));
+        config["clusters"][0]["cluster"] = json!({"server": format!("http://{}", self.server.address())});
+        let path = original.with_extension(format!("{}.proxied", self.server.address().port()));
         std::fs::write(&path, config.to_string())?;
         Ok(path)
     }

@@ -16,46 +16,32 @@ use serde_json::{Map, Value};
 
 use super::manifests::project;
 
+#[path = "plugin_reference.rs"]
+mod plugin;
+
 /// A part of a page: its name and what makes it.
 type Part = (&'static str, fn() -> Result<String>);
-
-/// Fields that the definitions accept and this version does not act on: kind, field, what happens.
-const NOT_ACTED_ON: [(&str, &str, &str); 6] = [
-    ("HelmRequest", "clusterName", "refused with `ClusterNotFound`"),
-    ("HelmRequest", "installToAllClusters", "refused with `ClusterNotFound`"),
-    ("HelmRequest", "source.http", "refused with `InvalidRequest`"),
-    ("HelmRequest", "dependencies", "no effect"),
-    ("ChartRepo", "type", "`Git`, `SVN` and `Local` are refused with `InvalidRequest`"),
-    ("ChartRepo", "source", "no effect, because it is only for Git and SVN"),
-];
-
-/// Fields of a HelmRequest's status that this version does not write.
-const NOT_WRITTEN: [&str; 1] = ["syncedClusters"];
 
 /// The pages with their made parts replaced: path in the project and content.
 ///
 /// # Errors
 /// When a page cannot be read or lacks a part.
 pub fn files() -> Result<Vec<(String, String)>> {
-    let pages: [(&str, &[Part]); 4] = [
+    let pages: [(&str, &[Part]); 5] = [
         ("docs/reasons.md", &[("reasons", || Ok(reasons()))]),
         (
             "docs/helmrequest.md",
-            &[
-                ("not acted on", || Ok(not_acted_on("HelmRequest"))),
-                ("spec", || fields("HelmRequest", "spec")),
-                ("status", || fields("HelmRequest", "status")),
-            ],
+            &[("spec", || fields("HelmRequest", "spec")), ("status", || fields("HelmRequest", "status"))],
         ),
         (
             "docs/chartrepo.md",
-            &[
-                ("not acted on", || Ok(not_acted_on("ChartRepo"))),
-                ("spec", || fields("ChartRepo", "spec")),
-                ("status", || fields("ChartRepo", "status")),
-            ],
+            &[("spec", || fields("ChartRepo", "spec")), ("status", || fields("ChartRepo", "status"))],
         ),
         ("docs/operations.md", &[("flags", flags), ("metrics", metrics)]),
+        (
+            "docs/kubectl-captain.md",
+            &[("global flags", || Ok(plugin::global_flags())), ("commands", || Ok(plugin::commands()))],
+        ),
     ];
     let mut files = Vec::new();
     for (path, parts) in pages {
@@ -94,12 +80,6 @@ fn reasons() -> String {
     table(&["Reason", "Meaning", "Stalled"], rows)
 }
 
-fn not_acted_on(kind: &str) -> String {
-    let of_kind = NOT_ACTED_ON.iter().filter(|(other, ..)| *other == kind);
-    let rows = of_kind.map(|(_, field, happens)| vec![format!("`spec.{field}`"), (*happens).to_owned()]);
-    table(&["Field", "What happens"], rows)
-}
-
 /// The fields of a kind below `spec` or `status`, from the schema of its definition.
 fn fields(kind: &str, part: &str) -> Result<String> {
     let definition = definitions().into_iter().find(|definition| definition.spec.names.kind == kind);
@@ -107,21 +87,7 @@ fn fields(kind: &str, part: &str) -> Result<String> {
     let schema = definition.pointer(&format!("/spec/versions/0/schema/openAPIV3Schema/properties/{part}"));
     let mut rows = Vec::new();
     collect(schema.context("no schema")?, "", &mut rows);
-    let not_yet = NOT_ACTED_ON.iter().filter(|(other, ..)| *other == kind && part == "spec");
-    for (_, field, happens) in not_yet {
-        let inside = [format!("`{field}`"), format!("`{field}."), format!("`{field}[")];
-        for row in rows.iter_mut().filter(|row| inside.iter().any(|begin| row[0].starts_with(begin))) {
-            row[2] = format!("{} *Not yet: {happens}.*", row[2]);
-        }
-    }
-    for row in rows.iter_mut().filter(|row| kind == "HelmRequest" && part == "status" && is_not_written(&row[0])) {
-        row[2] = format!("{} *Not yet: it is not written.*", row[2]);
-    }
     Ok(table(&["Field", "Type", "Meaning"], rows))
-}
-
-fn is_not_written(cell: &str) -> bool {
-    NOT_WRITTEN.contains(&cell.trim_matches('`'))
 }
 
 fn collect(schema: &Value, path: &str, rows: &mut Vec<Vec<String>>) {
@@ -167,6 +133,7 @@ fn default_of(argument: &Arg) -> String {
     match argument.get_id().as_str() {
         "identity" => "the host name".to_owned(),
         "cache_dir" => "`coxswain-charts` among temporary files; `/cache` in the image".to_owned(),
+        "api_listen" => "none; `0.0.0.0:8082` in the manifests".to_owned(),
         _ => argument.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy())).collect(),
     }
 }

@@ -4,11 +4,13 @@
 //! stated in the field's description and lives in an accessor here, never in the schema: a schema default would be
 //! written into objects that other tools own.
 
+mod depends_on;
 mod deploy;
 mod source;
 mod status;
 mod values;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, ResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,14 +18,15 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use depends_on::{Dependency, DependsOn};
 pub use deploy::{
     CrdPolicy, Drift, DriftIgnore, DriftMode, FailureStrategy, Image, OnFailure, Patch, PatchTarget, PostRender,
     ReplaceRule,
 };
-pub use source::{ChartSource, HttpSource, OciSource};
+pub use source::{ChartSource, ConfigMapSource, GitSource, HttpSource, OciSource};
 pub use status::{
-    DriftChange, DriftStatus, DriftedObject, HelmRequestStatus, ObjectHealth, ObjectsStatus, Phase, RevisionEntry,
-    SHOWN_OBJECTS,
+    ClusterEntry, DriftChange, DriftStatus, DriftedObject, HelmRequestStatus, ObjectHealth, ObjectsStatus, Phase,
+    RevisionEntry, SHOWN_OBJECTS,
 };
 pub use values::{KeyReference, ValuesSource};
 
@@ -70,7 +73,7 @@ pub struct HelmRequestSpec {
     pub chart: Option<String>,
     /// The chart's version: an exact one (`1.2.3`), or a range (`^1.2`, `>=1.2 <2`, `1.x`) of which the newest is
     /// taken. Pre-releases count only if the range names one. Empty: the newest version. A chart of a registry can be
-    /// named by its digest too (`sha256:…`). For source.http it is ignored.
+    /// named by its digest too (`sha256:…`). The chart of source.http and of source.git must have it.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// The name of the release. Default: the name of this object. It cannot change.
@@ -90,9 +93,18 @@ pub struct HelmRequestSpec {
     /// Install into every registered Cluster, also into those added later. Default: false. It cannot change.
     #[serde(deserialize_with = "lenient::or_default", skip_serializing_if = "lenient::is_default")]
     pub install_to_all_clusters: bool,
-    /// Names of HelmRequests in the same namespace that must be synced before this one is installed.
+    /// Install into every registered Cluster with these labels, also into those that get them later; from one that loses
+    /// them the release is removed. Ignored with installToAllClusters. It can be neither added nor removed later.
+    #[serde(deserialize_with = "lenient::known", skip_serializing_if = "Option::is_none")]
+    pub cluster_selector: Option<Box<LabelSelector>>,
+    /// Names of HelmRequests in the same namespace that this one depends on, as in dependsOn.
     #[serde(deserialize_with = "lenient::or_default", skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<String>,
+    /// HelmRequests that have to be deployed and ready before this one is installed or upgraded. What it waits for is in
+    /// its status. When they are deleted together, this one is uninstalled before them.
+    #[serde(deserialize_with = "lenient::or_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub depends_on: Vec<DependsOn>,
     /// Values for the chart, as in a values file. They win over valuesFrom.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "values::free_form")]
@@ -199,6 +211,17 @@ impl HelmRequestSpec {
     }
 }
 
+/// The clusters that a request is deployed into.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Destination<'a> {
+    /// The one that it lives in.
+    Own,
+    /// Another one, by its name.
+    One(&'a str),
+    /// Each registered one, or each with certain labels.
+    Several(Option<&'a LabelSelector>),
+}
+
 impl HelmRequest {
     /// The name of the release: the spec's, else the object's.
     pub fn release_name(&self) -> String {
@@ -208,6 +231,23 @@ impl HelmRequest {
     /// The namespace of the release: the spec's, else the object's.
     pub fn release_namespace(&self) -> String {
         self.spec.namespace.clone().or_else(|| self.namespace()).unwrap_or_default()
+    }
+
+    /// The clusters that it is deployed into.
+    pub fn destination(&self) -> Destination<'_> {
+        let HelmRequestSpec { install_to_all_clusters, cluster_selector, cluster_name, .. } = &self.spec;
+        match (install_to_all_clusters, cluster_selector.as_deref(), cluster_name.as_deref()) {
+            (true, ..) => Destination::Several(None),
+            (false, Some(selector), _) => Destination::Several(Some(selector)),
+            (false, None, Some(name)) => Destination::One(name),
+            (false, None, None) => Destination::Own,
+        }
+    }
+
+    /// Whether its release in a cluster that cannot be reached may be left behind when it is deleted.
+    pub fn abandons(&self, cluster: &str) -> bool {
+        let named = self.annotation(names::ABANDON).unwrap_or_default();
+        named.split(',').any(|name| name.trim() == cluster)
     }
 
     /// Whether nothing may be written for it: `spec.suspend` or Captain's annotation.
@@ -299,6 +339,24 @@ mod tests {
             let spec = HelmRequestSpec { chart: Some(chart.into()), ..Default::default() };
             assert_eq!(spec.chart_reference(), expected, "{chart}");
         }
+    }
+
+    #[test]
+    fn a_request_has_one_destination() {
+        assert_eq!(request(json!({"clusterName": ""})).destination(), Destination::Own);
+        assert_eq!(request(json!({"clusterName": "east"})).destination(), Destination::One("east"));
+        let all = request(json!({"clusterName": "east", "installToAllClusters": true}));
+        assert_eq!(all.destination(), Destination::Several(None));
+        let labelled = request(json!({"clusterSelector": {"matchLabels": {"tier": "edge"}}}));
+        assert!(matches!(labelled.destination(), Destination::Several(Some(_))));
+    }
+
+    #[test]
+    fn only_the_clusters_that_are_named_are_abandoned() {
+        let mut request = request(json!({}));
+        assert!(!request.abandons("east"));
+        request.annotations_mut().insert(names::ABANDON.into(), "north, east".into());
+        assert!(request.abandons("east") && request.abandons("north") && !request.abandons("eas"));
     }
 
     #[test]

@@ -54,9 +54,12 @@ pub struct HelmRequestStatus {
     /// A hash of what was last deployed, as Captain kept it.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub last_spec_hash: Option<String>,
-    /// The clusters that it is deployed in; only with installToAllClusters.
+    /// The clusters that it is deployed in; only with installToAllClusters or clusterSelector.
     #[serde(deserialize_with = "lenient::or_default", skip_serializing_if = "Vec::is_empty")]
     pub synced_clusters: Vec<String>,
+    /// How it stands in each cluster; only with installToAllClusters or clusterSelector.
+    #[serde(deserialize_with = "lenient::or_default", skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<ClusterEntry>,
     /// The chart's notes, rendered.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
@@ -97,9 +100,38 @@ impl HelmRequestStatus {
     /// The reason of the last failure to deploy, where that is the last thing that was told.
     pub fn failure_reason(&self) -> Option<Reason> {
         let released = conditions::find(&self.conditions, ConditionType::Released)?;
-        let failed = released.status == ConditionStatus::False;
-        Reason::ALL.iter().copied().find(|reason| failed && reason.as_str() == released.reason)
+        Reason::named(&released.reason).filter(|_| released.status == ConditionStatus::False)
     }
+}
+
+/// How it stands in one of several clusters.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClusterEntry {
+    /// The name of the Cluster.
+    #[serde(deserialize_with = "lenient::or_default")]
+    pub name: String,
+    /// Whether the spec is deployed there.
+    #[serde(deserialize_with = "lenient::known", skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// Whether every object there is healthy and as deployed.
+    #[serde(deserialize_with = "lenient::or_default")]
+    pub ready: bool,
+    /// The deployed revision there.
+    #[serde(deserialize_with = "lenient::known", skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+    /// The version of the chart that is deployed there.
+    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Why it is not ready, in one word.
+    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Why it is not ready.
+    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The generation of the request that this is about.
+    #[serde(deserialize_with = "lenient::known", skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
 }
 
 /// One revision of the release.

@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use kube::Config;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::runtime::Runtime;
 
 use super::{Failure, TemplateArguments, notice};
 use crate::cluster::lookup::ClusterLookup;
-use crate::cluster::{Cluster, REQUEST_TIMEOUT};
+use crate::cluster::{Cluster, REQUEST_TIMEOUT, kubeconfig};
 use crate::render::Capabilities;
 use crate::yaml::quote::quote;
 
@@ -25,8 +23,10 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(Failure::Runtime)?;
         let cluster = runtime.block_on(async {
-            let config = config(arguments).await.map_err(|error| unreachable(&error))?;
-            let cluster = Cluster::connect(config, REQUEST_TIMEOUT).map_err(|error| unreachable(&error))?;
+            let config =
+                kubeconfig::config(given(&arguments.kubeconfig).map(Path::new), given(&arguments.kube_context));
+            let config = config.await.map_err(|error| unreachable(&error))?;
+            let cluster = Cluster::connect(config, REQUEST_TIMEOUT, None).map_err(|error| unreachable(&error))?;
             cluster.discovery().snapshot().await.map_err(|error| unreachable(&error))?;
             Ok::<Cluster, Failure>(cluster)
         })?;
@@ -46,17 +46,9 @@ impl Server {
     }
 }
 
-async fn config(arguments: &TemplateArguments) -> Result<Config, Box<dyn std::error::Error>> {
-    let context = Some(arguments.kube_context.clone()).filter(|name| !name.is_empty());
-    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
-    if !arguments.kubeconfig.is_empty() {
-        let kubeconfig = Kubeconfig::read_from(Path::new(&arguments.kubeconfig))?;
-        return Ok(Config::from_custom_kubeconfig(kubeconfig, &options).await?);
-    }
-    if options.context.is_some() {
-        return Ok(Config::from_kubeconfig(&options).await?);
-    }
-    Ok(Config::infer().await?)
+/// A flag's text; empty means that it was not given.
+fn given(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn unreachable(error: &dyn std::fmt::Display) -> Failure {

@@ -2,8 +2,13 @@
 
 use super::{Failure, TemplateArguments};
 use crate::source::index::Index;
-use crate::source::{Credentials, Fetched, Identity, Options, Repository, SourceError, Tls, Validators, http, oci};
+use crate::source::{
+    Credentials, Fetched, Identity, Options, Reach, Repository, SourceError, Tls, Validators, http, oci,
+};
 use crate::yaml::quote::quote;
+
+/// Who runs the command reaches as far without it.
+const REACH: Reach = Reach::Everywhere;
 
 /// Whether the text is a URL that can be downloaded.
 pub(super) fn is_url(text: &str) -> bool {
@@ -61,6 +66,7 @@ pub(super) fn fetch_from_registry(reference: &str, arguments: &TemplateArguments
         credentials: credentials(arguments),
         tls: tls(arguments)?,
         plain_http: arguments.plain_http,
+        reach: REACH,
         ..oci::Options::default()
     });
     let repository = repository.map_err(Failure::Source)?;
@@ -74,7 +80,7 @@ pub(super) fn fetch_from_registry(reference: &str, arguments: &TemplateArguments
 fn credentials(arguments: &TemplateArguments) -> Option<Credentials> {
     let TemplateArguments { username, password, .. } = arguments;
     let given = !username.is_empty() && !password.is_empty();
-    given.then(|| Credentials { username: username.clone(), password: password.clone() })
+    given.then(|| Credentials::Basic { username: username.clone(), password: password.clone() })
 }
 
 fn repository(url: &str, arguments: &TemplateArguments) -> Result<Repository, Failure> {
@@ -83,6 +89,7 @@ fn repository(url: &str, arguments: &TemplateArguments) -> Result<Repository, Fa
         credentials: credentials(arguments),
         pass_credentials_all: arguments.pass_credentials,
         tls: tls(arguments)?,
+        reach: REACH,
         ..http::Options::default()
     };
     Repository::new(Options::Http(options)).map_err(Failure::Source)

@@ -5,17 +5,19 @@
 //! built. Reading is forgiving: an object of a strange shape must not stop the watch of its kind.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use kube::Resource;
 use kube::core::{ApiResource, DynamicResourceScope, ObjectMeta};
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, json};
+use serde_json::Map;
 
-use super::ownership::ownership_hash;
+use super::fields_hash::OwnHash;
+use super::forgiving::{Forgiving, Read};
 use crate::cluster::health::{SPEC_FIELDS, Verdict, verdict};
-use crate::cluster::object::{RELEASE_NAME_ANNOTATION, RELEASE_NAMESPACE_ANNOTATION};
+use crate::cluster::object::{
+    RELEASE_NAME_ANNOTATION, RELEASE_NAMESPACE_ANNOTATION, RESOURCE_POLICY_ANNOTATION, keeps,
+};
 use crate::value::Json;
 
 /// An object with Helm's label, as a watch delivers it.
@@ -35,6 +37,8 @@ pub struct Managed {
     pub release: Option<String>,
     /// The namespace of that release.
     pub release_namespace: Option<String>,
+    /// Whether Helm's resource policy keeps it.
+    pub is_kept: bool,
     /// The hash over our entry of `managedFields`.
     pub hash: Option<u64>,
     /// What its health depends on.
@@ -127,14 +131,10 @@ dynamic_resource!(Stranger, metadata_api: true);
 impl<'de> Deserialize<'de> for Managed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let WireObject { metadata, spec, status } = WireObject::deserialize(deserializer)?;
-        let hash = ownership_hash(&json!({"metadata": {"managedFields": metadata.managed_fields}}));
-        let mut essence = json!({"metadata": {}, "spec": spec.0, "status": status});
-        if let Some(generation) = metadata.generation {
-            essence["metadata"]["generation"] = generation.into();
-        }
-        if metadata.deletion_timestamp.is_some() {
-            essence["metadata"]["deletionTimestamp"] = true.into();
-        }
+        let generation = metadata.generation.map(|generation| ("generation", generation.into()));
+        let deletion = metadata.deletion_timestamp.map(|_| ("deletionTimestamp", true.into()));
+        let told = map(generation.into_iter().chain(deletion));
+        let essence = map([("metadata", told), ("spec", Json::Object(spec.0)), ("status", status)]);
         Ok(Self {
             meta: ObjectMeta { resource_version: metadata.resource_version, ..ObjectMeta::default() },
             namespace: metadata.namespace,
@@ -143,10 +143,16 @@ impl<'de> Deserialize<'de> for Managed {
             generation: metadata.generation.unwrap_or(0),
             release: metadata.annotations.release,
             release_namespace: metadata.annotations.namespace,
-            hash,
+            is_kept: metadata.annotations.is_kept,
+            hash: metadata.managed_fields.0,
             essence,
         })
     }
+}
+
+/// A map of these members; the macro of serde_json would copy them.
+fn map<'a>(members: impl IntoIterator<Item = (&'a str, Json)>) -> Json {
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 impl<'de> Deserialize<'de> for Stranger {
@@ -181,13 +187,14 @@ struct WireMetadata {
     #[serde(default)]
     annotations: WireAnnotations,
     #[serde(default)]
-    managed_fields: Json,
+    managed_fields: OwnHash,
 }
 
 #[derive(Default)]
 struct WireAnnotations {
     release: Option<String>,
     namespace: Option<String>,
+    is_kept: bool,
 }
 
 #[derive(Deserialize)]
@@ -211,88 +218,63 @@ struct HealthFields(Map<String, Json>);
 
 impl<'de> Deserialize<'de> for HealthFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fields = Map::new();
-        deserializer.deserialize_any(Members(
-            |name: &str| SPEC_FIELDS.contains(&name),
-            |name: String, value: Json| {
-                fields.insert(name, value);
-            },
-        ))?;
-        Ok(Self(fields))
+        let members = Forgiving(Members(|name: &str| SPEC_FIELDS.contains(&name))).deserialize(deserializer)?;
+        Ok(Self(members.into_iter().collect()))
     }
 }
 
 impl<'de> Deserialize<'de> for WireAnnotations {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let names = [RELEASE_NAME_ANNOTATION, RELEASE_NAMESPACE_ANNOTATION, RESOURCE_POLICY_ANNOTATION];
+        let wanted = |name: &str| names.contains(&name);
         let mut annotations = Self::default();
-        let wanted = |name: &str| name == RELEASE_NAME_ANNOTATION || name == RELEASE_NAMESPACE_ANNOTATION;
-        deserializer.deserialize_any(Members(wanted, |name: String, value: Json| {
-            let text = value.as_str().map(str::to_owned);
-            if name == RELEASE_NAME_ANNOTATION {
-                annotations.release = text;
-            } else {
-                annotations.namespace = text;
+        for (name, value) in Forgiving(Members(wanted)).deserialize(deserializer)? {
+            let Json::String(text) = value else { continue };
+            match name.as_str() {
+                RELEASE_NAME_ANNOTATION => annotations.release = Some(text),
+                RELEASE_NAMESPACE_ANNOTATION => annotations.namespace = Some(text),
+                _ => annotations.is_kept = keeps(&text),
             }
-        }))?;
+        }
         Ok(annotations)
     }
 }
 
-/// Takes the wanted members of a map and skips the rest; of what is no map it takes nothing.
-struct Members<Wanted, Take>(Wanted, Take);
+/// Takes the wanted members of a map and skips the rest.
+struct Members<Wanted>(Wanted);
 
-impl<'de, Wanted: Fn(&str) -> bool, Take: FnMut(String, Json)> Visitor<'de> for Members<Wanted, Take> {
-    type Value = ();
+impl<'de, Wanted: Fn(&str) -> bool> Read<'de> for Members<Wanted> {
+    type Output = Vec<(String, Json)>;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("anything")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key::<String>()? {
-            if (self.0)(&name) {
-                let value = map.next_value()?;
-                (self.1)(name, value);
-            } else {
-                map.next_value::<IgnoredAny>()?;
+    fn map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Output, A::Error> {
+        let mut members = Vec::new();
+        while let Some(wanted) = map.next_key_seed(Forgiving(Name(&self.0)))? {
+            match wanted {
+                Some(name) => members.push((name, map.next_value()?)),
+                None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(())
+        Ok(members)
     }
+}
 
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
-        while sequence.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
+/// Reads a name, where it is wanted.
+struct Name<'a, Wanted>(&'a Wanted);
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
+impl<Wanted: Fn(&str) -> bool> Read<'_> for Name<'_, Wanted> {
+    type Output = Option<String>;
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn text(self, name: &str) -> Option<String> {
+        (self.0)(name).then(|| name.to_owned())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::cluster::observe::ownership_hash;
 
     fn deployment() -> ApiResource {
         ApiResource {
@@ -322,6 +304,7 @@ mod tests {
         assert_eq!((object.version(), object.generation), (17, 3));
         assert_eq!(object.release.as_deref(), Some("web"));
         assert_eq!(object.release_namespace.as_deref(), Some("shop"));
+        assert!(!object.is_kept);
         assert!(object.hash.is_some() && object.hash == expected);
         assert_eq!(object.verdict(&deployment()), Verdict::InProgress("1 of 2 replicas are created".into()));
         assert!(!object.essence.to_string().contains("containers"), "{}", object.essence);
@@ -334,6 +317,17 @@ mod tests {
             let mut object: Managed = serde_json::from_str(&live.to_string()).expect("an object");
             assert_eq!(object.verdict(&deployment()).as_str(), "InProgress");
             assert_eq!((object.version(), object.hash), (0, None));
+        }
+    }
+
+    #[test]
+    fn what_the_resource_policy_keeps_is_known_as_helm_reads_it() {
+        for (policy, is_kept) in
+            [(json!("keep"), true), (json!(" Keep "), true), (json!("delete"), false), (json!(1), false)]
+        {
+            let live = json!({"metadata": {"name": "web", "annotations": {"helm.sh/resource-policy": policy}}});
+            let object: Managed = serde_json::from_value(live).expect("an object");
+            assert_eq!(object.is_kept, is_kept, "{policy}");
         }
     }
 

@@ -109,6 +109,7 @@ impl Index {
             version: object.version(),
             generation: object.generation,
             marks: self.marks(object.release.take(), object.release_namespace.take()),
+            is_kept: object.is_kept,
             hash: object.hash,
             verdict: object.verdict(resource),
         };
@@ -391,6 +392,11 @@ impl Index {
         self.queue.pop()
     }
 
+    /// Whether an owner has something to look at.
+    pub(super) fn has_triggers(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     fn spread(&mut self, news: impl IntoIterator<Item = News>) {
         for News { owner, object, change } in news {
             if let Some(known) = self.owners.get_mut(&owner) {
@@ -435,6 +441,7 @@ fn state(live: &Live) -> ObjectState {
         version: live.version,
         generation: live.generation,
         marks: Marks::clone(&live.marks),
+        is_kept: live.is_kept,
         hash: live.hash,
         verdict: live.verdict.clone(),
     }

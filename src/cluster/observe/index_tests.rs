@@ -37,7 +37,7 @@ impl Fixture {
 
     fn judged(&mut self, name: &str, version: u64, hash: Option<u64>, verdict: Verdict) {
         let marks = self.index.marks(Some("web".into()), Some("shop".into()));
-        let live = Live { uid: "u".into(), version, generation: 1, marks, hash, verdict };
+        let live = Live { uid: "u".into(), version, generation: 1, marks, is_kept: false, hash, verdict };
         self.index.apply_live(self.id, "shop", name, live);
     }
 
@@ -286,7 +286,7 @@ fn the_objects_of_a_release_are_those_that_name_it() {
     fixture.seen("db", 11, OURS);
     let marks = fixture.index.marks(Some("other".into()), Some("shop".into()));
     let verdict = Verdict::Current;
-    let live = Live { uid: "u".into(), version: 12, generation: 1, marks, hash: OURS, verdict };
+    let live = Live { uid: "u".into(), version: 12, generation: 1, marks, is_kept: false, hash: OURS, verdict };
     fixture.index.apply_live(fixture.id, "shop", "cache", live.clone());
     assert_eq!(fixture.index.objects_of("web", "shop"), [key("db"), key("web")]);
     assert_eq!(fixture.index.objects_of("other", "shop"), [key("cache")]);

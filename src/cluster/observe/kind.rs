@@ -52,6 +52,7 @@ pub(super) struct Live {
     pub(super) version: u64,
     pub(super) generation: i64,
     pub(super) marks: Arc<Marks>,
+    pub(super) is_kept: bool,
     pub(super) hash: Option<u64>,
     pub(super) verdict: Verdict,
 }
@@ -149,7 +150,7 @@ struct Telling {
 pub(super) struct KindIndex {
     group: Box<str>,
     kind: Box<str>,
-    entries: HashMap<Identity, Entry>,
+    entries: HashMap<Identity, Box<Entry>>,
     /// The live objects by the release that they name.
     releases: HashMap<Arc<Marks>, Vec<Identity>>,
     telling: Telling,
@@ -187,16 +188,13 @@ impl KindIndex {
     }
 
     pub(super) fn entry(&self, identity: Identity) -> Option<&Entry> {
-        self.entries.get(&identity)
+        self.entries.get(&identity).map(Box::as_ref)
     }
 
     pub(super) fn entry_mut(&mut self, namespace: &str, name: &str) -> &mut Entry {
-        self.entries.entry(identity(namespace, name)).or_insert_with(|| Entry {
-            namespace: namespace.into(),
-            name: name.into(),
-            live: None,
-            tracked: None,
-            telling: 0,
+        self.entries.entry(identity(namespace, name)).or_insert_with(|| {
+            let (namespace, name) = (namespace.into(), name.into());
+            Box::new(Entry { namespace, name, live: None, tracked: None, telling: 0 })
         })
     }
 
@@ -308,7 +306,8 @@ impl KindIndex {
         }
         self.blind = why;
         let mut told = HashSet::new();
-        let tracked = self.entries.values().filter_map(|entry| Some((entry, &entry.tracked.as_ref()?.owner)));
+        let entries = self.entries.values().map(Box::as_ref);
+        let tracked = entries.filter_map(|entry| Some((entry, &entry.tracked.as_ref()?.owner)));
         let firsts = tracked.filter(|(_, owner)| told.insert(Arc::clone(owner)));
         let news = |(entry, owner): (&Entry, &Arc<OwnerKey>)| News {
             owner: Arc::clone(owner),

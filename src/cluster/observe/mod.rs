@@ -13,11 +13,16 @@
 
 mod causes;
 mod decode;
+mod differing;
+mod fields_hash;
+mod foreseen;
+mod forgiving;
 mod index;
 mod kind;
 mod lists;
 mod mutated;
 mod ownership;
+mod path;
 mod queue;
 mod sources;
 mod standing;
@@ -40,13 +45,19 @@ use super::error::ApiError;
 use super::health::Verdict;
 use super::object::ObjectKey;
 use super::ownership::Marks;
+use super::scope::Scope;
 use crate::value::Json;
 
 pub use causes::Cause;
+pub use differing::{Differing, differing};
+pub use fields_hash::ownership_hash;
+pub use foreseen::foreseen;
 pub use lists::{ListKey, ListRead, list_version};
 pub use mutated::mutated;
-pub use ownership::{FieldPath, Taken, Writer, cause, ownership_hash};
+pub use ownership::{Taken, Writer, cause, owners};
+pub use path::FieldPath;
 pub use standing::{ReleaseHealth, Standing};
+pub use watch::of_watch;
 
 /// Who expects something of objects: a HelmRequest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -160,6 +171,8 @@ pub struct ObjectState {
     pub generation: i64,
     /// The release that it belongs to.
     pub marks: Marks,
+    /// Whether Helm's resource policy keeps it.
+    pub is_kept: bool,
     /// The hash over our entry of `managedFields`.
     pub hash: Option<u64>,
     /// Its health.
@@ -192,6 +205,14 @@ pub enum ObserveError {
         resource: String,
         /// Why: a missing right names verb and resource.
         error: ApiError,
+    },
+    /// It belongs to the whole cluster, of which only some namespaces are served.
+    #[error("{resource} are not in a namespace, and only namespaces are served (--watch-namespaces {scope})")]
+    OutOfScope {
+        /// The resource.
+        resource: String,
+        /// What is served.
+        scope: Scope,
     },
     /// Not everything was told in time.
     #[error("{resource} could not be listed within {} seconds{}", .limit.as_secs(), last_failure(.last.as_ref()))]
@@ -232,8 +253,14 @@ impl Shared {
 
     /// Changes the index and rings the bell.
     fn change<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
-        let result = change(&mut self.index());
-        self.bell.notify_one();
+        let mut index = self.index();
+        let result = change(&mut index);
+        let rings = index.has_triggers();
+        drop(index);
+        // Most events are no news to anyone.
+        if rings {
+            self.bell.notify_one();
+        }
         result
     }
 }
@@ -242,7 +269,7 @@ impl Observer {
     /// An observer that watches with this handle's rights; it watches nothing until it is asked to.
     pub fn new(cluster: &Cluster) -> Self {
         let shared = Arc::new(Shared::default());
-        Self { watches: Arc::new(Watches::new(cluster.client(), Arc::clone(&shared))), shared }
+        Self { watches: Arc::new(Watches::new(cluster, Arc::clone(&shared))), shared }
     }
 
     /// Watches these kinds from now on and waits until everything that exists was told once.

@@ -5,7 +5,8 @@
 //! gives the same. It is found by comparing the values of the fields that we own with those that were sent. What the
 //! API server only writes otherwise (`1000m` as `1`, an empty list left out) is no change.
 
-use super::ownership::{FieldPath, paths};
+use super::ownership::paths;
+use super::path::FieldPath;
 use crate::cluster::FIELD_MANAGER;
 use crate::cluster::migrate::applied_entry;
 use crate::value::Json;
@@ -34,7 +35,7 @@ fn is_status(path: &FieldPath) -> bool {
 }
 
 /// Whether a value is what was sent; the cluster may have added members.
-fn is_same(sent: &Json, live: Option<&Json>) -> bool {
+pub(super) fn is_same(sent: &Json, live: Option<&Json>) -> bool {
     let Some(live) = live else { return is_empty(sent) };
     match (sent, live) {
         (Json::Object(sent), Json::Object(_)) => sent.iter().all(|(name, value)| is_same(value, live.get(name))),

@@ -2,135 +2,16 @@
 //!
 //! The API server keeps for each writer the set of fields that it owns (`metadata.managedFields`). Our entry is the one
 //! of manager `helm` with operation Apply. Whoever changes, removes or takes over one of its fields changes the entry;
-//! whoever adds fields of his own leaves it alone. So one hash over our entry tells whether an object is still as we
-//! applied it, and the difference of two entries tells which fields are not.
+//! whoever adds fields of his own leaves it alone. So one hash over our entry ([`super::fields_hash`]) tells whether an
+//! object is still as we applied it, and the difference of two entries tells which fields are not.
 
-use serde_json::Map;
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::path::{FieldPath, Step};
 use crate::cluster::FIELD_MANAGER;
 use crate::cluster::migrate::applied_entry;
 use crate::value::Json;
-
-/// A hash of the fields that we own in an object as the API server returned it, or nothing where we own none.
-///
-/// It is the same in every process and does not depend on times, on the API version or on the order of keys.
-pub fn ownership_hash(object: &Json) -> Option<u64> {
-    applied_entry(object, FIELD_MANAGER).and_then(|entry| entry.get("fieldsV1")).map(fields_hash)
-}
-
-/// A hash of a set of fields in the `FieldsV1` form.
-pub(super) fn fields_hash(fields: &Json) -> u64 {
-    let mut digest = Sha256::new();
-    digest_fields(fields, &mut digest);
-    let bytes = digest.finalize();
-    u64::from_be_bytes(std::array::from_fn(|index| bytes[index]))
-}
-
-fn digest_fields(fields: &Json, digest: &mut Sha256) {
-    let Json::Object(members) = fields else { return };
-    let sorted: BTreeMap<_, _> = members.iter().collect();
-    for (name, below) in sorted {
-        digest.update(name.as_bytes());
-        digest.update([0, b'{']);
-        digest_fields(below, digest);
-        digest.update(b"}");
-    }
-}
-
-/// The path of a field, as people write it: `.spec.template.spec.containers[name=app].image`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FieldPath(Vec<Step>);
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Step {
-    /// A member of a map.
-    Field(String),
-    /// The item of a list with these values in its key fields, as the JSON text of each.
-    Item(Vec<(String, String)>),
-    /// The item of a list that is this value, as JSON text.
-    Value(String),
-    /// The item of a list at this place.
-    Index(usize),
-}
-
-impl Step {
-    /// Reads a key of `FieldsV1`: `f:name`, `k:{…}`, `v:…` or `i:0`
-    /// (structured-merge-diff `fieldpath/serialize-pe.go`).
-    fn parse(key: &str) -> Option<Self> {
-        let (form, text) = key.split_once(':')?;
-        match form {
-            "f" => Some(Self::Field(text.to_owned())),
-            "k" => {
-                let keys: Map<String, Json> = serde_json::from_str(text).ok()?;
-                Some(Self::Item(keys.into_iter().map(|(name, value)| (name, value.to_string())).collect()))
-            }
-            "v" => Some(Self::Value(text.to_owned())),
-            "i" => text.parse().ok().map(Self::Index),
-            _ => None,
-        }
-    }
-
-    fn of<'a>(&self, value: &'a Json) -> Option<&'a Json> {
-        match self {
-            Self::Field(name) => value.get(name),
-            Self::Index(index) => value.get(index),
-            Self::Value(text) => value.as_array()?.iter().find(|item| reads_as(item, text)),
-            Self::Item(keys) => value
-                .as_array()?
-                .iter()
-                .find(|item| keys.iter().all(|(name, text)| item.get(name).is_some_and(|value| reads_as(value, text)))),
-        }
-    }
-}
-
-/// Whether a JSON text is of this value.
-fn reads_as(value: &Json, text: &str) -> bool {
-    serde_json::from_str::<Json>(text).is_ok_and(|read| read == *value)
-}
-
-impl FieldPath {
-    /// The value that the field has in an object.
-    pub fn of<'a>(&self, object: &'a Json) -> Option<&'a Json> {
-        self.0.iter().try_fold(object, |value, step| step.of(value))
-    }
-
-    /// The JSON pointer of a field that no list is on the way to.
-    pub fn pointer(&self) -> Option<String> {
-        self.0
-            .iter()
-            .map(|step| match step {
-                Step::Field(name) => Some(format!("/{}", name.replace('~', "~0").replace('/', "~1"))),
-                Step::Item(_) | Step::Value(_) | Step::Index(_) => None,
-            })
-            .collect()
-    }
-
-    pub(super) fn is_below(&self, other: &Self) -> bool {
-        self.0.len() > other.0.len() && self.0.starts_with(&other.0)
-    }
-}
-
-impl fmt::Display for FieldPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for step in &self.0 {
-            match step {
-                Step::Field(name) if name.contains(['.', '/', '[']) => write!(f, "[{name:?}]")?,
-                Step::Field(name) => write!(f, ".{name}")?,
-                Step::Item(keys) => {
-                    let keys: Vec<_> =
-                        keys.iter().map(|(name, text)| format!("{name}={}", text.trim_matches('"'))).collect();
-                    write!(f, "[{}]", keys.join(","))?;
-                }
-                Step::Value(text) => write!(f, "[={text}]")?,
-                Step::Index(index) => write!(f, "[{index}]")?,
-            }
-        }
-        Ok(())
-    }
-}
 
 /// A writer of an object: one entry of `managedFields`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -162,18 +43,26 @@ pub struct Taken {
 /// How many fields the text about a change names.
 const NAMED_FIELDS: usize = 5;
 
+impl Taken {
+    /// The text with something told beside each field that is named.
+    pub fn told_with(&self, beside: impl Fn(&FieldPath) -> String) -> String {
+        let named = self.fields.iter().take(NAMED_FIELDS).map(|field| format!("{field}{}", beside(field)));
+        let named = named.collect::<Vec<_>>().join(", ");
+        let more = match self.fields.len().saturating_sub(NAMED_FIELDS) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        match &self.by {
+            Some(writer) => format!("{named}{more} changed by {writer}"),
+            None => format!("{named}{more} removed"),
+        }
+    }
+}
+
 impl fmt::Display for Taken {
     /// `.spec.replicas changed by kubectl-scale (subresource scale)`; never a value, as it may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named: Vec<_> = self.fields.iter().take(NAMED_FIELDS).map(ToString::to_string).collect();
-        f.write_str(&named.join(", "))?;
-        if self.fields.len() > NAMED_FIELDS {
-            write!(f, " and {} more", self.fields.len() - NAMED_FIELDS)?;
-        }
-        match &self.by {
-            Some(writer) => write!(f, " changed by {writer}"),
-            None => f.write_str(" removed"),
-        }
+        f.write_str(&self.told_with(|_| String::new()))
     }
 }
 
@@ -200,20 +89,41 @@ pub fn cause(live: &Json, owned: &Json) -> Vec<Taken> {
     changed.into_iter().chain(removed).collect()
 }
 
-fn other_writers(object: &Json) -> Vec<(Writer, BTreeSet<FieldPath>)> {
+/// Who owns a field of an object, each with the time of his last write.
+pub fn owners(object: &Json, path: &FieldPath) -> Vec<(Writer, Option<String>)> {
     let entries = object.pointer("/metadata/managedFields").and_then(Json::as_array).into_iter().flatten();
-    let text = |entry: &Json, name: &str| entry.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
+    let owns = |entry: &&Json| entry.get("fieldsV1").is_some_and(|fields| owns(fields, path, object));
+    let time = |entry: &Json| entry.get("time").and_then(Json::as_str).map(str::to_owned);
+    entries.filter(owns).map(|entry| (writer(entry), time(entry))).collect()
+}
+
+/// Whether a set has a field, or one that it is part of as a whole.
+fn owns(fields: &Json, path: &FieldPath, object: &Json) -> bool {
+    let wanted = path.pointer_in(object);
+    let is_it = |owned: &FieldPath| match (&wanted, owned.pointer_in(object)) {
+        (Some(wanted), Some(owned)) => *wanted == owned,
+        _ => owned == path,
+    };
+    let paths = paths(fields);
+    paths.iter().any(is_it)
+        || paths.iter().any(|owned| {
+            let is_whole = !paths.iter().any(|other| other.is_below(owned));
+            let above = wanted.as_ref().zip(owned.pointer_in(object));
+            is_whole && above.is_some_and(|(wanted, owned)| wanted.starts_with(&format!("{owned}/")))
+        })
+}
+
+fn writer(entry: &Json) -> Writer {
+    let text = |name: &str| entry.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
+    Writer { manager: text("manager"), operation: text("operation"), subresource: text("subresource") }
+}
+
+pub(super) fn other_writers(object: &Json) -> Vec<(Writer, BTreeSet<FieldPath>)> {
+    let entries = object.pointer("/metadata/managedFields").and_then(Json::as_array).into_iter().flatten();
     let own = applied_entry(object, FIELD_MANAGER);
     entries
         .filter(|entry| Some(*entry) != own)
-        .filter_map(|entry| {
-            let writer = Writer {
-                manager: text(entry, "manager"),
-                operation: text(entry, "operation"),
-                subresource: text(entry, "subresource"),
-            };
-            Some((writer, paths(entry.get("fieldsV1")?)))
-        })
+        .filter_map(|entry| Some((writer(entry), paths(entry.get("fieldsV1")?))))
         .collect()
 }
 
@@ -227,7 +137,7 @@ pub(super) fn paths(fields: &Json) -> BTreeSet<FieldPath> {
 fn collect(fields: &Json, path: &mut Vec<Step>, found: &mut BTreeSet<FieldPath>) {
     let Json::Object(members) = fields else { return };
     if (members.is_empty() || members.contains_key(".")) && !path.is_empty() {
-        found.insert(FieldPath(path.clone()));
+        found.insert(FieldPath::new(path.clone()));
     }
     for (key, below) in members {
         if let Some(step) = Step::parse(key) {
@@ -267,33 +177,6 @@ mod tests {
                 },
             },
         })
-    }
-
-    #[test]
-    fn the_hash_is_of_our_entry_alone_and_knows_no_time() {
-        let ours = entry("helm", "Apply", "", owned());
-        let mut later = ours.clone();
-        later["time"] = "2027-01-01T00:00:00Z".into();
-        later["apiVersion"] = "apps/v1beta1".into();
-        let other = entry("kubectl", "Update", "", json!({"f:spec": {}}));
-        let hash = ownership_hash(&object(json!([ours])));
-        assert!(hash.is_some());
-        assert_eq!(hash, ownership_hash(&object(json!([other, later]))));
-        assert_eq!(None, ownership_hash(&object(json!([other]))));
-        assert_eq!(None, ownership_hash(&object(json!([entry("helm", "Update", "", owned())]))));
-        assert_eq!(None, ownership_hash(&json!({})));
-    }
-
-    #[test]
-    fn the_hash_is_the_same_in_every_process() {
-        assert_eq!(fields_hash(&json!({"f:a": {"f:b": {}}, "f:c": {".": {}}})), 0x83c8_13c7_ec4b_7c1b);
-    }
-
-    #[test]
-    fn sets_that_differ_in_nesting_differ_in_hash() {
-        let sets = [json!({}), json!({"f:a": {}}), json!({"f:a": {"f:b": {}}}), json!({"f:a": {}, "f:b": {}})];
-        let hashes: BTreeSet<_> = sets.iter().map(fields_hash).collect();
-        assert_eq!(hashes.len(), sets.len());
     }
 
     #[test]
@@ -344,19 +227,17 @@ mod tests {
     }
 
     #[test]
-    fn a_path_finds_its_value() {
-        let live = json!({"spec": {
-            "containers": [{"name": "side"}, {"name": "app", "image": "web:2", "args": ["a", 3]}],
-            "finalizers": ["x"],
-        }});
-        for (key, expected) in [
-            (json!({"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": {"f:image": {}}}}}), Some(json!("web:2"))),
-            (json!({"f:spec": {"f:containers": {"i:1": {"f:args": {"v:3": {}}}}}}), Some(json!(3))),
-            (json!({"f:spec": {"f:finalizers": {"v:\"x\"": {}}}}), Some(json!("x"))),
-            (json!({"f:spec": {"f:missing": {}}}), None),
-        ] {
-            let path = paths(&key).into_iter().next().expect("one path");
-            assert_eq!(path.of(&live).cloned(), expected, "{path}");
-        }
+    fn the_owners_of_a_field_are_those_who_have_it_or_the_whole_that_it_is_in() {
+        let scale = entry("kubectl", "Update", "scale", json!({"f:spec": {"f:replicas": {}}}));
+        let mut live =
+            object(json!([entry("helm", "Apply", "", json!({"f:spec": {"f:sel": {}, "f:replicas": {}}})), scale]));
+        live["spec"] = json!({"replicas": 2, "sel": {"a": 1}, "other": 3});
+        let names = |text: &str| -> Vec<String> {
+            let path = FieldPath::parse(text).expect("a path");
+            owners(&live, &path).into_iter().map(|(writer, _)| writer.to_string()).collect()
+        };
+        assert_eq!(names(".spec.replicas"), ["helm", "kubectl (subresource scale)"]);
+        assert_eq!(names(".spec.sel.a"), ["helm"]);
+        assert!(names(".spec.other").is_empty());
     }
 }

@@ -25,6 +25,10 @@ impl Queue {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     pub(super) fn remove(&mut self, owner: &OwnerKey) {
         if self.waiting.remove(owner).is_some() {
             self.order.retain(|waiting| **waiting != *owner);

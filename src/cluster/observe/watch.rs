@@ -6,14 +6,13 @@
 
 use std::collections::HashMap;
 use std::fmt::Debug;
-use std::pin::pin;
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
 use kube::core::{ApiResource, DynamicResourceScope};
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, watch};
@@ -23,12 +22,17 @@ use tokio::time::{Instant, timeout_at};
 use super::decode::{Managed, Stranger};
 use super::index::{Index, KindId};
 use super::{ObserveError, Shared};
+use crate::cluster::client::Cluster;
 use crate::cluster::discovery::Kind;
 use crate::cluster::error::ApiError;
 use crate::cluster::object::{MANAGED_BY, MANAGED_BY_LABEL};
+use crate::cluster::scope::Scope;
 
 /// How long the server keeps one watch open. Shorter than the idle limits of common load balancers.
 const WATCH_SECONDS: u32 = 210;
+/// The objects of one page of a list: a page is held as text and as what is kept of it, and several kinds are listed at
+/// the same time.
+const PAGE: u32 = 100;
 /// How soon a refused watch may be started again because somebody asks.
 const RETRY: Duration = Duration::from_secs(2);
 /// The pause after a watch was refused, and the longest after it was refused again and again.
@@ -67,6 +71,7 @@ struct Pair {
 /// All watches of an observer.
 pub(super) struct Watches {
     client: Client,
+    scope: Scope,
     shared: Arc<Shared>,
     pairs: Mutex<HashMap<(String, String), Pair>>,
     /// Rung when refused watches may be granted now.
@@ -74,8 +79,9 @@ pub(super) struct Watches {
 }
 
 impl Watches {
-    pub(super) fn new(client: Client, shared: Arc<Shared>) -> Self {
-        Self { client, shared, pairs: Mutex::default(), again: Arc::default() }
+    pub(super) fn new(cluster: &Cluster, shared: Arc<Shared>) -> Self {
+        let (client, scope) = (cluster.client(), cluster.scope().clone());
+        Self { client, scope, shared, pairs: Mutex::default(), again: Arc::default() }
     }
 
     /// Has every watch that was refused tried again now.
@@ -85,6 +91,10 @@ impl Watches {
 
     /// Starts what is not running and waits until everything was told.
     pub(super) async fn ensure(&self, kinds: &[Kind], limit: Duration) -> Result<(), ObserveError> {
+        if let Some(outside) = kinds.iter().find(|kind| !kind.namespaced && !self.scope.is_cluster()) {
+            let resource = resource_name(&outside.resource);
+            return Err(ObserveError::OutOfScope { resource, scope: self.scope.clone() });
+        }
         let started: Vec<_> = kinds.iter().map(|kind| (kind, self.start(kind))).collect();
         let deadline = Instant::now() + limit;
         for (kind, watches) in started {
@@ -118,8 +128,10 @@ impl Watches {
 
     fn run<K: Watched>(&self, id: KindId, resource: &ApiResource, config: watcher::Config) -> Task {
         let (sender, health) = watch::channel(Health::Starting(None));
-        let watching = Watching {
-            api: Api::<K>::all_with(self.client.clone(), resource),
+        let watching = Watching::<K> {
+            client: self.client.clone(),
+            scope: self.scope.clone(),
+            kind: PhantomData,
             config,
             id,
             resource: resource.clone(),
@@ -133,7 +145,9 @@ impl Watches {
 
 /// What one watch works with.
 struct Watching<K> {
-    api: Api<K>,
+    client: Client,
+    scope: Scope,
+    kind: PhantomData<fn() -> K>,
     config: watcher::Config,
     id: KindId,
     resource: ApiResource,
@@ -161,7 +175,14 @@ impl<K: Watched> Watching<K> {
     /// Takes events until the watch is refused; tells whether everything was told before.
     async fn follow(&self) -> bool {
         let mut told = false;
-        let mut events = pin!(watcher(self.api.clone(), self.config.clone()).default_backoff());
+        let api = |namespace: Option<&str>| -> Api<K> {
+            let client = self.client.clone();
+            match namespace {
+                None => Api::all_with(client, &self.resource),
+                Some(namespace) => Api::namespaced_with(client, namespace, &self.resource),
+            }
+        };
+        let mut events = self.scope.watch(api, &self.config, K::key);
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
@@ -175,7 +196,7 @@ impl<K: Watched> Watching<K> {
                 }
                 Err(error) => {
                     let is_expired = is_expired(&error);
-                    self.health.send_modify(|health| health.fail(api_error(error)));
+                    self.health.send_modify(|health| health.fail(of_watch(error)));
                     let refused = self.health.borrow().refusal();
                     if let Some(error) = refused {
                         let resource = resource_name(&self.resource);
@@ -261,7 +282,10 @@ async fn complete(health: &mut watch::Receiver<Health>, deadline: Instant) -> Re
 }
 
 fn selector(operator: &str) -> watcher::Config {
-    watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}{operator}{MANAGED_BY}")).timeout(WATCH_SECONDS)
+    watcher::Config::default()
+        .labels(&format!("{MANAGED_BY_LABEL}{operator}{MANAGED_BY}"))
+        .timeout(WATCH_SECONDS)
+        .page_size(PAGE)
 }
 
 /// Release records are many, change with every operation, and no chart brings objects of their names.
@@ -271,7 +295,8 @@ fn strangers_selector(kind: &Kind) -> watcher::Config {
     if is_secret { config.fields("type!=helm.sh/release.v1") } else { config }
 }
 
-fn api_error(error: watcher::Error) -> ApiError {
+/// Why a watch failed.
+pub fn of_watch(error: watcher::Error) -> ApiError {
     match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
@@ -291,6 +316,9 @@ trait Watched:
     + Sync
     + 'static
 {
+    /// The namespace and the name of an object.
+    fn key(&self) -> (String, String);
+
     /// Takes an event into the index.
     fn take(index: &mut Index, id: KindId, resource: &ApiResource, event: Event<Self>);
 
@@ -299,6 +327,10 @@ trait Watched:
 }
 
 impl Watched for Managed {
+    fn key(&self) -> (String, String) {
+        (self.namespace.to_string(), self.name.to_string())
+    }
+
     fn take(index: &mut Index, id: KindId, resource: &ApiResource, event: Event<Self>) {
         match event {
             Event::Init => index.begin(id),
@@ -314,6 +346,10 @@ impl Watched for Managed {
 }
 
 impl Watched for Stranger {
+    fn key(&self) -> (String, String) {
+        (self.namespace.to_string(), self.name.to_string())
+    }
+
     fn take(index: &mut Index, id: KindId, _: &ApiResource, event: Event<Self>) {
         match event {
             Event::Init => index.begin_strangers(id),

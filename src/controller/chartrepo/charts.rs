@@ -17,7 +17,7 @@ use crate::api::names;
 use crate::cluster::ApiError;
 use crate::cluster::pages::{metadata_pages, pages};
 use crate::controller::metrics::Metrics;
-use crate::source::{Document, Listed};
+use crate::source::Document;
 use crate::value::Json;
 
 /// Writes at the same time.
@@ -51,7 +51,7 @@ struct Known {
 struct Desired {
     name: String,
     labels: BTreeMap<String, String>,
-    versions: Vec<Json>,
+    spec: ChartSpec,
 }
 
 /// A Chart object as it is.
@@ -107,16 +107,16 @@ async fn bring_about(
 ) -> Result<Option<(String, Known)>, ApiError> {
     let (document, labels) = (Arc::clone(document), labels(repository));
     let read = tokio::task::spawn_blocking(move || {
-        let versions = fitting(document.versions(&chart));
-        let content = hash(&labels, &versions);
-        (Desired { name, labels, versions }, content)
+        let spec = fitting(&document, &chart);
+        let content = hash(&labels, &spec);
+        (Desired { name, labels, spec }, content)
     });
     let (desired, content) =
         read.await.map_err(|error| ApiError::Transport { message: error.to_string(), sent: false })?;
     let name = desired.name.clone();
     let resource_version = match found {
         Some(existing) if existing.content == Some(content) => existing.metadata.resource_version,
-        found if desired.versions.is_empty() => {
+        found if desired.spec.versions.is_empty() => {
             if found.is_some() {
                 delete(api, &name, metrics).await?;
             }
@@ -146,7 +146,7 @@ async fn list(
         let mut pages = pin!(pages(api, params));
         while let Some(page) = pages.try_next().await? {
             for chart in page {
-                let content = hash(chart.labels(), &chart.spec.versions);
+                let content = hash(chart.labels(), &chart.spec);
                 take(chart.metadata, Some(content));
             }
         }
@@ -174,7 +174,7 @@ fn belongs(metadata: &ObjectMeta, repository: &ChartRepo) -> bool {
 fn object_names(repository: &ChartRepo, document: &Document) -> BTreeMap<String, String> {
     let mut named = BTreeMap::new();
     for chart in document.names() {
-        let name = format!("{}.{}", chart.to_lowercase().replace('/', "."), repository.name_any());
+        let name = object_name(chart, &repository.name_any());
         if is_object_name(&name) && !named.contains_key(&name) {
             named.insert(name, chart.to_owned());
         } else {
@@ -182,6 +182,11 @@ fn object_names(repository: &ChartRepo, document: &Document) -> BTreeMap<String,
         }
     }
     named
+}
+
+/// The name of a chart's object.
+pub fn object_name(chart: &str, repository: &str) -> String {
+    format!("{}.{repository}", chart.to_lowercase().replace('/', "."))
 }
 
 fn labels(repository: &ChartRepo) -> BTreeMap<String, String> {
@@ -192,16 +197,18 @@ fn labels(repository: &ChartRepo) -> BTreeMap<String, String> {
     labels
 }
 
-/// The newest versions that fit one object.
-fn fitting(versions: Vec<Listed>) -> Vec<Json> {
-    let mut size = 0;
-    let entries = versions.into_iter().map(|version| version.entry);
-    entries
+/// The newest versions that fit one object, and how many do not.
+fn fitting(document: &Document, chart: &str) -> ChartSpec {
+    let (mut size, all) = (0, document.count(chart));
+    let entries = document.versions(chart).map(|version| version.entry);
+    let versions: Vec<Json> = entries
         .take_while(|entry| {
             size += serde_json::to_string(entry).map_or(0, |text| text.len());
             size <= LIMIT
         })
-        .collect()
+        .collect();
+    let omitted = i64::try_from(all - versions.len()).ok().filter(|omitted| *omitted > 0);
+    ChartSpec { versions, omitted }
 }
 
 /// Writes one object and returns its resource version; nothing where the name belongs to somebody else.
@@ -212,14 +219,14 @@ async fn write(
     desired: Desired,
     metrics: &Metrics,
 ) -> Result<Option<String>, ApiError> {
-    let Desired { name, labels, versions } = desired;
+    let Desired { name, labels, spec } = desired;
     let is_new = found.is_none();
     let mut metadata = found.unwrap_or_default();
     metadata.managed_fields = None;
     metadata.name = Some(name.clone());
     metadata.labels.get_or_insert_default().extend(labels);
     metadata.owner_references = Some(vec![owner(repository)]);
-    let chart = Chart { metadata, spec: ChartSpec { versions } };
+    let chart = Chart { metadata, spec };
     let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
     metrics.wrote(if is_new { "create" } else { "update" }, "chart");
     let result = if is_new { api.create(&params, &chart).await } else { api.replace(&name, &params, &chart).await };
@@ -253,12 +260,13 @@ fn owner(repository: &ChartRepo) -> OwnerReference {
     }
 }
 
-fn hash(labels: &BTreeMap<String, String>, versions: &[Json]) -> u64 {
+fn hash(labels: &BTreeMap<String, String>, spec: &ChartSpec) -> u64 {
     let mut hasher = DefaultHasher::new();
     for label in [names::REPO_LABEL, names::PROJECT_LABEL] {
         labels.get(label).hash(&mut hasher);
     }
-    versions.hash(&mut hasher);
+    spec.versions.hash(&mut hasher);
+    spec.omitted.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -314,13 +322,16 @@ mod tests {
 
     #[test]
     fn the_hash_sees_labels_and_versions_and_nothing_else() {
-        let (labels, versions) = (labels(&repository("stable")), vec![json!({"version": "1.0.0"})]);
+        let labels = labels(&repository("stable"));
+        let versions = ChartSpec { versions: vec![json!({"version": "1.0.0"})], omitted: None };
         let mut more = labels.clone();
         more.insert("team".to_owned(), "a".to_owned());
         assert_eq!(hash(&labels, &versions), hash(&more, &versions));
         more.insert("alauda.io/project".to_owned(), "other".to_owned());
         assert_ne!(hash(&labels, &versions), hash(&more, &versions));
-        assert_ne!(hash(&labels, &versions), hash(&labels, &[]));
+        assert_ne!(hash(&labels, &versions), hash(&labels, &ChartSpec::default()));
+        let fewer = ChartSpec { omitted: Some(1), ..versions.clone() };
+        assert_ne!(hash(&labels, &versions), hash(&labels, &fewer));
     }
 
     #[test]
@@ -329,8 +340,10 @@ mod tests {
             |n: u32| json!({"version": format!("1.0.{n}"), "urls": ["x.tgz"], "description": "x".repeat(10_000)});
         let index = json!({"apiVersion": "v1", "entries": {"web": (0..200).map(entry).collect::<Vec<_>>()}});
         let (document, _) = Document::parse(index.to_string().into_bytes()).expect("an index");
-        let kept = fitting(document.versions("web"));
-        assert!(kept.len() > 90 && kept.len() < 100, "{}", kept.len());
-        assert_eq!(kept[0]["version"], "1.0.199");
+        let ChartSpec { versions, omitted } = fitting(&document, "web");
+        assert!(versions.len() > 90 && versions.len() < 100, "{}", versions.len());
+        assert_eq!(versions[0]["version"], "1.0.199");
+        assert_eq!(omitted, i64::try_from(200 - versions.len()).ok());
+        assert_eq!(fitting(&document, "none"), ChartSpec::default());
     }
 }

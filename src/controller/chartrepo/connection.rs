@@ -1,74 +1,150 @@
 //! From a ChartRepo and its Secrets to the plain options of a repository.
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, ResourceExt};
 
-use super::Failure;
+use super::{Failure, shelf};
 use crate::api::Reason;
-use crate::api::chart_repo::{ChartRepo, RepositoryType, SecretReference};
+use crate::api::chart_repo::{ChartRepo, ConfigMapReference, RepositoryType, SecretReference, VersionControl};
 use crate::cluster::ApiError;
-use crate::controller::credentials::{Data, credentials, text};
-use crate::source::{Identity, Options, Tls, http, oci};
+use crate::controller::credentials::Keys;
+use crate::source::{Credentials, Options, Reach, Tls, Workshop, git, http, oci, svn};
 
-/// The options; reads the Secrets that the ChartRepo names.
-pub(super) async fn options(client: &Client, object: &ChartRepo, operator_namespace: &str) -> Result<Options, Failure> {
-    let spec = &object.spec;
-    let type_ = spec.type_();
-    let needed = match type_ {
-        RepositoryType::Http | RepositoryType::Chart => "the folder of index.yaml",
-        RepositoryType::Oci => "oci://, the registry's host and a path",
-        other => {
-            let message =
-                format!("spec.type {other:?} is not supported by this version: use an HTTP or OCI repository");
-            return Err(Failure::new(Reason::InvalidRequest, message));
+/// Where the objects are read that a ChartRepo names, and which addresses it may have.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    pub(super) client: &'a Client,
+    pub(super) operator_namespace: &'a str,
+    pub(super) reach: Reach,
+    /// What to write with; nothing where that is up to another replica.
+    pub(super) writer: Option<&'a Client>,
+    /// Where repositories are checked out; nothing where none are.
+    pub(super) workshop: Option<&'a Workshop>,
+}
+
+/// The options; reads the Secrets and the ConfigMap that the ChartRepo names.
+pub(super) async fn options(surroundings: &Surroundings<'_>, object: &ChartRepo) -> Result<Options, Failure> {
+    match object.spec.type_() {
+        RepositoryType::Http | RepositoryType::Chart => surroundings.http(object).await.map(Options::Http),
+        RepositoryType::Oci => surroundings.oci(object).await.map(Options::Oci),
+        RepositoryType::Git => surroundings.git(object).await.map(Options::Git),
+        RepositoryType::Svn => surroundings.svn(object).await.map(Options::Svn),
+        RepositoryType::Local => {
+            let writer = surroundings.writer.cloned();
+            Ok(Options::Local(shelf::options(surroundings.client, writer, object)))
         }
-    };
-    let missing_url = || Failure::new(Reason::InvalidAddress, format!("spec.url is empty: set it to {needed}"));
-    let url = spec.url.clone().ok_or_else(missing_url)?;
-    let secrets = Secrets { client, object, operator_namespace };
-    let credentials = match &spec.secret {
-        Some(reference) => {
-            let data = secrets.read("spec.secret", reference).await?;
-            credentials(&data, &reference.name, "spec.secret", &url)
-                .map_err(|message| Failure::new(Reason::CredentialsMissing, message))?
-        }
-        None => None,
-    };
-    let certificates = match &spec.tls_secret {
-        Some(reference) => secrets.read("spec.tlsSecret", reference).await?,
-        None => Data::new(),
-    };
-    let tls = Tls {
-        authorities: spec.ca_bundle.clone().or_else(|| text(&certificates, "ca.crt")),
-        identity: identity(&certificates)?,
-        insecure_skip_verify: spec.insecure_skip_tls_verify,
-    };
-    Ok(match type_ {
-        RepositoryType::Oci => Options::Oci(oci::Options {
+    }
+}
+
+impl Surroundings<'_> {
+    async fn http(&self, object: &ChartRepo) -> Result<http::Options, Failure> {
+        let url = url(object, "the folder of index.yaml")?;
+        Ok(http::Options {
+            credentials: self.credentials(object, &url).await?,
+            url,
+            pass_credentials_all: object.spec.pass_credentials_all,
+            tls: self.tls(object).await?,
+            reach: self.reach,
+            folder: self.workshop.map(|workshop| workshop.folder().to_owned()),
+            ..http::Options::default()
+        })
+    }
+
+    async fn oci(&self, object: &ChartRepo) -> Result<oci::Options, Failure> {
+        let (url, spec) = (url(object, "oci://, the registry's host and a path")?, &object.spec);
+        Ok(oci::Options {
+            credentials: self.credentials(object, &url).await?,
             url,
             charts: spec.charts.clone(),
             tag_filter: spec.tag_filter.clone(),
-            credentials,
-            tls,
+            tls: self.tls(object).await?,
+            reach: self.reach,
             plain_http: spec.plain_http,
             ..oci::Options::default()
-        }),
-        _ => {
-            let pass_credentials_all = spec.pass_credentials_all;
-            Options::Http(http::Options { url, credentials, pass_credentials_all, tls, ..http::Options::default() })
+        })
+    }
+
+    async fn svn(&self, object: &ChartRepo) -> Result<svn::Options, Failure> {
+        let (source, workshop) = self.checked_out(object)?;
+        Ok(svn::Options {
+            revision: source.reference.clone(),
+            path: source.path.clone().unwrap_or_default(),
+            namespace: object.namespace().unwrap_or_default(),
+            credentials: self.credentials(object, &source.url).await?,
+            tls: self.tls(object).await?,
+            reach: self.reach,
+            ..svn::Options::new(&source.url, workshop)
+        })
+    }
+
+    /// What is checked out, and where.
+    fn checked_out<'a>(&self, object: &'a ChartRepo) -> Result<(&'a VersionControl, Workshop), Failure> {
+        let missing_url =
+            || Failure::new(Reason::InvalidAddress, "spec.source.url is empty: set it to what is checked out");
+        let source = object.spec.source.as_ref().filter(|source| !source.url.is_empty()).ok_or_else(missing_url)?;
+        let no_workshop = || Failure::new(Reason::InternalError, "repositories are not checked out here");
+        Ok((source, self.workshop.ok_or_else(no_workshop)?.clone()))
+    }
+
+    async fn git(&self, object: &ChartRepo) -> Result<git::Options, Failure> {
+        let (source, workshop) = self.checked_out(object)?;
+        let mut options = git::Options::new(&source.url, workshop);
+        options.wanted = git::Wanted::of(source.reference.as_deref(), source.semver.as_deref());
+        options.path = source.path.clone().unwrap_or_default();
+        options.submodules = source.submodules;
+        options.namespace = object.namespace().unwrap_or_default();
+        options.reach = self.reach;
+        if git::needs_ssh(&source.url) {
+            let no_secret = || {
+                let message =
+                    "spec.source.url is one of ssh: name a Secret with identity and known_hosts in spec.secret";
+                Failure::new(Reason::CredentialsMissing, message)
+            };
+            let reference = object.spec.secret.as_ref().ok_or_else(no_secret)?;
+            options.ssh = Some(self.secret(object, "spec.secret", reference).await?.ssh()?);
+        } else {
+            options.credentials = self.credentials(object, &source.url).await?;
+            options.tls = self.tls(object).await?;
         }
-    })
-}
+        Ok(options)
+    }
 
-struct Secrets<'a> {
-    client: &'a Client,
-    object: &'a ChartRepo,
-    operator_namespace: &'a str,
-}
+    /// Who we are to an address.
+    async fn credentials(&self, object: &ChartRepo, url: &str) -> Result<Option<Credentials>, Failure> {
+        match &object.spec.secret {
+            Some(reference) => Ok(self.secret(object, "spec.secret", reference).await?.credentials(url)?),
+            None => Ok(None),
+        }
+    }
 
-impl Secrets<'_> {
-    async fn read(&self, field: &str, reference: &SecretReference) -> Result<Data, Failure> {
-        let own = self.object.namespace().unwrap_or_default();
+    async fn tls(&self, object: &ChartRepo) -> Result<Tls, Failure> {
+        let spec = &object.spec;
+        let mut tls = Tls {
+            authorities: spec.ca_bundle.clone(),
+            identity: None,
+            insecure_skip_verify: spec.insecure_skip_tls_verify,
+        };
+        if let Some(reference) = &spec.tls_secret {
+            let keys = self.secret(object, "spec.tlsSecret", reference).await?;
+            tls.authorities = tls.authorities.or_else(|| keys.authority());
+            tls.identity = keys.identity()?;
+        }
+        if let (None, Some(reference)) = (&tls.authorities, &spec.ca_config_map) {
+            tls.authorities = Some(self.config_map(object, "spec.caConfigMap", reference).await?.needed_authority()?);
+        }
+        Ok(tls)
+    }
+
+    /// The Secret that a field names.
+    pub(super) async fn secret(
+        &self,
+        object: &ChartRepo,
+        field: &str,
+        reference: &SecretReference,
+    ) -> Result<Keys, Failure> {
+        let own = object.namespace().unwrap_or_default();
         let namespace = reference.namespace.as_ref().unwrap_or(&own);
         if *namespace != own && own != self.operator_namespace {
             let message = format!(
@@ -79,57 +155,51 @@ impl Secrets<'_> {
             return Err(Failure::new(Reason::InvalidRequest, message));
         }
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        match api.get_opt(&reference.name).await {
-            Ok(Some(secret)) => Ok(secret.data.unwrap_or_default()),
-            Ok(None) => {
-                let message = format!(
-                    "Secret {:?} of {field} is not in namespace {namespace:?}: create it or correct {field}",
-                    reference.name
-                );
-                Err(Failure::new(Reason::CredentialsMissing, message))
-            }
-            Err(error) => Err(Failure::from(ApiError::from(error))),
+        match api.get_opt(&reference.name).await.map_err(ApiError::from)? {
+            Some(secret) => Ok(Keys::of_secret(secret, &reference.name, field)),
+            None => Err(absent("Secret", &reference.name, field, namespace)),
+        }
+    }
+
+    async fn config_map(&self, object: &ChartRepo, field: &str, named: &ConfigMapReference) -> Result<Keys, Failure> {
+        let namespace = object.namespace().unwrap_or_default();
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &namespace);
+        match api.get_opt(&named.name).await.map_err(ApiError::from)? {
+            Some(map) => Ok(Keys::of_config_map(map, &named.name, field)),
+            None => Err(absent("ConfigMap", &named.name, field, &namespace)),
         }
     }
 }
 
-fn identity(data: &Data) -> Result<Option<Identity>, Failure> {
-    match (text(data, "tls.crt"), text(data, "tls.key")) {
-        (Some(certificate), Some(key)) => Ok(Some(Identity { certificate, key })),
-        (None, None) => Ok(None),
-        _ => {
-            let message =
-                "the Secret of spec.tlsSecret needs both tls.crt and tls.key, or neither: add what is missing";
-            Err(Failure::new(Reason::CredentialsMissing, message))
-        }
-    }
+fn url(object: &ChartRepo, needed: &str) -> Result<String, Failure> {
+    let missing = || Failure::new(Reason::InvalidAddress, format!("spec.url is empty: set it to {needed}"));
+    object.spec.url.clone().ok_or_else(missing)
 }
 
-impl From<ApiError> for Failure {
-    fn from(error: ApiError) -> Self {
-        let reason = match error {
-            ApiError::Forbidden { .. } => Reason::PermissionDenied,
-            ApiError::Timeout { .. } | ApiError::Transport { .. } => Reason::ClusterUnreachable,
-            _ => Reason::InternalError,
-        };
-        Self { reason, message: error.to_string(), retry_after: error.retry_after() }
-    }
+/// The ChartRepos that name a ConfigMap.
+pub(super) fn users_of_map(store: &Store<ChartRepo>, map: &PartialObjectMeta<ConfigMap>) -> Vec<ObjectRef<ChartRepo>> {
+    let (namespace, name) = (map.namespace(), map.name_any());
+    let names_it = |object: &ChartRepo| {
+        object.namespace() == namespace && object.spec.ca_config_map.as_ref().is_some_and(|other| other.name == name)
+    };
+    let users = store.state().into_iter().filter(|object| names_it(object));
+    users.map(|object| ObjectRef::from_obj(object.as_ref())).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use k8s_openapi::ByteString;
+/// The ChartRepos that name a Secret.
+pub(super) fn users_of(store: &Store<ChartRepo>, secret: &PartialObjectMeta<Secret>) -> Vec<ObjectRef<ChartRepo>> {
+    let (namespace, name) = (secret.namespace().unwrap_or_default(), secret.name_any());
+    let names_it = |object: &ChartRepo| {
+        let own = object.namespace().unwrap_or_default();
+        let spec = &object.spec;
+        let mut references = spec.secret.iter().chain(&spec.tls_secret).chain(&spec.webhook_secret);
+        references.any(|other| other.name == name && *other.namespace.as_ref().unwrap_or(&own) == namespace)
+    };
+    let users = store.state().into_iter().filter(|object| names_it(object));
+    users.map(|object| ObjectRef::from_obj(object.as_ref())).collect()
+}
 
-    use super::*;
-
-    fn data(pairs: &[(&str, &str)]) -> Data {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec()))).collect()
-    }
-
-    #[test]
-    fn an_identity_is_a_certificate_with_its_key() {
-        assert_eq!(identity(&data(&[("ca.crt", "x")])), Ok(None));
-        assert!(identity(&data(&[("tls.crt", "x"), ("tls.key", "y")])).is_ok_and(|identity| identity.is_some()));
-        assert!(identity(&data(&[("tls.crt", "x")])).is_err());
-    }
+fn absent(kind: &str, name: &str, field: &str, namespace: &str) -> Failure {
+    let message = format!("{kind} {name:?} of {field} is not in namespace {namespace:?}: create it or correct {field}");
+    Failure::new(Reason::CredentialsMissing, message)
 }

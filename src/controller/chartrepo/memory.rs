@@ -7,6 +7,7 @@ use kube::runtime::controller::Action;
 
 use super::charts::Published;
 use super::status::Outcome;
+use super::webhook::Standing;
 use crate::api::chart_repo::{ChartRepo, RepositoryPhase};
 use crate::api::names;
 use crate::controller::backoff::pause;
@@ -22,6 +23,10 @@ pub(super) struct Memory {
     pub(super) connection: Option<(Options, Repository)>,
     pub(super) validators: Validators,
     pub(super) wishes: Wishes,
+    /// The token of the last wish that was acted on.
+    pub(super) handled: Option<String>,
+    /// How it stands with the webhook, where there is to be one.
+    pub(super) webhook: Option<Standing>,
     pub(super) published: Published,
     /// Another replica was to write what was read last.
     pub(super) unpublished: bool,
@@ -32,7 +37,7 @@ pub(super) struct Memory {
     pub(super) failures: u32,
 }
 
-/// The annotations by which people and programs ask for a refresh.
+/// The annotations by which people and programs ask for a refresh, as they were when the repository was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wishes {
     refresh: Option<String>,
@@ -42,12 +47,33 @@ pub(super) struct Wishes {
 impl Memory {
     /// How long there is still nothing to do; nothing where the repository is due now.
     pub(super) fn is_due(&self, object: &ChartRepo, options: Option<&Options>, now: Instant) -> Option<Duration> {
-        let pending = object.status.as_ref().is_some_and(|status| status.phase == Some(RepositoryPhase::Pending));
         let same_connection = self.connection.as_ref().map(|(options, _)| options) == options;
-        if pending || !same_connection || self.wishes != Wishes::of(object) {
+        if !same_connection || self.is_wished(object) {
             return None;
         }
         self.next.and_then(|next| next.checked_duration_since(now)).filter(|wait| !wait.is_zero())
+    }
+
+    /// Whether somebody asks for a refresh: by a new token in an annotation, or by the phase Pending.
+    pub(super) fn is_wished(&self, object: &ChartRepo) -> bool {
+        let pending = object.status.as_ref().is_some_and(|status| status.phase == Some(RepositoryPhase::Pending));
+        pending || self.wishes.token(object).is_some()
+    }
+
+    /// Notes which wishes a read has answered that began when the object was like this.
+    pub(super) fn answer(&mut self, object: &ChartRepo) {
+        let now = Wishes::of(object);
+        if self.read_at.is_none() {
+            // The time that an earlier process wrote is nobody's wish.
+            self.wishes.last_sync_at.clone_from(&now.last_sync_at);
+        }
+        self.handled = self.wishes.token(object).or(self.handled.take());
+        self.wishes = now;
+    }
+
+    /// Notes what was written of an object.
+    pub(super) fn wrote(&mut self, written: &ChartRepo) {
+        self.wishes.last_sync_at = Wishes::of(written).last_sync_at;
     }
 
     /// Brings the next read forward, for a request that does not find its chart; a repository that fails has its own
@@ -89,6 +115,15 @@ impl Wishes {
         let annotation = |name: &str| object.annotations().get(name).cloned();
         Self { refresh: annotation(names::REFRESH), last_sync_at: annotation(names::LAST_SYNC_AT) }
     }
+
+    /// The token of an annotation that is another one than before, and was not the last to be acted on either.
+    fn token(&self, object: &ChartRepo) -> Option<String> {
+        let handled = object.status.as_ref().and_then(|status| status.last_handled_refresh.as_ref());
+        let Self { refresh, last_sync_at } = Self::of(object);
+        let is_new = |token: &String, before: &Option<String>| Some(token) != before.as_ref() && Some(token) != handled;
+        let refresh = refresh.filter(|token| is_new(token, &self.refresh));
+        refresh.or_else(|| last_sync_at.filter(|token| is_new(token, &self.last_sync_at)))
+    }
 }
 
 #[cfg(test)]
@@ -125,10 +160,33 @@ mod tests {
         assert!(due(&object(json!({"phase": "Pending"}), json!({})), &read, now), "a client wrote Pending");
         let refresh = object(json!({"phase": "Synced"}), json!({"coxswain.dev/refresh": "1"}));
         assert!(due(&refresh, &read, now), "the refresh annotation changed");
+        let captains = object(json!({"phase": "Synced"}), json!({"cpaas.io/last-sync-at": "1"}));
+        assert!(due(&captains, &read, now), "and so with Captain's annotation");
+        let handled = json!({"phase": "Synced", "lastHandledRefresh": "1"});
+        assert!(!due(&object(handled, json!({"coxswain.dev/refresh": "1"})), &read, now), "the same token again");
         assert!(Memory::default().is_due(&plain, None, now).is_none(), "it was never read");
         memory.read_at = Some(now);
         memory.hurry();
         assert_eq!(memory.next, Some(now + NEW_LOOK), "a request misses its chart");
+    }
+
+    #[test]
+    fn the_token_that_was_acted_on_is_that_of_the_wish_and_not_the_time_that_we_wrote() {
+        let annotated = |refresh: &str, last_sync_at: &str| {
+            object(json!({}), json!({"coxswain.dev/refresh": refresh, "cpaas.io/last-sync-at": last_sync_at}))
+        };
+        let mut memory = Memory::default();
+        memory.answer(&object(json!({}), json!({"cpaas.io/last-sync-at": "yesterday"})));
+        assert_eq!(memory.handled, None, "an earlier process wrote it");
+        memory.read_at = Some(Instant::now());
+        memory.answer(&annotated("1", "yesterday"));
+        assert_eq!(memory.handled.as_deref(), Some("1"));
+        memory.wrote(&annotated("2", "today"));
+        assert!(memory.is_wished(&annotated("2", "today")), "the wish came while the repository was read");
+        memory.answer(&annotated("1", "mine"));
+        assert_eq!(memory.handled.as_deref(), Some("mine"));
+        memory.answer(&object(json!({}), json!({})));
+        assert_eq!(memory.handled.as_deref(), Some("mine"), "nothing is no wish");
     }
 
     #[test]

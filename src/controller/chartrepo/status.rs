@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::json;
 
+use super::webhook::{self, Standing};
 use crate::api::chart_repo::{ChartRepo, ChartRepoStatus, RepositoryPhase};
 use crate::api::conditions::{self, ConditionStatus, ConditionType};
 use crate::api::{Reason, names};
@@ -20,6 +21,8 @@ pub(super) enum Outcome {
         charts: usize,
         /// The number of entries that are not valid.
         skipped: usize,
+        /// Why one of those was left out that are no entries of an index.
+        problem: Option<String>,
         /// What identifies the index.
         revision: Option<String>,
     },
@@ -34,6 +37,17 @@ pub(super) enum Outcome {
     },
     /// It is switched off.
     Disabled,
+    /// It was not read: something else is to be told.
+    Standing,
+}
+
+/// What is known beside how a read ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known<'a> {
+    /// The token of the last wish for a refresh that was acted on.
+    pub(super) handled: Option<&'a str>,
+    /// How it stands with the webhook, where there is to be one.
+    pub(super) webhook: Option<&'a Standing>,
 }
 
 impl Outcome {
@@ -44,13 +58,14 @@ impl Outcome {
             Self::Unchanged => "unchanged",
             Self::Failed { .. } => "failed",
             Self::Disabled => "disabled",
+            Self::Standing => "standing",
         }
     }
 
     /// The reason of the condition.
     pub(super) fn reason(&self) -> Reason {
         match self {
-            Self::Synced { .. } | Self::Unchanged => Reason::Synced,
+            Self::Synced { .. } | Self::Unchanged | Self::Standing => Reason::Synced,
             Self::Failed { reason, .. } => *reason,
             Self::Disabled => Reason::RepositoryDisabled,
         }
@@ -64,9 +79,13 @@ impl Outcome {
 
 /// The merge patch that makes the object say it; nothing where it says so already. It fails where the object changed
 /// meanwhile, so that a wish for a refresh is not overwritten.
-pub(super) fn patch(object: &ChartRepo, outcome: &Outcome, now: Timestamp) -> Option<Json> {
+pub(super) fn patch(object: &ChartRepo, outcome: &Outcome, known: Known<'_>, now: Timestamp) -> Option<Json> {
     let before = object.status.clone().unwrap_or_default();
-    let after = next(&before, object, outcome, now);
+    let mut after = next(&before, outcome, now);
+    if let Some(token) = known.handled {
+        after.last_handled_refresh = Some(token.to_owned());
+    }
+    tell_webhook(&mut after, object, known.webhook, now);
     if before == after {
         return None;
     }
@@ -90,30 +109,40 @@ pub(super) fn news(object: &ChartRepo, outcome: &Outcome) -> Option<Note> {
             let failed = before.is_some_and(|before| before.phase == Some(RepositoryPhase::Failed));
             failed.then(|| (EventType::Normal, "Synced", "the repository can be read again".to_owned()))?
         }
-        Outcome::Disabled => return None,
+        Outcome::Disabled | Outcome::Standing => return None,
     };
     Some(Note { event_type, reason: reason.to_owned(), action: "Read".to_owned(), text, related: None })
 }
 
-fn next(before: &ChartRepoStatus, object: &ChartRepo, outcome: &Outcome, now: Timestamp) -> ChartRepoStatus {
+fn tell_webhook(after: &mut ChartRepoStatus, object: &ChartRepo, webhook: Option<&Standing>, now: Timestamp) {
+    let (status, reason, message) = match webhook {
+        None => return conditions::remove(&mut after.conditions, ConditionType::WebhookReady),
+        Some(Standing::Ready) => {
+            let message = format!("POST {} reads it anew", webhook::path(object));
+            (ConditionStatus::True, Reason::Ready, message)
+        }
+        Some(Standing::Broken { reason, message }) => (ConditionStatus::False, *reason, message.clone()),
+    };
+    conditions::set(&mut after.conditions, ConditionType::WebhookReady, status, reason, &message, None, now);
+}
+
+fn next(before: &ChartRepoStatus, outcome: &Outcome, now: Timestamp) -> ChartRepoStatus {
     let mut after = before.clone();
-    if !matches!(outcome, Outcome::Disabled) {
-        after.last_handled_refresh = object.annotations().get(names::REFRESH).cloned();
-    }
     let (ready, message) = match outcome {
-        Outcome::Synced { charts, skipped, revision } => {
+        Outcome::Synced { charts, skipped, problem, revision } => {
             after.charts = i64::try_from(*charts).ok();
             after.revision.clone_from(revision);
-            (true, summary(*charts, *skipped))
+            (true, summary(*charts, *skipped, problem.as_deref()))
         }
         Outcome::Unchanged => {
             let ready = conditions::find(&before.conditions, ConditionType::Ready);
             let kept = ready.filter(|ready| ready.status == ConditionStatus::True).map(|ready| ready.message.clone());
             let charts = usize::try_from(before.charts.unwrap_or_default()).unwrap_or_default();
-            (true, kept.unwrap_or_else(|| summary(charts, 0)))
+            (true, kept.unwrap_or_else(|| summary(charts, 0, None)))
         }
         Outcome::Failed { message, .. } => (false, message.clone()),
         Outcome::Disabled => (false, "spec.enabled is false: the charts that are known stay".to_owned()),
+        Outcome::Standing => return after,
     };
     match outcome {
         Outcome::Synced { .. } | Outcome::Unchanged => {
@@ -124,7 +153,7 @@ fn next(before: &ChartRepoStatus, object: &ChartRepo, outcome: &Outcome, now: Ti
             after.phase = Some(RepositoryPhase::Failed);
             after.reason = Some(one_line(&message));
         }
-        Outcome::Disabled => {}
+        Outcome::Disabled | Outcome::Standing => {}
     }
     let reason = outcome.reason();
     let status = if ready { ConditionStatus::True } else { ConditionStatus::False };
@@ -138,12 +167,14 @@ fn next(before: &ChartRepoStatus, object: &ChartRepo, outcome: &Outcome, now: Ti
     after
 }
 
-fn summary(charts: usize, skipped: usize) -> String {
+fn summary(charts: usize, skipped: usize, problem: Option<&str>) -> String {
     let charts = format!("{charts} {}", if charts == 1 { "chart" } else { "charts" });
-    match skipped {
-        0 => charts,
-        1 => format!("{charts}; 1 entry of the index is not valid and was left out"),
-        skipped => format!("{charts}; {skipped} entries of the index are not valid and were left out"),
+    match (problem, skipped) {
+        (Some(problem), 0 | 1) => format!("{charts}; left out: {problem}"),
+        (Some(problem), skipped) => format!("{charts}; {skipped} are left out, for example: {problem}"),
+        (None, 0) => charts,
+        (None, 1) => format!("{charts}; 1 entry of the index is not valid and was left out"),
+        (None, skipped) => format!("{charts}; {skipped} entries of the index are not valid and were left out"),
     }
 }
 
@@ -174,11 +205,15 @@ mod tests {
     }
 
     fn synced(revision: &str) -> Outcome {
-        Outcome::Synced { charts: 2, skipped: 1, revision: Some(revision.to_owned()) }
+        Outcome::Synced { charts: 2, skipped: 1, problem: None, revision: Some(revision.to_owned()) }
     }
 
     fn written(object: &ChartRepo, outcome: &Outcome, second: i64) -> Option<Json> {
-        patch(object, outcome, Timestamp::from_second(second).expect("in range"))
+        knowing(object, outcome, Known::default(), second)
+    }
+
+    fn knowing(object: &ChartRepo, outcome: &Outcome, known: Known<'_>, second: i64) -> Option<Json> {
+        patch(object, outcome, known, Timestamp::from_second(second).expect("in range"))
     }
 
     #[test]
@@ -232,8 +267,26 @@ mod tests {
     #[test]
     fn a_refresh_is_answered_with_its_token() {
         let first = written(&object(json!({}), json!({})), &synced("sha256:1"), 100).expect("new");
-        let asked = object(first["status"].clone(), json!({"coxswain.dev/refresh": "42"}));
-        let patch = written(&asked, &Outcome::Unchanged, 200).expect("new");
-        assert_eq!(patch["status"]["lastHandledRefresh"], "42");
+        let asked = object(first["status"].clone(), json!({"coxswain.dev/refresh": "43"}));
+        let known = Known { handled: Some("42"), ..Known::default() };
+        let patch = knowing(&asked, &Outcome::Unchanged, known, 200).expect("new");
+        assert_eq!(patch["status"]["lastHandledRefresh"], "42", "what came while it was read is not answered yet");
+    }
+
+    #[test]
+    fn a_webhook_is_told_beside_whatever_was_read() {
+        let failed = Outcome::Failed { reason: Reason::NotFound, message: "gone".to_owned() };
+        let first = written(&object(json!({}), json!({})), &failed, 100).expect("new");
+        let failing = object(first["status"].clone(), json!({}));
+        let broken = Standing::Broken { reason: Reason::CredentialsMissing, message: "no key".to_owned() };
+        let told = |standing: &Standing| {
+            let known = Known { webhook: Some(standing), ..Known::default() };
+            knowing(&failing, &Outcome::Standing, known, 200).expect("new")["status"]["conditions"].clone()
+        };
+        let conditions = told(&broken);
+        assert_eq!((&conditions[0]["type"], &conditions[0]["reason"]), (&json!("Ready"), &json!("NotFound")));
+        assert_eq!((&conditions[1]["type"], &conditions[1]["message"]), (&json!("WebhookReady"), &json!("no key")));
+        assert_eq!(told(&Standing::Ready)[1]["message"], "POST /hooks/captain/stable reads it anew");
+        assert_eq!(written(&failing, &Outcome::Standing, 200), None, "there is none");
     }
 }

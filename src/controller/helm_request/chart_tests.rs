@@ -15,6 +15,7 @@ impl Deployment<'_> {
     /// # Errors
     /// The record cannot be read or written.
     pub async fn test(&self, revision: i64) -> Result<(Tested, Option<Failure>), Failure> {
+        self.take_turn().await;
         let record = self.record(revision).await?;
         let has_tests = !record.hooks_of(Event::Test).is_empty();
         let mut journal = Journal::new(self.cluster, &self.context.records, record, self.notes(revision));

@@ -6,20 +6,24 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kube::runtime::reflector::ObjectRef;
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::Reconciliation;
 use super::hooks::Hooks;
 use super::journal::Journal;
+use super::preflight;
 use super::report::Report;
 use super::versions::noted_versions;
 use crate::api::names::{FINALIZER, OLD_FINALIZER};
 use crate::api::{HelmRequest, Reason};
-use crate::cluster::prune::{Owner, leftover};
+use crate::cluster::prune::leftover;
 use crate::cluster::records::{ReleaseKey, RevisionMeta};
 use crate::cluster::{ApiError, Cluster, Object, ObjectKey};
 use crate::controller::context::Context;
 use crate::controller::failure::{Failure, refusals};
+use crate::controller::turns::Turn;
 use crate::release::{Record, Status};
 use crate::render::Event;
 use crate::value::Json;
@@ -34,7 +38,7 @@ pub fn is_ours_to_finish(request: &HelmRequest) -> bool {
 }
 
 /// The merge patch that adds our finalizer to those of others, or nothing where it is there.
-pub fn add_finalizer(request: &HelmRequest) -> Option<serde_json::Value> {
+fn add_finalizer(request: &HelmRequest) -> Option<serde_json::Value> {
     let mut finalizers = request.metadata.finalizers.clone().unwrap_or_default();
     if finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
         return None;
@@ -44,7 +48,7 @@ pub fn add_finalizer(request: &HelmRequest) -> Option<serde_json::Value> {
 }
 
 /// The merge patch that takes our finalizers away and leaves those of others.
-pub fn remove_finalizer(request: &HelmRequest) -> serde_json::Value {
+fn without_finalizer(request: &HelmRequest) -> serde_json::Value {
     let others = request.metadata.finalizers.iter().flatten();
     let others: Vec<String> =
         others.filter(|finalizer| *finalizer != FINALIZER && *finalizer != OLD_FINALIZER).cloned().collect();
@@ -57,6 +61,48 @@ fn finalizers_patch(request: &HelmRequest, finalizers: &[String]) -> serde_json:
     json!({"metadata": {"finalizers": finalizers, "resourceVersion": request.metadata.resource_version}})
 }
 
+impl Reconciliation<'_> {
+    /// Adds our finalizer, the first write for a request, so that it cannot go without its release.
+    ///
+    /// # Errors
+    /// It could not be written, or the request is not as it was read.
+    pub(super) async fn add_finalizer(&self) -> Result<(), Failure> {
+        if add_finalizer(self.request).is_none() {
+            return Ok(());
+        }
+        self.turn.take().await;
+        self.context.still_wanted(self.request)?;
+        // It may have the finalizer by now.
+        let newest = self.context.request(&ObjectRef::from_obj(self.request));
+        if let Some(patch) = newest.as_deref().and_then(add_finalizer) {
+            Box::pin(self.context.patch_request(self.request, &patch)).await?;
+        }
+        // The chart may have to be fetched next.
+        self.turn.pause();
+        Ok(())
+    }
+
+    /// Takes our finalizers away, so that the request goes.
+    ///
+    /// # Errors
+    /// They could not be taken away, or somebody has changed the request in this moment.
+    pub(super) async fn remove_finalizer(&self) -> Result<(), Failure> {
+        remove_finalizer(self.context, self.request).await
+    }
+}
+
+/// Takes our finalizers away from a request, so that it goes.
+///
+/// # Errors
+/// They could not be taken away, or somebody has changed the request in this moment.
+pub async fn remove_finalizer(context: &Context, request: &HelmRequest) -> Result<(), Failure> {
+    // The status was written meanwhile where it took long.
+    let newest = context.request(&ObjectRef::from_obj(request));
+    let newest = newest.as_deref().filter(|newest| newest.metadata.uid == request.metadata.uid);
+    let newest = newest.unwrap_or(request);
+    context.patch_request(newest, &without_finalizer(newest)).await
+}
+
 /// The uninstallation of a request's release.
 pub struct Uninstallation<'a> {
     /// The operator's shared parts.
@@ -67,6 +113,8 @@ pub struct Uninstallation<'a> {
     pub release: &'a ReleaseKey,
     /// The cluster, with the rights of the request.
     pub cluster: &'a Cluster,
+    /// Its turn among other operations.
+    pub turn: &'a Turn,
 }
 
 impl Uninstallation<'_> {
@@ -75,6 +123,14 @@ impl Uninstallation<'_> {
     /// # Errors
     /// What could not be deleted, or is still held by its finalizers.
     pub async fn run(&self) -> Result<(), Failure> {
+        if self.context.records.revisions(self.release).is_empty() {
+            return Ok(());
+        }
+        self.turn.take().await;
+        Box::pin(self.run_begun()).await
+    }
+
+    async fn run_begun(&self) -> Result<(), Failure> {
         let known = self.context.records.revisions(self.release);
         let Some(last) = known.last() else { return Ok(()) };
         let deadline = Instant::now() + self.request.spec.timeout();
@@ -97,6 +153,9 @@ impl Uninstallation<'_> {
     /// Asked with the operator's own rights: the account of a request need not read namespaces, and may be gone with
     /// its own.
     async fn namespace_lives(&self) -> Result<bool, Failure> {
+        if self.context.namespaces.lives(&self.release.namespace) {
+            return Ok(true);
+        }
         match self.context.cluster().namespace_exists(&self.release.namespace).await {
             Ok(exists) => Ok(exists),
             Err(ApiError::NamespaceTerminating { .. }) => Ok(false),
@@ -112,7 +171,12 @@ impl Uninstallation<'_> {
         deadline: Instant,
     ) -> Result<(), Failure> {
         let interrupted = record.info.status == Status::Uninstalling;
+        let objects = match self.request.keeps_resources() {
+            true => Vec::new(),
+            false => self.recorded_objects(self.cluster, known, Some(&record)).await?,
+        };
         if !interrupted {
+            preflight::check_deletion(self.cluster, &record, &objects).await?;
             record.uninstall(Timestamp::now());
         }
         let mut journal = Journal::new(self.cluster, &self.context.records, record, last.notes.clone());
@@ -121,11 +185,12 @@ impl Uninstallation<'_> {
             journal.write().await?;
         }
         self.context.forget(self.request);
-        let hooks = Hooks { context: self.context, request: self.request, cluster: self.cluster, deadline };
+        let Self { context, request, cluster, turn, .. } = *self;
+        let hooks = Hooks { context, request, cluster, turn, deadline };
         hooks.run_without_values(&mut journal, Event::PreDelete).await?;
         if !self.request.keeps_resources() {
-            let objects = self.recorded_objects(self.cluster, known).await?;
             self.delete_objects(objects, deadline).await?;
+            self.turn.take().await;
         }
         hooks.run_without_values(&mut journal, Event::PostDelete).await
     }
@@ -133,7 +198,7 @@ impl Uninstallation<'_> {
     /// Deletes what a release has outside of its vanishing namespace. The rights of the request's account may have
     /// vanished with it; what it may no longer delete is named in the log, since nobody could grant them again.
     async fn delete_elsewhere(&self, known: &[RevisionMeta], deadline: Instant) -> Result<(), Failure> {
-        let mut objects = self.recorded_objects(self.context.cluster(), known).await?;
+        let mut objects = self.recorded_objects(self.context.cluster(), known, None).await?;
         objects.retain(|object| object.key.namespace != self.release.namespace);
         let named: Vec<String> = objects.iter().map(|object| object.key.to_string()).collect();
         match self.delete_objects(objects, deadline).await {
@@ -154,11 +219,13 @@ impl Uninstallation<'_> {
     /// Deletes objects of the release, and waits until they are gone.
     async fn delete_objects(&self, objects: Vec<Object>, deadline: Instant) -> Result<(), Failure> {
         let objects = leftover(objects, &[]).delete;
-        let ReleaseKey { namespace, name } = self.release;
-        let outcome = self.cluster.prune(&objects, Owner::Release { name, namespace }).await;
+        let observer = &self.context.observer;
+        let outcome = self.cluster.prune_observed(&objects, self.release, observer).await;
         refusals(outcome.failed)?;
         let limit = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
-        let left = self.cluster.wait_deleted(&objects, &outcome.deleted, limit.min(UNMENTIONED)).await;
+        self.turn.pause();
+        let unmentioned = limit.min(UNMENTIONED);
+        let left = self.cluster.wait_deleted_observed(&objects, &outcome.deleted, unmentioned, observer).await;
         if left.is_empty() {
             return Ok(());
         }
@@ -194,12 +261,22 @@ impl Uninstallation<'_> {
 
     /// The objects of the newest revision, and of those before it back to the deployed one: an upgrade that did not
     /// succeed may have left objects of both. To them come the versions of versioned objects that earlier ones used.
-    async fn recorded_objects(&self, cluster: &Cluster, known: &[RevisionMeta]) -> Result<Vec<Object>, Failure> {
+    /// `last` is the newest record where it was read before.
+    async fn recorded_objects(
+        &self,
+        cluster: &Cluster,
+        known: &[RevisionMeta],
+        last: Option<&Record>,
+    ) -> Result<Vec<Object>, Failure> {
         let ReleaseKey { namespace, name } = self.release;
         let mut objects: Vec<Object> = noted_versions(known).versions().iter().map(Object::of_version).collect();
         for meta in known.iter().rev() {
-            if let Some(record) = cluster.record(namespace, name, meta.revision).await? {
-                let recorded = cluster.read_recorded(&record.manifest, namespace).await?.objects;
+            let manifest = match last.filter(|last| last.version == meta.revision) {
+                Some(last) => Some(last.manifest.clone()),
+                None => cluster.record(namespace, name, meta.revision).await?.map(|record| record.manifest),
+            };
+            if let Some(manifest) = manifest {
+                let recorded = cluster.read_recorded(&manifest, namespace).await?.objects;
                 let new = recorded.into_iter().filter(|new| objects.iter().all(|object| object.key != new.key));
                 objects.extend(new.collect::<Vec<_>>());
             }
@@ -228,7 +305,7 @@ mod tests {
         let added = add_finalizer(&request(&["other.example/hold"])).expect("a patch");
         assert_eq!(added["metadata"]["finalizers"], json!(["other.example/hold", FINALIZER]));
         assert_eq!(added["metadata"]["resourceVersion"], json!("7"));
-        let removed = remove_finalizer(&request(&[OLD_FINALIZER, "other.example/hold", FINALIZER]));
+        let removed = without_finalizer(&request(&[OLD_FINALIZER, "other.example/hold", FINALIZER]));
         assert_eq!(removed["metadata"]["finalizers"], json!(["other.example/hold"]));
     }
 

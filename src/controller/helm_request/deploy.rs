@@ -5,10 +5,12 @@
 //! operator that is killed in between continues from the record.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::claim;
 use super::earlier::Earlier;
 use super::hooks::Hooks;
 use super::inputs::Inputs;
@@ -22,11 +24,11 @@ use crate::cluster::admission::bring_webhook_of;
 use crate::cluster::apply::{ApplyOptions, Replacing};
 use crate::cluster::kept::{Keeping, Kept};
 use crate::cluster::notes::Notes;
-use crate::cluster::prune::Owner;
 use crate::cluster::records::ReleaseKey;
 use crate::cluster::{Cluster, Object, ObjectError, ObjectKey};
 use crate::controller::context::Context;
 use crate::controller::failure::{Failure, refusals};
+use crate::controller::turns::Turn;
 use crate::plan::Digest;
 use crate::release::{Content, Record, Revision, Status};
 use crate::render::{Event, Release};
@@ -42,8 +44,10 @@ pub struct Deployment<'a> {
     pub release: &'a ReleaseKey,
     /// The cluster, with the rights of the request.
     pub cluster: &'a Cluster,
-    /// When the operation must have ended.
-    pub deadline: Instant,
+    /// Its turn among others.
+    pub turn: &'a Turn,
+    /// When its turn came.
+    pub began: OnceLock<Instant>,
 }
 
 /// A revision that is deployed.
@@ -96,9 +100,33 @@ impl<'a> Deployment<'a> {
     /// # Errors
     /// Why it could not be deployed. Where the record was written, it says so too.
     pub async fn deploy(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
+        self.begin(inputs).await?;
+        Box::pin(self.deploy_begun(inputs, revision)).await
+    }
+
+    async fn deploy_begun(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
         let Values { merged, secrets } = inputs.values(self.context, self.cluster, self.request).await?;
         let deployed = self.deploy_with(inputs, merged, &secrets, revision).await;
         deployed.map(|record| Outcome::new(record, &secrets)).map_err(|failure| secrets.concealed(failure))
+    }
+
+    /// Waits for the turn of an operation that renders. The chart is fetched before, so that a slow chart server holds
+    /// nobody else up.
+    async fn begin(&self, inputs: &Inputs) -> Result<(), Failure> {
+        Box::pin(inputs.program(self.context)).await?;
+        self.take_turn().await;
+        self.context.still_wanted(self.request)
+    }
+
+    /// Waits for the turn of the operation, whose time counts from then.
+    pub(super) async fn take_turn(&self) {
+        self.turn.take().await;
+        self.began.get_or_init(Instant::now);
+    }
+
+    /// When the operation must have ended.
+    pub(super) fn deadline(&self) -> Instant {
+        *self.began.get_or_init(Instant::now) + self.request.spec.timeout()
     }
 
     async fn deploy_with(
@@ -132,6 +160,11 @@ impl<'a> Deployment<'a> {
     /// # Errors
     /// Why it could not be deployed.
     pub async fn resume(&self, revision: i64, inputs: &Inputs) -> Result<Outcome, Failure> {
+        self.take_turn().await;
+        Box::pin(self.resume_begun(revision, inputs)).await
+    }
+
+    async fn resume_begun(&self, revision: i64, inputs: &Inputs) -> Result<Outcome, Failure> {
         let secrets = inputs.values(self.context, self.cluster, self.request).await?.secrets;
         let resumed = self.resume_record(revision, &secrets).await;
         resumed.map(|record| Outcome::new(record, &secrets)).map_err(|failure| secrets.concealed(failure))
@@ -163,6 +196,7 @@ impl<'a> Deployment<'a> {
     /// # Errors
     /// Why it could not be deployed.
     pub async fn adopt(&self, inputs: &Inputs, revision: i64) -> Result<Adoption, Failure> {
+        self.begin(inputs).await?;
         let record = self.record(revision).await?;
         let Values { merged, secrets } = inputs.values(self.context, self.cluster, self.request).await?;
         let objects = self.objects_of(&record).await?;
@@ -265,14 +299,17 @@ impl<'a> Deployment<'a> {
         self.apply_keeping(journal, objects, &settled).await?;
         self.delete_leftovers(journal, objects, before).await?;
         if self.request.spec.wait {
+            self.turn.pause();
             self.wait_healthy(journal.record.version).await?;
+            self.turn.take().await;
         }
         Ok(self.hooks().run(journal, post).await?)
     }
 
     /// What runs the hooks of an operation.
     pub(super) fn hooks(&self) -> Hooks<'_> {
-        Hooks { context: self.context, request: self.request, cluster: self.cluster, deadline: self.deadline }
+        let Self { context, request, cluster, turn, .. } = *self;
+        Hooks { context, request, cluster, turn, deadline: self.deadline() }
     }
 
     /// Applies the objects of an operation; what those keep that are made anew is noted in its journal.
@@ -285,7 +322,7 @@ impl<'a> Deployment<'a> {
         let ReleaseKey { namespace, name } = self.release;
         let (revision, kept) = (journal.record.version, std::mem::take(&mut journal.notes.kept));
         let keeping = Keeping::new(self.cluster, namespace, name, revision, kept);
-        let replacing = Replacing::Changed { by: self.deadline };
+        let replacing = Replacing::Changed { by: self.deadline() };
         let options = ApplyOptions { replacing, keeping: Some(&keeping), ..ApplyOptions::default() };
         let applied = self.apply(objects, options, settled).await;
         journal.notes.kept = keeping.into_kept();
@@ -301,7 +338,7 @@ impl<'a> Deployment<'a> {
     ) -> Result<(), Stop> {
         self.context.follow_kinds(objects).await?;
         let sent: Vec<Object> = objects.iter().filter(|object| !settled.contains(&object.key)).cloned().collect();
-        let _turn = self.context.turn(self.request).await;
+        self.take_turn().await;
         let outcome = self.cluster.apply_all(&sent, options).await;
         outcome.applied.iter().for_each(|_| self.context.metrics.applied(false));
         outcome.failed.iter().for_each(|_| self.context.metrics.applied(true));
@@ -328,8 +365,7 @@ impl<'a> Deployment<'a> {
     ) -> Result<(), Failure> {
         let mut versions = journal.notes.versions.clone();
         let leaving = self.leaving(before, objects, journal.record.version, &mut versions);
-        let ReleaseKey { namespace, name } = self.release;
-        let outcome = self.cluster.prune(&leaving, Owner::Release { name, namespace }).await;
+        let outcome = self.cluster.prune_observed(&leaving, self.release, &self.context.observer).await;
         refusals(outcome.failed)?;
         journal.notes.versions = versions;
         Ok(())
@@ -359,7 +395,9 @@ impl<'a> Deployment<'a> {
         let versions = self.versions_with(record.version, objects);
         let (kinds, kept) = (kinds_of(objects), self.left_to_keep());
         let left = left_rules(self.request);
-        let notes = Notes { inputs, kinds, attempts: 1, rollback_to, left, versions, kept, ..Notes::default() };
+        let request = claim::noted(self.request, self.release);
+        let notes =
+            Notes { request, inputs, kinds, attempts: 1, rollback_to, left, versions, kept, ..Notes::default() };
         Journal::new(self.cluster, &self.context.records, record, notes)
     }
 

@@ -1,39 +1,51 @@
 //! The chart of a request that names it by an address of its own, `spec.source`, and not by a ChartRepo.
 //!
 //! The address is asked when the request, its Secret or the resync annotation changes, and now and then, because a tag
-//! may move and a range have a newer version; a digest stands for one chart for ever.
+//! may move, a range have a newer version, an archive be replaced and a branch get another commit; a digest stands for one
+//! chart for ever.
 
+mod archive;
+mod config_map;
+mod git;
+mod once;
+mod place;
+mod registry;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Resource;
+use serde::de::DeserializeOwned;
 
-use super::inputs::wanted_version;
-use crate::api::helm_request::{ChartSource, OciSource};
+pub use self::once::fetch;
+pub(super) use self::place::failure;
+use crate::api::helm_request::ChartSource;
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::Cluster;
 use crate::cluster::observe::SourceRead;
 use crate::cluster::reference::{Keeper, ReferenceError};
-use crate::controller::backoff::spread;
 use crate::controller::context::Context;
-use crate::controller::credentials::{DOCKER_CONFIG, Data, credentials};
-use crate::controller::failure::Failure;
+use crate::controller::credentials::{Keys, KeysError};
+use crate::controller::failure::{Failure, reason_of};
 use crate::controller::repositories::Resolved;
-use crate::source::{Credentials, Repository, Tls, oci};
-
-/// How often an address is asked again.
-const INTERVAL: Duration = Duration::from_secs(600);
+use crate::source::Place;
 
 /// A chart that was found.
 #[derive(Clone, Debug)]
 pub struct Found {
     generation: Option<i64>,
     resync: String,
-    /// The Secret, as it was read.
+    /// The Secret and the ConfigMap, as they were read.
     pub sources: Vec<SourceRead>,
     /// The chart.
     pub chart: Resolved,
+    /// Where the chart is, and the field that says so, unless it is in a registry.
+    place: Option<(&'static str, Arc<Place>)>,
     /// When the address is asked again; nothing where it cannot mean another chart.
     again: Option<Instant>,
+    /// Whether the address is asked anew at the next occasion.
+    anew: bool,
 }
 
 impl Found {
@@ -42,113 +54,144 @@ impl Found {
         self.again.map(|again| again.saturating_duration_since(Instant::now()))
     }
 
+    /// Lets the address be asked anew: what is missed may have been published.
+    pub fn ask_anew(&mut self) {
+        self.anew = true;
+    }
+
+    /// The field of the address, where a failure of the address itself is told with it.
+    pub fn field(&self) -> Option<&'static str> {
+        self.place.as_ref().map(|(field, _)| *field)
+    }
+
     fn holds(&self, context: &Context, request: &HelmRequest) -> bool {
-        self.generation == request.metadata.generation
-            && self.resync == request.resync_token().unwrap_or_default()
+        !self.is_wanted_anew(request)
             && self.again.is_none_or(|again| Instant::now() < again)
-            && context.are_unchanged(&self.sources)
+            && self.is_reached_so(context, request)
+    }
+
+    fn is_wanted_anew(&self, request: &HelmRequest) -> bool {
+        self.anew || self.resync != request.resync_token().unwrap_or_default()
+    }
+
+    /// Whether it is still reached in the same way.
+    fn is_reached_so(&self, context: &Context, request: &HelmRequest) -> bool {
+        self.generation == request.metadata.generation && context.are_unchanged(&self.sources)
     }
 }
 
 /// Finds the chart, or knows it from the last time.
+///
+/// # Errors
+/// It cannot be had, or is not what the request wants.
 pub async fn find(
     context: &Context,
     cluster: &Cluster,
     request: &HelmRequest,
     source: &ChartSource,
 ) -> Result<Found, Failure> {
-    if let Some(found) = context.memory(request).direct
-        && found.holds(context, request)
-    {
-        return Ok(found);
-    }
-    let oci = match source {
-        ChartSource { http: None, oci: Some(oci) } => oci,
-        _ => {
-            let message = "spec.source.http is not served by this version; name a chart of a ChartRepo in spec.chart, \
-                           or one in a registry in spec.source.oci";
-            return Err(Failure::new(Reason::InvalidRequest, message));
+    let known = context.with_memory(request, |memory| memory.direct.as_deref().cloned());
+    let found = match known {
+        Some(found) if found.holds(context, request) => found,
+        known => {
+            let search = Search { context, cluster, request };
+            let found = search.run(source, known).await?;
+            context.with_memory(request, |memory| memory.direct = Some(Box::new(found.clone())));
+            found
         }
     };
-    let secret = match &oci.secret_ref {
-        Some(name) => read_secret(context, cluster, request, name, &oci.repo).await?,
-        None => Secret { credentials: None, sources: Vec::new() },
-    };
-    let repository = oci::Repository::new(options(oci, secret.credentials))?;
-    let wanted = match (&request.spec.version, &oci.digest) {
-        (None, Some(_)) => "",
-        _ => wanted_version(request),
-    };
-    let entry = repository.find(wanted).await?;
-    let is_pinned = oci.digest.is_some() || oci.repo.contains("@sha256:") || wanted.starts_with("sha256:");
-    let found = Found {
-        generation: request.metadata.generation,
-        resync: request.resync_token().unwrap_or_default().to_owned(),
-        sources: secret.sources,
-        chart: Resolved { entry, repository: Repository::Oci(repository) },
-        again: (!is_pinned).then(|| Instant::now() + spread(INTERVAL)),
-    };
-    context.with_memory(request, |memory| memory.direct = Some(found.clone()));
+    if let Some(field) = found.field() {
+        place::check_version(request, field, &found.chart)?;
+    }
     Ok(found)
 }
 
-fn options(source: &OciSource, credentials: Option<Credentials>) -> oci::Options {
-    let url = match &source.digest {
-        Some(digest) if !source.repo.contains('@') => format!("{}@{digest}", source.repo),
-        _ => source.repo.clone(),
-    };
-    let tls = Tls {
-        authorities: source.ca_bundle.clone(),
-        identity: None,
-        insecure_skip_verify: source.insecure_skip_tls_verify,
-    };
-    oci::Options { url, credentials, tls, plain_http: source.plain_http, ..oci::Options::default() }
+/// The search for the chart of a request.
+struct Search<'a> {
+    context: &'a Context,
+    cluster: &'a Cluster,
+    request: &'a HelmRequest,
 }
 
-struct Secret {
-    credentials: Option<Credentials>,
-    sources: Vec<SourceRead>,
-}
-
-/// Reads the Secret of a request, and follows it from then on, also where it is missing.
-async fn read_secret(
-    context: &Context,
-    cluster: &Cluster,
-    request: &HelmRequest,
-    name: &str,
-    repository: &str,
-) -> Result<Secret, Failure> {
-    const FIELD: &str = "spec.source.oci.secretRef";
-    let namespace = request.metadata.namespace.as_deref().unwrap_or_default();
-    let (mut data, mut version, mut failure) = (Data::new(), None, None);
-    for key in [DOCKER_CONFIG, "username", "password"] {
-        match cluster.read_key(Keeper::Secret, namespace, name, key).await {
-            Ok(read) => {
-                data.insert(key.to_owned(), ByteString(read.text.into_bytes()));
-                version = Some(read.resource_version);
+impl Search<'_> {
+    async fn run(&self, source: &ChartSource, known: Option<Found>) -> Result<Found, Failure> {
+        match source {
+            ChartSource { http: Some(source), .. } => archive::find(self, source, known).await,
+            ChartSource { oci: Some(source), .. } => registry::find(self, source).await,
+            ChartSource { git: Some(source), .. } => git::find(self, source, known).await,
+            ChartSource { config_map: Some(source), .. } => config_map::find(self, source).await,
+            ChartSource { http: None, oci: None, git: None, config_map: None } => {
+                let message = "spec.source names no chart: set source.http, source.oci, source.git or source.configMap";
+                Err(Failure::new(Reason::InvalidRequest, message))
             }
-            Err(ReferenceError::NoKey { .. }) => {}
-            Err(ReferenceError::Absent { .. }) => {
-                let message = format!(
-                    "Secret {name:?} of {FIELD} is not in namespace {namespace:?}: create it or correct {FIELD}"
-                );
-                failure = Some(Failure::new(Reason::CredentialsMissing, message));
-                break;
-            }
-            Err(error) => return Err(error.into()),
         }
     }
-    let secret = SourceRead::new(Keeper::Secret.key(namespace, name), version.as_deref());
-    // Beside what is followed of its values.
-    let mut followed = context.memory(request).sources;
-    followed.retain(|other| other.object != secret.object);
-    followed.push(secret.clone());
-    context.follow_sources(request, followed).await?;
-    let sources = vec![secret];
-    if let Some(failure) = failure {
-        return Err(failure);
+
+    fn found(&self, chart: Resolved, sources: Vec<SourceRead>, again: Option<Duration>) -> Found {
+        Found {
+            generation: self.request.metadata.generation,
+            resync: self.request.resync_token().unwrap_or_default().to_owned(),
+            sources,
+            chart,
+            place: None,
+            again: again.map(|again| Instant::now() + again),
+            anew: false,
+        }
     }
-    let credentials = credentials(&data, name, FIELD, repository)
-        .map_err(|message| Failure::new(Reason::CredentialsMissing, message))?;
-    Ok(Secret { credentials, sources })
+
+    fn reader(&self) -> Reader<'_> {
+        let namespace = self.request.metadata.namespace.as_deref().unwrap_or_default();
+        Reader { cluster: self.cluster, namespace, reads: Vec::new() }
+    }
+
+    /// Follows from now on what was read, also what is missing, beside what is followed of the values.
+    async fn follow(&self, reads: &[SourceRead]) -> Result<(), Failure> {
+        let mut followed = self.context.home().with_memory(self.request, |memory| memory.sources.clone());
+        followed.retain(|other| reads.iter().all(|read| read.object != other.object));
+        followed.extend_from_slice(reads);
+        self.context.follow_sources(self.request, followed).await
+    }
+}
+
+/// Reads what a source names of the request's namespace, and notes what it has read.
+struct Reader<'a> {
+    cluster: &'a Cluster,
+    namespace: &'a str,
+    reads: Vec<SourceRead>,
+}
+
+impl Reader<'_> {
+    async fn secret(&mut self, name: &str, field: &str) -> Result<Keys, Failure> {
+        let secret: Secret = self.read(Keeper::Secret, name, field).await?;
+        Ok(Keys::of_secret(secret, name, field))
+    }
+
+    async fn config_map(&mut self, name: &str, field: &str) -> Result<Keys, Failure> {
+        let map: ConfigMap = self.read(Keeper::ConfigMap, name, field).await?;
+        Ok(Keys::of_config_map(map, name, field))
+    }
+
+    async fn read<K: Resource + DeserializeOwned>(
+        &mut self,
+        keeper: Keeper,
+        name: &str,
+        field: &str,
+    ) -> Result<K, Failure> {
+        let read: Result<K, ReferenceError> = self.cluster.read_object(keeper, self.namespace, name).await;
+        let version = read.as_ref().ok().and_then(|object| object.meta().resource_version.as_deref());
+        self.reads.push(SourceRead::new(keeper.key(self.namespace, name), version));
+        read.map_err(|error| {
+            let reason = match &error {
+                ReferenceError::Api { error, .. } => reason_of(error),
+                _ => Reason::CredentialsMissing,
+            };
+            Failure::new(reason, format!("{field}: {error}"))
+        })
+    }
+}
+
+impl From<KeysError> for Failure {
+    fn from(error: KeysError) -> Self {
+        Self::new(Reason::CredentialsMissing, error.to_string())
+    }
 }

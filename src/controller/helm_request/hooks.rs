@@ -13,6 +13,7 @@ use crate::cluster::hooks::{DeletePolicy, HookError, HookRun};
 use crate::controller::context::Context;
 use crate::controller::events::{EventType, Note};
 use crate::controller::failure::{Failure, end_of_log};
+use crate::controller::turns::Turn;
 use crate::release::{Phase, Progress};
 use crate::render::Event;
 
@@ -27,6 +28,8 @@ pub struct Hooks<'a> {
     pub request: &'a HelmRequest,
     /// The cluster, with the rights of the request.
     pub cluster: &'a Cluster,
+    /// The turn of the operation among others.
+    pub turn: &'a Turn,
     /// When the operation must have ended.
     pub deadline: Instant,
 }
@@ -61,7 +64,8 @@ impl Hooks<'_> {
     /// As [`Hooks::run`].
     pub async fn run_without_values(&self, journal: &mut Journal<'_>, event: Event) -> Result<(), Failure> {
         if !journal.record.hooks_of(event).is_empty() {
-            journal.secrets = values::read_secrets(self.cluster, self.request).await;
+            let sources = self.context.cluster_of_sources(self.cluster, self.request)?;
+            journal.secrets = values::read_secrets(&sources, self.request).await;
         }
         self.run(journal, event).await.map_err(|failure| journal.secrets.concealed(failure))
     }
@@ -89,7 +93,10 @@ impl Hooks<'_> {
         if progress == Progress::Failed {
             return Ok(Err(self.cluster.recall_failure(run).await));
         }
-        let log = match self.cluster.run_hook(run).await {
+        self.turn.pause();
+        let log = self.cluster.run_hook(run).await;
+        self.turn.take().await;
+        let log = match log {
             Ok(log) => log,
             Err(error) => return Ok(Err(error)),
         };

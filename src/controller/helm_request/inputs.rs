@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::api::conditions::{self, ConditionType};
 use crate::api::helm_request::{Phase, PostRender};
 use crate::api::names::RESOLVE_VERSION_ONCE;
 use crate::api::{HelmRequest, Reason};
@@ -11,6 +12,7 @@ use crate::cluster::observe::SourceRead;
 use crate::controller::context::Context;
 use crate::controller::failure::Failure;
 use crate::controller::helm_request::direct;
+use crate::controller::helm_request::report::spec_hash;
 use crate::controller::helm_request::values::{self, Values};
 use crate::controller::repositories::Resolved;
 use crate::plan::Digest;
@@ -20,15 +22,24 @@ use crate::value::Json;
 /// What a request is rendered from.
 pub struct Inputs {
     /// The chosen chart.
-    pub chart: Resolved,
+    choice: Choice,
     /// The chart with its templates parsed, where it had to be fetched to know its digest.
     program: Option<Arc<Program>>,
     /// The merged values, where they were read; they are not while it is known that nothing changed.
     values: Option<Values>,
     /// The digest over all of it.
     pub digest: Digest,
-    /// When to look again whether the chart's address means another chart.
-    pub look_again: Option<Duration>,
+}
+
+/// The chart of a request.
+struct Choice {
+    chart: Resolved,
+    /// What was read to find it.
+    sources: Vec<SourceRead>,
+    /// When to look again whether it is another one, where nobody tells.
+    look_again: Option<Duration>,
+    /// The field of the address, where the request itself names one.
+    place: Option<&'static str>,
 }
 
 /// What inputs depend on, without their content: as long as it is the same, so is their digest.
@@ -46,29 +57,30 @@ impl Inputs {
     /// # Errors
     /// The repository, the chart, its version or a value source is missing or wrong.
     pub async fn gather(context: &Context, cluster: &Cluster, request: &HelmRequest) -> Result<Self, Failure> {
-        let Choice { chart, sources: read, look_again } = choose_chart(context, cluster, request).await?;
-        let (content, program) = match &chart.entry.digest {
+        let cluster = &context.cluster_of_sources(cluster, request)?;
+        let choice = choose_chart(context, cluster, request).await?;
+        let (content, program) = match &choice.chart.entry.digest {
             Some(digest) => (digest.to_string(), None),
             // An index without digests does not tell whether an archive changed, so the archive itself does.
             None => {
-                let program = context.charts.program(&chart.repository, &chart.entry).await?;
+                let program = choice.program(context).await?;
                 (program.chart().digest.to_string(), Some(program))
             }
         };
-        if let Some((basis, digest)) = context.memory(request).gathered
+        if let Some((basis, digest)) = context.with_memory(request, |memory| memory.gathered.clone())
             && basis.generation == request.metadata.generation
             && basis.resync == request.resync_token().unwrap_or_default()
             && basis.chart == content
             && context.are_unchanged(&basis.sources)
         {
-            return Ok(Self { chart, program, values: None, digest, look_again });
+            return Ok(Self { choice, program, values: None, digest });
         }
-        let (values, sources) = read_values(context, cluster, request, read).await?;
+        let (values, sources) = read_values(context, cluster, request, &choice.sources).await?;
         let digest = digest_of(request, &content, &values.merged);
         let resync = request.resync_token().unwrap_or_default().to_owned();
         let basis = Basis { generation: request.metadata.generation, resync, chart: content, sources };
         context.with_memory(request, |memory| memory.gathered = Some((basis, digest.clone())));
-        Ok(Self { chart, program, values: Some(values), digest, look_again })
+        Ok(Self { choice, program, values: Some(values), digest })
     }
 
     /// The values of the request.
@@ -79,8 +91,8 @@ impl Inputs {
         match &self.values {
             Some(values) => Ok(values.clone()),
             None => {
-                let sources = context.memory(request).direct.map(|found| found.sources).unwrap_or_default();
-                Ok(read_values(context, cluster, request, sources).await?.0)
+                let cluster = &context.cluster_of_sources(cluster, request)?;
+                Ok(read_values(context, cluster, request, &self.choice.sources).await?.0)
             }
         }
     }
@@ -92,22 +104,43 @@ impl Inputs {
     pub async fn program(&self, context: &Context) -> Result<Arc<Program>, Failure> {
         match &self.program {
             Some(program) => Ok(Arc::clone(program)),
-            None => Ok(context.charts.program(&self.chart.repository, &self.chart.entry).await?),
+            None => self.choice.program(context).await,
         }
+    }
+
+    /// The chosen chart.
+    pub fn chart(&self) -> &Resolved {
+        &self.choice.chart
+    }
+
+    /// When to look again whether the chart is another one, where nobody tells.
+    pub fn look_again(&self) -> Option<Duration> {
+        self.choice.look_again
     }
 }
 
-/// Reads the values and follows their sources from then on, those that are missing too, beside what else was read.
+impl Choice {
+    async fn program(&self, context: &Context) -> Result<Arc<Program>, Failure> {
+        let Resolved { entry, repository } = &self.chart;
+        let program = context.charts.program(repository, entry).await;
+        program.map_err(|error| match self.place {
+            Some(field) => direct::failure(field, &error),
+            None => error.into(),
+        })
+    }
+}
+
+/// Reads the values and follows their sources and the chart's from then on, those that are missing too.
 async fn read_values(
     context: &Context,
     cluster: &Cluster,
     request: &HelmRequest,
-    mut read: Vec<SourceRead>,
+    of_chart: &[SourceRead],
 ) -> Result<(Values, Vec<SourceRead>), Failure> {
     let sources = values::read_sources(cluster, request).await;
-    read.extend(sources.reads);
-    context.follow_sources(request, read.clone()).await?;
-    Ok((values::merged(request, sources.content?), read))
+    let reads: Vec<SourceRead> = of_chart.iter().cloned().chain(sources.reads).collect();
+    context.follow_sources(request, reads.clone()).await?;
+    Ok((values::merged(request, sources.content?), reads))
 }
 
 fn digest_of(request: &HelmRequest, chart: &str, values: &Json) -> Digest {
@@ -124,19 +157,11 @@ fn digest_of(request: &HelmRequest, chart: &str, values: &Json) -> Digest {
     Digest::of(parts.into_iter().chain(rules))
 }
 
-/// The chart of a request.
-struct Choice {
-    chart: Resolved,
-    /// What was read to find it.
-    sources: Vec<SourceRead>,
-    look_again: Option<Duration>,
-}
-
 async fn choose_chart(context: &Context, cluster: &Cluster, request: &HelmRequest) -> Result<Choice, Failure> {
     if let Some(source) = &request.spec.source {
         let found = direct::find(context, cluster, request, source).await?;
-        let look_again = found.look_again();
-        return Ok(Choice { chart: found.chart, sources: found.sources, look_again });
+        let (look_again, place) = (found.look_again(), found.field());
+        return Ok(Choice { chart: found.chart, sources: found.sources, look_again, place });
     }
     let Some((repository, chart)) = request.spec.chart_reference() else {
         let chart = request.spec.chart.as_deref().unwrap_or_default();
@@ -144,8 +169,12 @@ async fn choose_chart(context: &Context, cluster: &Cluster, request: &HelmReques
         return Err(Failure::new(Reason::InvalidRequest, message));
     };
     let namespace = request.metadata.namespace.as_deref().unwrap_or_default();
-    let chart = context.repositories.resolve(namespace, repository, chart, wanted_version(request))?;
-    Ok(Choice { chart, sources: Vec::new(), look_again: None })
+    let version = match &request.spec.version {
+        None if context.repositories.has_one_state(namespace, repository) => "",
+        _ => wanted_version(request),
+    };
+    let chart = context.repositories.resolve(namespace, repository, chart, version)?;
+    Ok(Choice { chart, sources: Vec::new(), look_again: None, place: None })
 }
 
 /// The version to look for: the spec's, or without one the version that is deployed already, else the newest.
@@ -153,7 +182,7 @@ async fn choose_chart(context: &Context, cluster: &Cluster, request: &HelmReques
 /// This is Captain's rule (`pkg/helmrequest/types.go`): a request without any annotation, or with
 /// `auto-resolve-version-once: "false"`, takes the newest version at each deploy, and a deploy needs a changed spec.
 /// What Captain itself has deployed names no generation; to take it over is no deploy.
-pub(super) fn wanted_version(request: &HelmRequest) -> &str {
+pub fn wanted_version(request: &HelmRequest) -> &str {
     if let Some(version) = &request.spec.version {
         return version;
     }
@@ -164,8 +193,16 @@ pub(super) fn wanted_version(request: &HelmRequest) -> &str {
         annotations.is_none_or(|annotations| annotations.get(RESOLVE_VERSION_ONCE).is_some_and(|once| once == "false"));
     let observed = status.and_then(|status| status.observed_generation);
     let by_captain = observed.is_none() && status.is_some_and(|status| status.phase == Some(Phase::Synced));
-    let spec_changed = observed != request.metadata.generation && !by_captain;
+    let spec_changed = (observed != request.metadata.generation || waits_with_a_change(request)) && !by_captain;
     if follows && spec_changed { "" } else { deployed }
+}
+
+/// Whether a change of the spec was seen and waits for a dependency.
+fn waits_with_a_change(request: &HelmRequest) -> bool {
+    let Some(status) = &request.status else { return false };
+    let ready = conditions::find(&status.conditions, ConditionType::Ready);
+    let waits = ready.is_some_and(|ready| ready.reason == Reason::DependencyNotReady.as_str());
+    waits && status.last_spec_hash != Some(spec_hash(request))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ impl Reconciliation<'_> {
         if repairs && deployed.notes.left != left_fields::left_rules(self.request) {
             return Ok(Objects::Unproven);
         }
-        if self.context.memory(self.request).followed == Some(deployed.revision) {
+        if self.context.recall(self.request, |memory| memory.followed) == Some(deployed.revision) {
             return Ok(match self.context.deviations(self.request).len() {
                 0 if self.context.is_healthy(self.request) => Objects::Healthy,
                 0 => Objects::AsDeclared,
@@ -41,9 +41,9 @@ impl Reconciliation<'_> {
             Step::Reapply => match self.request.spec.drift_mode() {
                 DriftMode::Repair => return self.prove(revision).await,
                 DriftMode::Report => {
-                    self.deployment().expect_declared(revision).await?;
-                    self.remember(revision);
+                    let unserved = self.deployment().expect_declared(revision).await?;
                     repair::explain(&self.deployment(), revision).await?;
+                    self.remember_unless(unserved, revision)?;
                 }
                 // What nobody looks at is not proven by looking away either.
                 DriftMode::Off => {}
@@ -53,13 +53,24 @@ impl Reconciliation<'_> {
         Ok(None)
     }
 
+    /// Finds out what others changed while nothing is written. What cannot be found out is told without its fields.
+    pub(super) async fn explain_while_suspended(&self, situation: &Situation) {
+        let deployed = situation.deployed().filter(|_| self.request.spec.drift_mode() != DriftMode::Off);
+        if let Some(deployed) = deployed {
+            let _ = repair::explain(&self.deployment(), deployed.revision).await;
+        }
+    }
+
     /// Makes sure that the objects of a deployed revision are as declared. A dry run tells which are not, and these are
     /// repaired; where that cannot tell, all are applied.
     async fn prove(&self, revision: i64) -> Result<Option<Duration>, Failure> {
         let deployment = self.deployment();
-        if deployment.can_be_told_by_a_dry_run(revision) && deployment.expect_declared(revision).await.is_ok() {
-            self.remember(revision);
-            let later = repair::run(&deployment, revision).await?;
+        if deployment.can_be_told_by_a_dry_run(revision)
+            && let Ok(unserved) = deployment.expect_declared(revision).await
+        {
+            let later = repair::run(&deployment, revision).await;
+            self.remember_unless(unserved, revision)?;
+            let later = later?;
             deployment.note_objects(revision).await?;
             return Ok(later);
         }
@@ -68,14 +79,32 @@ impl Reconciliation<'_> {
         Ok(None)
     }
 
-    /// When to repair what deviates now: somebody may have changed it after it was repaired or deployed and before that
-    /// was told, and what was told is no news any more.
-    pub(super) async fn next_repair(&self, inputs: &Digest) -> Result<Option<Duration>, Failure> {
-        let deviating = self.context.deviations(self.request);
-        if deviating.is_empty() || plan::decide(&self.situation(Some(inputs.clone())).await?) != Step::Repair {
+    /// The objects of this revision are followed from now on, unless kinds are not served: then it is looked again at
+    /// all of them until they are.
+    fn remember_unless(&self, unserved: Option<Failure>, revision: i64) -> Result<(), Failure> {
+        match unserved {
+            Some(failure) => Err(failure),
+            None => {
+                self.remember(revision);
+                Ok(())
+            }
+        }
+    }
+
+    /// When to take the step that the objects ask for now: somebody may have changed one after it was repaired or deployed
+    /// and before that was told, or they became healthy, so that the chart's tests are due. What was told is no news any
+    /// more, and nothing else wakes the request for it.
+    pub(super) async fn next_step(&self, inputs: &Digest) -> Result<Option<Duration>, Failure> {
+        if self.context.deviations(self.request).is_empty() && !self.request.spec.test {
             return Ok(None);
         }
-        let (due, later) = self.context.repairs_due(self.request, &deviating);
-        Ok(if due.is_empty() { later } else { Some(Duration::ZERO) })
+        Ok(match plan::decide(&self.situation(Some(inputs.clone())).await?) {
+            Step::Repair => {
+                let (due, later) = self.context.repairs_due(self.request, &self.context.deviations(self.request));
+                if due.is_empty() { later } else { Some(Duration::ZERO) }
+            }
+            Step::Test { .. } => Some(Duration::ZERO),
+            _ => None,
+        })
     }
 }

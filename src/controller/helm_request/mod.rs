@@ -1,13 +1,18 @@
 //! The HelmRequest reconciler: gathers what is wanted, recorded and observed, lets [`plan::decide`] choose the next
 //! step, takes it, and tells the outcome in status and events.
 
+mod attempt;
 mod captain;
 mod chart_tests;
+mod claim;
 mod definitions;
 mod deletion;
+mod deletion_order;
+mod dependencies;
 mod deploy;
 mod direct;
 mod earlier;
+mod elsewhere;
 mod hooks;
 mod inputs;
 mod journal;
@@ -21,134 +26,49 @@ mod prepare;
 mod probe;
 mod reads;
 mod repair;
+mod repair_notes;
 mod replaced;
 mod report;
 mod restore;
 mod rollback;
 mod secrets;
 mod settled;
+mod situation;
 mod status;
 mod take_back;
 mod values;
 mod versions;
 mod waiting;
 
-use std::sync::Arc;
+use std::ops::ControlFlow;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use kube::ResourceExt;
-use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
-use tokio::time::Instant;
 
-pub use direct::Found;
-pub use inputs::{Basis, Inputs};
+pub use attempt::reconcile;
+pub use deletion::{is_ours_to_finish, remove_finalizer};
+pub use direct::{Found, fetch};
+pub use inputs::{Basis, Inputs, wanted_version};
+pub use post_render::rules;
+pub use status::away;
+pub use values::{merged, read_sources};
 
 use self::deletion::Uninstallation;
 use self::deploy::{Adoption, Deployment, Outcome};
+use self::elsewhere::Reached;
 use self::report::Report;
 use self::status::{Deployed, Standing};
-use crate::api::helm_request::{FailureStrategy, HelmRequestSpec, Phase};
+use crate::api::helm_request::{Destination, Phase};
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::Cluster;
-use crate::cluster::notes::Notes;
-use crate::cluster::records::{ReleaseKey, RevisionMeta};
-use crate::controller::context::{Context, owner, release_of};
+use crate::cluster::records::ReleaseKey;
+use crate::controller::context::Context;
 use crate::controller::events::EventType;
 use crate::controller::failure::Failure;
-use crate::plan::{self, Cause, Digest, Objects, OnFailure, Recorded, Situation, Step};
+use crate::controller::turns::Turn;
+use crate::plan::{self, Cause, Situation, Step};
 use crate::release::Status;
-
-/// How long a request waits at most to be woken by what it waits for.
-const WAITING: Duration = Duration::from_secs(5);
-
-/// Brings one request nearer to what it says, if its shard is ours and as long as it is.
-pub async fn reconcile(request: Arc<HelmRequest>, context: Arc<Context>) -> Result<Action, std::convert::Infallible> {
-    let (namespace, name) = (request.namespace().unwrap_or_default(), request.name_any());
-    // Where the shard is taken later, all its requests are reconciled then.
-    let Some(mut shift) = context.shards.enter(&namespace, &name) else { return Ok(Action::await_change()) };
-    tokio::select! {
-        action = bring_nearer(&request, &context) => Ok(action),
-        () = shift.cancelled() => Ok(Action::await_change()),
-    }
-}
-
-/// Never fails: a failure is told in the request's status and tried again after a pause.
-async fn bring_nearer(request: &HelmRequest, context: &Context) -> Action {
-    let key = ObjectRef::from_obj(request);
-    let started = Instant::now();
-    // What this attempt changes itself is no news; what others change meanwhile is told when it has ended.
-    let hold = context.observer.hold(&owner(request));
-    let attempt = attempt(request, context).await;
-    drop(hold);
-    let reason = attempt.as_ref().err().map_or(Reason::Ready, |failure| failure.reason);
-    context.metrics.reconciled("HelmRequest", attempt.is_err(), reason.as_str(), started.elapsed());
-    match attempt {
-        Ok(action) => {
-            context.attempts.succeed(&key);
-            action
-        }
-        // What is wanted is being read; whoever reads it wakes the request.
-        Err(failure) if failure.reason == Reason::Progressing => {
-            Report::new(request, context).waiting(&failure).await;
-            Action::requeue(WAITING)
-        }
-        Err(failure) => {
-            let pause = context.attempts.fail(key).min(failure.longest_pause());
-            let pause = failure.retries.then_some(pause);
-            ask_repository_anew(&failure, request, context);
-            tracing::warn!(
-                namespace = request.namespace(), name = request.name_any(), reason = %failure.reason,
-                message = failure.message, retry_seconds = pause.map(|pause| pause.as_secs_f64()), "request failed"
-            );
-            context.with_memory(request, |memory| memory.failed(request.metadata.generation, pause));
-            Report::new(request, context).failed(&failure, pause).await;
-            pause.map_or_else(Action::await_change, Action::requeue)
-        }
-    }
-}
-
-/// What a request misses may have been published since its repository was read.
-fn ask_repository_anew(failure: &Failure, request: &HelmRequest, context: &Context) {
-    if let Some((repository, _)) = request.spec.chart_reference()
-        && failure.may_be_published_by_now()
-    {
-        context.repositories.ask_anew(&request.namespace().unwrap_or_default(), repository);
-    }
-}
-
-async fn attempt(request: &HelmRequest, context: &Context) -> Result<Action, Failure> {
-    let release = release_of(request);
-    let cluster = context.cluster_of(request)?;
-    let reconciliation = Reconciliation { request, context, release: &release, cluster: &cluster };
-    if request.metadata.deletion_timestamp.is_some() {
-        return reconciliation.delete().await;
-    }
-    if !request.is_suspended() {
-        refuse_what_is_not_served(request)?;
-        left_fields::check(request)?;
-        add_finalizer(request, context).await?;
-        reconciliation.deployment().import_from_captain().await?;
-    }
-    reconciliation.step().await
-}
-
-async fn add_finalizer(request: &HelmRequest, context: &Context) -> Result<(), Failure> {
-    match deletion::add_finalizer(request) {
-        Some(patch) => context.patch_request(request, &patch).await,
-        None => Ok(()),
-    }
-}
-
-fn refuse_what_is_not_served(request: &HelmRequest) -> Result<(), Failure> {
-    let elsewhere = request.spec.install_to_all_clusters || request.spec.cluster_name.is_some();
-    if elsewhere {
-        let message = "clusterName and installToAllClusters are not served by this version; remove them to deploy \
-                       into the cluster of the request";
-        return Err(Failure::new(Reason::ClusterNotFound, message));
-    }
-    Ok(())
-}
 
 /// One look at a request that is not being deleted.
 struct Reconciliation<'a> {
@@ -156,80 +76,138 @@ struct Reconciliation<'a> {
     context: &'a Context,
     release: &'a ReleaseKey,
     cluster: &'a Cluster,
+    turn: &'a Turn,
 }
 
 impl Reconciliation<'_> {
-    async fn delete(&self) -> Result<Action, Failure> {
-        let Self { request, context, release, cluster } = *self;
-        if deletion::is_ours_to_finish(request) {
-            match self.deployment().import_from_captain().await {
+    async fn run(&self) -> Result<Option<Duration>, Failure> {
+        if self.request.destination() != Destination::Own && Box::pin(self.reach()).await? == Reached::Elsewhere {
+            return Ok(None);
+        }
+        if let Some(other) = self.other_owner() {
+            Box::pin(self.leave_to(&other)).await?;
+            return Ok(None);
+        }
+        let allowed = self.context.tenancy.check(self.request);
+        if self.is_to_go() {
+            return Box::pin(self.delete(allowed)).await;
+        }
+        if !self.request.is_suspended() {
+            allowed?;
+            left_fields::check(self.request)?;
+            if self.context.seat_of_several(self.request).is_none() {
+                self.add_finalizer().await?;
+            }
+            Box::pin(self.deployment().import_from_captain()).await?;
+        }
+        Box::pin(self.step()).await
+    }
+
+    async fn delete(&self, allowed: Result<(), Failure>) -> Result<Option<Duration>, Failure> {
+        let Self { request, context, release, cluster, turn } = *self;
+        if deletion::is_ours_to_finish(request) && self.has_nothing_to_uninstall(&allowed) {
+            Box::pin(self.remove_finalizer()).await?;
+        } else if deletion::is_ours_to_finish(request) {
+            allowed?;
+            match Box::pin(self.deployment().import_from_captain()).await {
                 // Nothing can be recorded in a namespace that goes, and what is in it goes too.
                 Err(failure) if failure.reason != Reason::NamespaceNotFound => return Err(failure),
                 _ => {}
             }
-            let uninstallation = Uninstallation { context, request, release, cluster };
-            self.report().working(uninstallation.run(), "uninstalling the release").await?;
-            context.patch_request(request, &deletion::remove_finalizer(request)).await?;
-            self.report().deleted().await;
+            if let ControlFlow::Break(again) = Box::pin(self.dependents_first()).await? {
+                return Ok(again);
+            }
+            let uninstallation = Uninstallation { context, request, release, cluster, turn };
+            self.report().working(uninstallation.run(), turn, "uninstalling the release").await?;
+            Box::pin(self.let_go()).await?;
+            Box::pin(self.report().deleted()).await;
         }
         context.forget(request);
-        Ok(Action::await_change())
+        Ok(None)
     }
 
-    async fn step(&self) -> Result<Action, Failure> {
+    /// Whether a request that is not allowed goes without its release, which may be that of somebody else: it has
+    /// deployed none, or leaves it.
+    fn has_nothing_to_uninstall(&self, allowed: &Result<(), Failure>) -> bool {
+        let deployed = self.context.last_status(self.request).revision.is_some();
+        allowed.is_err() && (!deployed || self.request.keeps_resources())
+    }
+
+    /// Decides what to do and does it.
+    ///
+    /// Thousands of requests may wait in here at once, for the first list of a kind or for their turn. A future keeps
+    /// room for whatever it may come to, so what comes after a wait is boxed, here and below.
+    async fn step(&self) -> Result<Option<Duration>, Failure> {
         let inputs = match self.request.is_suspended() {
             true => None,
-            false => Some(Inputs::gather(self.context, self.cluster, self.request).await),
+            false => Some(Box::pin(Inputs::gather(self.context, self.cluster, self.request)).await),
         };
         let digest = inputs.as_ref().and_then(|inputs| Some(inputs.as_ref().ok()?.digest.clone()));
-        let situation = self.situation(digest).await?;
+        let situation = Box::pin(self.situation(digest)).await?;
         let step = plan::decide(&situation);
         tracing::debug!(namespace = self.request.namespace(), name = self.request.name_any(), ?step, "decided");
         let pause = match inputs {
-            None => self.report().standing(Standing::Suspended, deployed(&situation)).await?,
+            None => {
+                Box::pin(self.explain_while_suspended(&situation)).await;
+                Box::pin(self.report().standing(Standing::Suspended, deployed(&situation))).await?
+            }
             Some(Err(failure)) => {
-                self.keep(&step, &situation).await?;
-                return Err(failure);
+                Box::pin(self.keep(&step, &situation)).await?;
+                Box::pin(self.wait_despite(failure, &situation)).await?
             }
             Some(Ok(inputs)) => {
+                self.context.with_memory(self.request, |memory| memory.waits_since = None);
                 let pause = self.serve(&step, &situation, &inputs).await?;
-                let repair = self.next_repair(&inputs.digest).await?;
-                pause.into_iter().chain(repair).chain(inputs.look_again).min()
+                let next = Box::pin(self.next_step(&inputs.digest)).await?;
+                pause.into_iter().chain(next).chain(inputs.look_again()).min()
             }
         };
-        Ok(pause.map_or_else(Action::await_change, Action::requeue))
+        Ok(pause)
     }
 
     /// Takes a step and tells the outcome; returns when to look again without being called.
     async fn serve(&self, step: &Step, situation: &Situation, inputs: &Inputs) -> Result<Option<Duration>, Failure> {
+        if step.begins_something_new()
+            && let Some(unmet) = Box::pin(self.unmet_dependencies()).await?
+        {
+            return Box::pin(self.wait_for_dependencies(unmet, situation)).await;
+        }
         match *step {
             Step::Install { revision } | Step::Upgrade { revision } => {
-                self.tell_of_others(situation, revision).await;
-                self.conclude(self.deploy(inputs, revision).await, inputs).await
+                Box::pin(self.tell_of_others(situation, revision)).await;
+                let outcome = self.deploy(inputs, revision).await;
+                Box::pin(self.conclude(outcome, inputs)).await
             }
             Step::Resume { revision } => {
                 let failed = self.has_failed(situation, revision);
                 match self.pause_left(inputs).filter(|_| failed) {
                     Some(pause) => Ok(Some(pause)),
-                    None => self.conclude(self.resume(inputs, revision).await, inputs).await,
+                    None => {
+                        let outcome = self.resume(inputs, revision).await;
+                        Box::pin(self.conclude(outcome, inputs)).await
+                    }
                 }
             }
-            Step::Adopt { revision } => self.conclude(self.adopt(inputs, revision).await, inputs).await,
-            Step::RenderAnew { revision } => self.render_anew(inputs, revision, situation).await,
-            Step::GiveWay { revision } => self.give_way(revision, situation).await,
-            Step::Rollback { to, cause } => self.roll_back(inputs, to, cause).await,
+            Step::Adopt { revision } => {
+                let outcome = Box::pin(self.adopt(inputs, revision)).await;
+                Box::pin(self.conclude(outcome, inputs)).await
+            }
+            Step::RenderAnew { revision } => Box::pin(self.render_anew(inputs, revision, situation)).await,
+            Step::GiveWay { revision } => Box::pin(self.give_way(revision, situation)).await,
+            Step::Rollback { to, cause } => Box::pin(self.roll_back(inputs, to, cause)).await,
             Step::NoSuchRevision { to } => {
                 if let Some(step) = situation.keep() {
-                    self.keep(&step, situation).await?;
+                    Box::pin(self.keep(&step, situation)).await?;
                 }
                 Err(self.deployment().no_such_revision(to))
             }
-            Step::Uninstall { revision } => self.uninstall(inputs, revision).await,
-            Step::GiveUp { revision } => Err(self.recorded_failure(inputs, revision).await?.given_up()),
-            Step::Test { revision } => self.test(revision, situation).await,
+            Step::Uninstall { revision } => Box::pin(self.uninstall(inputs, revision)).await,
+            Step::GiveUp { revision } => Err(Box::pin(self.recorded_failure(inputs, revision)).await?.given_up()),
+            Step::Test { revision } => Box::pin(self.test(revision, situation)).await,
             _ => {
-                let again = self.keep(step, situation).await?;
-                Ok(again.or(self.report().standing(self.standing(situation), deployed(situation)).await?))
+                let again = Box::pin(self.keep(step, situation)).await?;
+                let standing = self.standing(situation);
+                Ok(again.or(Box::pin(self.report().standing(standing, deployed(situation))).await?))
             }
         }
     }
@@ -240,25 +218,27 @@ impl Reconciliation<'_> {
 
     /// How long a failed operation still waits; what happens to its objects meanwhile does not hurry it.
     fn pause_left(&self, inputs: &Inputs) -> Option<Duration> {
-        self.context.memory(self.request).pause_left(self.request.metadata.generation, &inputs.digest)
+        let generation = self.request.metadata.generation;
+        self.context.recall(self.request, |memory| memory.pause_left(generation, &inputs.digest))
     }
 
     /// Renders and deploys a revision.
     async fn deploy(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
         let deployment = self.deployment();
         let what = format!("deploying revision {revision}");
-        self.report().working(deployment.deploy(inputs, revision), &what).await
+        self.report().working(deployment.deploy(inputs, revision), self.turn, &what).await
     }
 
     /// Continues the operation of a revision.
     async fn resume(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
         let deployment = self.deployment();
         let what = format!("deploying revision {revision}");
-        self.report().working(deployment.resume(revision, inputs), &what).await
+        self.report().working(deployment.resume(revision, inputs), self.turn, &what).await
     }
 
     /// Tells how an operation ended, and does what the request wants done about a failed one.
     async fn conclude(&self, outcome: Result<Outcome, Failure>, inputs: &Inputs) -> Result<Option<Duration>, Failure> {
+        self.turn.pause();
         match outcome {
             Ok(outcome) => self.tell(&outcome, inputs).await,
             Err(failure) => self.after_failure(failure, inputs).await,
@@ -279,7 +259,7 @@ impl Reconciliation<'_> {
     async fn adopt(&self, inputs: &Inputs, revision: i64) -> Result<Outcome, Failure> {
         let deployment = self.deployment();
         let what = format!("adopting revision {revision}");
-        let adoption = self.report().working(deployment.adopt(inputs, revision), &what).await?;
+        let adoption = self.report().working(deployment.adopt(inputs, revision), self.turn, &what).await?;
         self.tell_of_adoption(revision, &adoption).await;
         match adoption {
             Adoption::Done(outcome) => Ok(*outcome),
@@ -318,7 +298,8 @@ impl Reconciliation<'_> {
     async fn roll_back(&self, inputs: &Inputs, to: i64, cause: Cause) -> Result<Option<Duration>, Failure> {
         let deployment = self.deployment();
         let back = deployment.roll_back(inputs, to, cause);
-        let outcome = self.report().working(back, &format!("rolling back to revision {to}")).await;
+        let outcome = self.report().working(back, self.turn, &format!("rolling back to revision {to}")).await;
+        self.turn.pause();
         match (outcome, cause) {
             (Ok(outcome), _) => self.tell(&outcome, inputs).await,
             (Err(error), Cause::Asked) => Err(error),
@@ -333,8 +314,8 @@ impl Reconciliation<'_> {
     /// Removes what a failed first install left, so that the next attempt begins anew.
     async fn uninstall(&self, inputs: &Inputs, revision: i64) -> Result<Option<Duration>, Failure> {
         let failed = self.recorded_failure(inputs, revision).await?;
-        let Self { request, context, release, cluster } = *self;
-        Uninstallation { context, request, release, cluster }.run().await?;
+        let Self { request, context, release, cluster, turn } = *self;
+        Uninstallation { context, request, release, cluster, turn }.run().await?;
         Err(Failure::new(failed.reason, format!("{}; it was uninstalled", failed.message)))
     }
 
@@ -366,32 +347,6 @@ impl Reconciliation<'_> {
         Standing::RolledBack(Failure::new(Reason::RolledBack, message))
     }
 
-    async fn situation(&self, inputs: Option<Digest>) -> Result<Situation, Failure> {
-        let known = self.context.records.revisions(self.release);
-        let deployed = known.iter().rev().find(|meta| meta.status == Status::Deployed);
-        let objects = match deployed {
-            Some(meta) => self.objects(meta).await?,
-            None => Objects::AsDeclared,
-        };
-        let cluster_changed = match deployed.filter(|_| inputs.is_some()) {
-            Some(meta) => self.cluster_changed(meta).await?,
-            None => false,
-        };
-        let spec = &self.request.spec;
-        let situation = Situation {
-            inputs,
-            objects,
-            revisions: known.into_iter().map(recorded).collect(),
-            suspended: self.request.is_suspended(),
-            rollback_to: spec.rollback_to,
-            on_failure: on_failure(spec),
-            test: spec.test,
-            busy_elsewhere: false,
-            cluster_changed,
-        };
-        Ok(Situation { busy_elsewhere: self.is_busy_elsewhere(&situation), ..situation })
-    }
-
     /// From now on the objects of this revision are followed.
     fn remember(&self, revision: i64) {
         self.context.with_memory(self.request, |memory| {
@@ -405,13 +360,13 @@ impl Reconciliation<'_> {
     }
 
     fn deployment(&self) -> Deployment<'_> {
-        let deadline = Instant::now() + self.request.spec.timeout();
         Deployment {
             context: self.context,
             request: self.request,
             release: self.release,
             cluster: self.cluster,
-            deadline,
+            turn: self.turn,
+            began: OnceLock::new(),
         }
     }
 }
@@ -420,20 +375,30 @@ fn deployed(situation: &Situation) -> Option<Deployed> {
     situation.deployed().map(|recorded| Deployed { revision: recorded.revision, ..Deployed::default() })
 }
 
-fn recorded(meta: RevisionMeta) -> Recorded {
-    let RevisionMeta { revision, status, notes, .. } = meta;
-    let Notes { inputs, attempts, rollback_to, tests, .. } = notes;
-    Recorded { revision, status, inputs, attempts, rollback_to, tests }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn on_failure(spec: &HelmRequestSpec) -> OnFailure {
-    let retries = spec.on_failure.as_ref().and_then(|on_failure| on_failure.retries);
-    let retries = retries.map(|retries| u32::try_from(retries).unwrap_or(0));
-    let before = retries.unwrap_or(0);
-    match spec.failure_strategy() {
-        FailureStrategy::Retry => OnFailure::Retry { retries },
-        FailureStrategy::Rollback => OnFailure::Rollback { retries: before },
-        FailureStrategy::Uninstall => OnFailure::Uninstall { retries: before },
-        FailureStrategy::Keep => OnFailure::Keep { retries: before },
+    fn size<A, B, F>(_: fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    fn size_of_step<F>(_: fn(&'static Reconciliation<'static>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    fn size_of_delete<F>(_: fn(&'static Reconciliation<'static>, Result<(), Failure>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_request_that_waits_takes_little_memory() {
+        for (waiting, size, most) in [
+            ("for its turn to be begun", size(reconcile), 3 << 10),
+            ("for its turn, or for the first list of a kind", size_of_step(Reconciliation::step), 4 << 10),
+            ("for the turn of its uninstallation", size_of_delete(Reconciliation::delete), 3 << 10),
+        ] {
+            assert!(size < most, "{waiting}: {size} bytes");
+        }
     }
 }

@@ -29,7 +29,8 @@ impl Reconciliation<'_> {
 
     /// Leaves a release alone while another writer works on it; returns when to look again.
     pub(super) async fn give_way(&self, revision: i64, situation: &Situation) -> Result<Option<Duration>, Failure> {
-        let seen = self.context.memory(self.request).begun_elsewhere.map_or(PATIENCE, |(_, seen)| seen.elapsed());
+        let begun = self.context.recall(self.request, |memory| memory.begun_elsewhere);
+        let seen = begun.map_or(PATIENCE, |(_, seen)| seen.elapsed());
         let limit = PATIENCE.as_secs();
         let what =
             format!("another writer works on revision {revision}; it is taken over if that takes over {limit} s");

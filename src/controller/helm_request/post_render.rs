@@ -19,7 +19,8 @@ impl Deployment<'_> {
     }
 }
 
-fn rules(fields: &PostRender, namespace: &str) -> Rules {
+/// The rules of a request whose objects are in a namespace unless they say another.
+pub fn rules(fields: &PostRender, namespace: &str) -> Rules {
     Rules {
         patches: fields.patches.iter().map(patch).collect(),
         images: fields.images.iter().map(image).collect(),

@@ -11,9 +11,10 @@ use crate::cluster::hooks::runs_to_an_end;
 use crate::cluster::ownership::conflicts;
 use crate::cluster::prune::leftover;
 use crate::cluster::records::ReleaseKey;
-use crate::cluster::{Object, ObjectError, ObjectKey};
+use crate::cluster::{Cluster, Object, ObjectError, ObjectKey};
 use crate::controller::failure::Failure;
 use crate::release::Record;
+use crate::render::Event;
 
 /// An operation as it would be carried out.
 pub struct Plan<'a> {
@@ -30,9 +31,10 @@ pub struct Plan<'a> {
 /// Checks an operation.
 ///
 /// # Errors
-/// Rights are missing, all of them named; a namespace of an object does not exist; or objects belong to others, all of
+/// Objects are outside of the namespaces that are served; rights are missing, all of them named; a namespace of an object does not exist; or objects belong to others, all of
 /// them named.
 pub async fn check(deployment: &Deployment<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
+    check_scope(deployment, plan).await?;
     check_rights(deployment, plan).await?;
     check_namespaces(deployment, plan.objects).await?;
     if deployment.request.force_adopts() {
@@ -91,9 +93,26 @@ async fn check_ownership(deployment: &Deployment<'_>, objects: &[Object]) -> Res
     Err(Failure::new(Reason::ObjectOwnedByOther, message))
 }
 
-/// Asks for the rights of the account that the request names; the operator's own are found out by using them.
+/// Looks for objects where the operator may not write.
+async fn check_scope(deployment: &Deployment<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
+    let tenancy = &deployment.context.tenancy;
+    if deployment.cluster.scope().is_cluster() {
+        return Ok(());
+    }
+    tenancy.check_objects(plan.objects.iter().chain(plan.definitions).chain(plan.leaving))?;
+    for manifest in &plan.hooks {
+        let hooks = deployment.cluster.read_recorded(manifest, &deployment.release.namespace).await?.objects;
+        tenancy.check_objects(&hooks)?;
+    }
+    Ok(())
+}
+
+/// Asks for the rights of the account that the request names. The operator's own are found out by using them, where it
+/// is meant to have all of them.
 async fn check_rights(deployment: &Deployment<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
-    let Some(account) = deployment.cluster.account() else { return Ok(()) };
+    if deployment.cluster.account().is_none() && deployment.cluster.scope().is_cluster() {
+        return Ok(());
+    }
     let mut needed = rights(plan.objects, &APPLY);
     needed.extend(rights(plan.definitions, &APPLY));
     // A new one is looked at until it is established.
@@ -104,20 +123,43 @@ async fn check_rights(deployment: &Deployment<'_>, plan: &Plan<'_>) -> Result<()
     let versions = noted_versions(&deployment.context.records.revisions(deployment.release));
     needed.extend(rights(&versions.versions().iter().map(Object::of_version).collect::<Vec<_>>(), &DELETE));
     needed.extend(record_rights(&deployment.release.namespace));
-    needed.extend(hook_rights(deployment, &plan.hooks).await?);
-    let missing = deployment.cluster.missing_rights(&needed).await?;
+    needed.extend(hook_rights(deployment.cluster, &deployment.release.namespace, &plan.hooks).await?);
+    refuse_missing(deployment.cluster, &needed).await
+}
+
+/// Asks for the rights of an account before it uninstalls a release.
+///
+/// # Errors
+/// Rights are missing, all of them named.
+pub async fn check_deletion(cluster: &Cluster, record: &Record, objects: &[Object]) -> Result<(), Failure> {
+    if cluster.account().is_none() {
+        return Ok(());
+    }
+    let mut needed = rights(objects, &DELETE);
+    needed.extend(record_rights(&record.namespace));
+    let hooks = [Event::PreDelete, Event::PostDelete].into_iter().flat_map(|event| record.hooks_of(event));
+    let hooks: Vec<&str> = hooks.map(|place| record.hooks[place].manifest.as_str()).collect();
+    needed.extend(hook_rights(cluster, &record.namespace, &hooks).await?);
+    refuse_missing(cluster, &needed).await
+}
+
+async fn refuse_missing(cluster: &Cluster, needed: &BTreeSet<Right>) -> Result<(), Failure> {
+    let missing = cluster.missing_rights(needed).await?;
     if missing.is_empty() {
         return Ok(());
     }
+    let account = cluster.account().unwrap_or("the operator's own account");
     let named: Vec<String> = missing.iter().map(ToString::to_string).collect();
-    Err(Failure::new(Reason::PermissionDenied, format!("{account} may not {}; grant the rights", named.join(", "))))
+    let message =
+        format!("{account} may not {}; grant the rights (kubectl captain rbac prints the roles)", named.join(", "));
+    Err(Failure::new(Reason::PermissionDenied, message))
 }
 
 /// The rights that hooks need. A kind that is not served yet may come with an earlier hook and is not asked about.
-async fn hook_rights(deployment: &Deployment<'_>, hooks: &[&str]) -> Result<BTreeSet<Right>, Failure> {
+async fn hook_rights(cluster: &Cluster, namespace: &str, hooks: &[&str]) -> Result<BTreeSet<Right>, Failure> {
     let mut needed = BTreeSet::new();
     for manifest in hooks {
-        let objects = deployment.cluster.read_recorded(manifest, &deployment.release.namespace).await?.objects;
+        let objects = cluster.read_recorded(manifest, namespace).await?.objects;
         needed.extend(rights(&objects, &HOOK));
         needed.extend(rights(objects.iter().filter(|object| runs_to_an_end(object)), &["watch"]));
     }

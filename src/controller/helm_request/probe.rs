@@ -81,15 +81,17 @@ impl Deployment<'_> {
         if objects.is_empty() {
             return Vec::new();
         }
-        let _turn = self.context.turn(self.request).await;
-        let replacing = Replacing::Changed { by: self.deadline };
+        self.take_turn().await;
+        let replacing = Replacing::Changed { by: self.deadline() };
         let options = ApplyOptions { dry_run: true, replacing, ..ApplyOptions::default() };
         self.cluster.apply_all(objects, options).await.failed
     }
 
     /// For what an install of the same inputs was taken back.
     fn known_refusals(&self, inputs: &Inputs) -> Vec<ObjectError> {
-        let refused = self.context.memory(self.request).refused.filter(|refused| refused.inputs == inputs.digest);
-        refused.map(|refused| refused.errors).unwrap_or_default()
+        self.context.recall(self.request, |memory| {
+            let refused = memory.refused.as_ref().filter(|refused| refused.inputs == inputs.digest);
+            refused.map(|refused| refused.errors.clone()).unwrap_or_default()
+        })
     }
 }

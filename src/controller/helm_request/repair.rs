@@ -1,7 +1,6 @@
 //! Repairing drift: the objects that deviate are applied again, each alone, from the deployed revision's record.
 //!
-//! What happened is told in one event for each object: the fields, who changed them, and of a number or a switch the
-//! value found and the value restored. A writer who takes the same field again after each repair is not fought at full
+//! What happened is told in one event for each object (see [`super::repair_notes`]). A writer who takes the same field again after each repair is not fought at full
 //! speed: each repair of an object that follows the last one too soon waits longer than the one before. That is told
 //! once; while a repair waits, the status names the fields and the writer.
 
@@ -10,14 +9,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::deploy::Deployment;
+use super::repair_notes;
 use crate::api::helm_request::SHOWN_OBJECTS;
 use crate::cluster::apply::{Applied, ApplyOptions};
 use crate::cluster::kept::Keeping;
 use crate::cluster::manifest_error::ManifestError;
 use crate::cluster::object::Readable;
-use crate::cluster::observe::{Cause, Deviation, Taken, cause};
+use crate::cluster::observe::{Cause, Deviation, Taken, cause, foreseen};
 use crate::cluster::{Object, ObjectKey};
-use crate::controller::events::{EventType, Note, Related};
+use crate::controller::events::Note;
 use crate::controller::failure::Failure;
 use crate::controller::following::Pace;
 use crate::value::Json;
@@ -69,7 +69,8 @@ async fn served_objects(
     Ok((objects, unread))
 }
 
-/// Repairs an object that was changed at `since`.
+/// Repairs an object that was changed at `since`. What is done is told before it is done, so that a repair cannot stay
+/// untold where the operator is killed; where it turns out otherwise, that is told instead.
 async fn repair(
     deployment: &Deployment<'_>,
     object: &Object,
@@ -78,63 +79,80 @@ async fn repair(
 ) -> Result<(), Failure> {
     let Deployment { context, request, cluster, .. } = deployment;
     let live = cluster.live(object).await?;
+    let failed_before = context.recall(request, |memory| memory.unrepaired.contains(&object.key));
+    let foretold = if failed_before { None } else { foretell(deployment, object, live.as_ref()) };
+    if let Some(note) = &foretold {
+        context.publish(request, note).await;
+    }
+    let applied = match put_back(deployment, object, live.is_some(), keeping).await {
+        Ok(applied) => applied,
+        Err(failure) => {
+            if let Some(note) = &foretold {
+                context.take_back(request, note).await;
+            }
+            context.with_memory(request, |memory| memory.unrepaired.insert(object.key.clone()));
+            return Err(failure);
+        }
+    };
+    context.with_memory(request, |memory| memory.unrepaired.remove(&object.key));
+    let taken = taken_from(live.as_ref(), &applied);
+    let why = cause_of(deployment, live.as_ref(), &taken);
+    let told = repair_notes::repaired(object, live.as_ref(), &taken, &applied.json, why);
+    if told != foretold {
+        if let Some(note) = &foretold {
+            context.take_back(request, note).await;
+        }
+        if let Some(note) = &told {
+            context.publish(request, note).await;
+        }
+    }
+    context.metrics.repaired(why.as_str(), since.elapsed());
+    deployment.tell_of_replaced(std::slice::from_ref(&applied)).await;
+    deployment.tell_of_mutated(std::slice::from_ref(object), std::slice::from_ref(&applied)).await;
+    slow_down(deployment, object, taken).await;
+    Ok(())
+}
+
+/// Applies an object as it is declared.
+async fn put_back(
+    deployment: &Deployment<'_>,
+    object: &Object,
+    is_live: bool,
+    keeping: &Keeping<'_>,
+) -> Result<Applied, Failure> {
+    let Deployment { context, request, cluster, .. } = deployment;
     let options = deployment.restoring(keeping);
     let applied = match cluster.apply(object, options).await {
-        Err(refused) if live.is_some() && cluster.replace_lists(object, &refused.error).await? => {
+        Err(refused) if is_live && cluster.replace_lists(object, &refused.error).await? => {
             cluster.apply(object, options).await?
         }
         applied => applied?,
     };
     context.expect(request, &applied);
-    deployment.tell_of_replaced(std::slice::from_ref(&applied)).await;
-    deployment.tell_of_mutated(std::slice::from_ref(object), std::slice::from_ref(&applied)).await;
-    let taken = taken_from(live.as_ref(), &applied);
+    Ok(applied)
+}
+
+/// What is going to be told of a repair, as far as that can be known.
+fn foretell(deployment: &Deployment<'_>, object: &Object, live: Option<&Json>) -> Option<Note> {
+    let owned = live.map(|live| foreseen(&object.json, &object.policy.left, live));
+    let taken = live.zip(owned.as_ref()).map(|(live, owned)| cause(live, owned)).unwrap_or_default();
+    repair_notes::repaired(object, live, &taken, &object.json, cause_of(deployment, live, &taken))
+}
+
+fn cause_of(deployment: &Deployment<'_>, live: Option<&Json>, taken: &[Taken]) -> Cause {
+    Cause::of(live, taken, (&deployment.release.name, &deployment.release.namespace))
+}
+
+/// Notes the repair; where an object has to be repaired again and again, that is told, and the next one waits.
+async fn slow_down(deployment: &Deployment<'_>, object: &Object, taken: Vec<Taken>) {
+    let Deployment { context, request, .. } = deployment;
     let pace = context.repaired(request, &object.key, &taken);
-    let release = (deployment.release.name.as_str(), deployment.release.namespace.as_str());
-    let why = Cause::of(live.as_ref(), &taken, release);
-    context.metrics.repaired(why.as_str(), since.elapsed());
-    if let Some(text) = tell(object, live.as_ref(), &taken, &applied) {
-        let text = format!("{text} (cause: {})", why.as_str());
-        let note = note_about(object, EventType::Normal, "DriftRepaired", text);
-        context.publish(request, &note).await;
-    }
     if pace == Pace::Slowing {
-        let text = contest(object, &taken);
-        context.publish(request, &note_about(object, EventType::Warning, "DriftContested", text)).await;
+        context.publish(request, &repair_notes::contested(object, &taken)).await;
     }
     if pace != Pace::Full {
         context.with_memory(request, |memory| memory.explained.insert(object.key.clone(), (0, taken)));
     }
-    Ok(())
-}
-
-fn note_about(object: &Object, event_type: EventType, reason: &str, text: String) -> Note {
-    Note {
-        event_type,
-        reason: reason.to_owned(),
-        action: "Repair".to_owned(),
-        text,
-        related: Some(Related {
-            api_version: object.kind.resource.api_version.clone(),
-            kind: object.key.kind.clone(),
-            namespace: object.key.namespace.clone(),
-            name: object.key.name.clone(),
-        }),
-    }
-}
-
-/// That an object is fought over, and what to do about it.
-fn contest(object: &Object, taken: &[Taken]) -> String {
-    let name = shown(&object.key);
-    if taken.is_empty() {
-        return format!("{name} is deleted again after each repair; further repairs wait longer and longer");
-    }
-    let told: Vec<String> = taken.iter().map(ToString::to_string).collect();
-    format!(
-        "{name}: {} again after each repair; further repairs wait longer and longer: stop the other writer, or leave the \
-         fields to it by a rule in spec.drift.ignore",
-        told.join("; ")
-    )
 }
 
 fn taken_from(live: Option<&Json>, applied: &Applied) -> Vec<Taken> {
@@ -144,7 +162,7 @@ fn taken_from(live: Option<&Json>, applied: &Applied) -> Vec<Taken> {
 /// Finds out what others changed of the objects that are only reported, by a dry run of their repair.
 pub async fn explain(deployment: &Deployment<'_>, revision: i64) -> Result<(), Failure> {
     let Deployment { context, request, cluster, .. } = deployment;
-    let explained = context.memory(request).explained;
+    let explained = context.recall(request, |memory| memory.explained.clone());
     let version = |key: &ObjectKey| context.observer.version(key).unwrap_or_default();
     let is_open = |key: &&ObjectKey| explained.get(key).is_none_or(|(at, _)| *at != version(key));
     let deviating = context.deviating(request);
@@ -162,42 +180,4 @@ pub async fn explain(deployment: &Deployment<'_>, revision: i64) -> Result<(), F
         context.with_memory(request, |memory| memory.explained.insert(object.key.clone(), (at, taken)));
     }
     Ok(())
-}
-
-/// What happened to an object; nothing where it already was as declared.
-fn tell(object: &Object, live: Option<&Json>, taken: &[Taken], applied: &Applied) -> Option<String> {
-    let name = shown(&object.key);
-    let Some(live) = live else { return Some(format!("{name} was deleted; applied again")) };
-    if taken.is_empty() {
-        return None;
-    }
-    let told: Vec<String> = taken.iter().map(|taken| tell_fields(taken, live, &applied.json)).collect();
-    Some(format!("{name}: {}", told.join("; ")))
-}
-
-/// The fields and the writer; of a single field also what was found and restored where it is a number or a switch. A
-/// text may be secret wherever it stands.
-fn tell_fields(taken: &Taken, live: &Json, restored: &Json) -> String {
-    let values = match taken.fields.as_slice() {
-        [field] => match (plain(field.of(live)), plain(field.of(restored))) {
-            (Some(found), Some(restored)) if found != restored => {
-                format!(" to {found}, restored {restored}")
-            }
-            _ => String::new(),
-        },
-        _ => String::new(),
-    };
-    format!("{taken}{values}")
-}
-
-fn plain(value: Option<&Json>) -> Option<&Json> {
-    value.filter(|value| value.is_number() || value.is_boolean())
-}
-
-fn shown(key: &ObjectKey) -> String {
-    if key.namespace.is_empty() {
-        format!("{} {}", key.kind, key.name)
-    } else {
-        format!("{} {}/{}", key.kind, key.namespace, key.name)
-    }
 }

@@ -15,8 +15,11 @@ use crate::api::{HelmRequest, Reason};
 use crate::controller::context::{Context, release_of};
 use crate::controller::events::{EventType, Note};
 use crate::controller::failure::Failure;
+use crate::controller::repositories::Resolved;
+use crate::controller::turns::Turn;
 use crate::plan::Tested;
 use crate::source::oci::manifest_digest;
+use crate::value::Fnv;
 
 /// How long an operation may run before the status says that it runs: most end sooner, and a write is saved. The wait for
 /// its turn among many does not count, up to [`QUEUED`].
@@ -49,6 +52,7 @@ impl<'a> Report<'a> {
     pub async fn working<T>(
         &self,
         operation: impl Future<Output = Result<T, Failure>>,
+        turn: &Turn,
         what: &str,
     ) -> Result<T, Failure> {
         let mut operation = std::pin::pin!(operation);
@@ -57,12 +61,12 @@ impl<'a> Report<'a> {
             if let Ok(outcome) = timeout(SHORT, &mut operation).await {
                 return outcome;
             }
-            if began.elapsed() > QUEUED || !self.context.memory(self.request).was_queued_within(SHORT) {
+            if began.elapsed() > QUEUED || !turn.was_queued_within(SHORT) {
                 break;
             }
         }
         // A status that cannot be written must not stop the operation; the next one tells more.
-        let _ = self.write(&self.facts(Standing::Working(what.to_owned()), None)).await;
+        let _ = Box::pin(self.write(&self.facts(Standing::Working(what.to_owned()), None))).await;
         operation.await
     }
 
@@ -163,10 +167,12 @@ impl<'a> Report<'a> {
         let chart = &record.chart.metadata;
         // What was rolled back to is not the chart that the request names.
         let is_back = record.info.rollback_revision != 0;
+        let Resolved { entry, repository } = inputs.chart();
+        let shown = if repository.has_one_state() && !is_back { &*entry.version } else { &chart.version };
         let deployed = Deployed {
             revision: record.version,
-            version: Some(chart.version.clone()),
-            chart_digest: manifest_digest(&inputs.chart.entry.url).filter(|_| !is_back).map(str::to_owned),
+            version: Some(shown.to_owned()),
+            chart_digest: manifest_digest(&entry.url).filter(|_| !is_back).map(str::to_owned),
             notes: outcome.notes.clone().filter(|notes| !notes.trim().is_empty()),
         };
         let mut facts = self.facts(standing, Some(deployed));
@@ -202,11 +208,26 @@ impl<'a> Report<'a> {
             tracing::warn!(message = error.message, "the status could not be written");
         }
         if !told_before {
-            let deleting = self.request.metadata.deletion_timestamp.is_some();
-            let (reason, action) = if deleting { ("FailedDelete", "Delete") } else { ("FailedSync", "Deploy") };
-            let note = format!("{}: {}", failure.reason, failure.told());
-            self.event(EventType::Warning, reason, action, &note).await;
+            self.tell_failure(failure).await;
         }
+    }
+
+    /// Tells that the cluster that the request is deployed into cannot be reached.
+    pub async fn away(&self, failure: &Failure) {
+        let told_before = self.previous().reason.as_deref() == Some(failure.message.as_str());
+        let written = self.write(&self.facts(Standing::Away(failure.clone()), None)).await;
+        if let Err(error) = written {
+            tracing::warn!(message = error.message, "the status could not be written");
+        }
+        if !told_before {
+            self.tell_failure(failure).await;
+        }
+    }
+
+    async fn tell_failure(&self, failure: &Failure) {
+        let deleting = self.request.metadata.deletion_timestamp.is_some();
+        let (reason, action) = if deleting { ("FailedDelete", "Delete") } else { ("FailedSync", "Deploy") };
+        self.event(EventType::Warning, reason, action, &format!("{}: {}", failure.reason, failure.told())).await;
     }
 
     /// Tells that the release is uninstalled.
@@ -262,7 +283,9 @@ impl<'a> Report<'a> {
         Some(match tested {
             None => Tests::Due,
             Some(Tested::None | Tested::Succeeded) => Tests::Succeeded,
-            Some(Tested::Failed) => Tests::Failed(self.context.memory(self.request).test_failure),
+            Some(Tested::Failed) => {
+                Tests::Failed(self.context.recall(self.request, |memory| memory.test_failure.clone()))
+            }
         })
     }
 
@@ -289,24 +312,9 @@ impl<'a> Report<'a> {
 }
 
 /// A decimal hash of the spec, in the place where Captain kept its own.
-fn spec_hash(request: &HelmRequest) -> String {
+pub(super) fn spec_hash(request: &HelmRequest) -> String {
     let text = serde_json::to_string(&request.spec).unwrap_or_default();
-    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
+    let mut hasher = Fnv::default();
     hasher.write(text.as_bytes());
     hasher.finish().to_string()
-}
-
-/// FNV-1a, 64 bits: the same in every release of the operator, unlike the standard library's hasher.
-struct Fnv(u64);
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }

@@ -9,7 +9,9 @@ use super::left_fields::left_rules;
 use crate::cluster::Object;
 use crate::cluster::apply::{ApplyOptions, Replacing};
 use crate::cluster::kept::{Keeping, Kept};
+use crate::cluster::manifest_error::ManifestError;
 use crate::cluster::notes::Notes;
+use crate::cluster::object::Readable;
 use crate::cluster::records::ReleaseKey;
 use crate::controller::context::owner;
 use crate::controller::failure::Failure;
@@ -20,6 +22,7 @@ impl<'a> Deployment<'a> {
     /// # Errors
     /// Why an object could not be applied.
     pub async fn reapply(&self, revision: i64) -> Result<(), Failure> {
+        self.take_turn().await;
         let record = self.record(revision).await?;
         let objects = self.objects_of(&record).await?;
         let noted = self.notes(revision);
@@ -57,18 +60,22 @@ impl<'a> Deployment<'a> {
         Ok(())
     }
 
-    /// Finds out by a dry run how every object of a deployed revision should be, and expects that.
+    /// Finds out by a dry run how every object of a deployed revision should be, and expects that. Gives why some are
+    /// left out: their kinds are not served.
     ///
     /// # Errors
-    /// The record is gone, or a kind of it is no longer served or may not be watched.
-    pub async fn expect_declared(&self, revision: i64) -> Result<(), Failure> {
-        let objects = self.stamped_objects(revision).await?;
+    /// The record is gone, or a kind of it may not be watched.
+    pub async fn expect_declared(&self, revision: i64) -> Result<Option<Failure>, Failure> {
+        self.take_turn().await;
+        let record = self.record(revision).await?;
+        let read = self.cluster.read_served(&record.manifest, &self.release.namespace).await;
+        let Readable { mut objects, errors } = read.map_err(ManifestError::from)?;
+        self.stamp(&mut objects);
         self.context.follow_kinds(&objects).await?;
-        let _turn = self.context.turn(self.request).await;
         let options = ApplyOptions { dry_run: true, ..ApplyOptions::default() };
         let outcome = self.cluster.apply_all(&objects, options).await;
         self.context.track_declared(self.request, &outcome);
-        Ok(())
+        Ok((!errors.is_empty()).then(|| ManifestError::Documents(errors).into()))
     }
 
     /// Puts objects back as a revision records them; only what cannot be changed is made anew. Gives what is still to
@@ -90,7 +97,7 @@ impl<'a> Deployment<'a> {
 
     /// What somebody changed is put back in place; only what cannot be is made anew.
     pub(super) fn restoring<'k>(&self, keeping: &'k Keeping<'k>) -> ApplyOptions<'k> {
-        let replacing = Replacing::Refused { by: self.deadline };
+        let replacing = Replacing::Refused { by: self.deadline() };
         ApplyOptions { replacing, keeping: Some(keeping), ..ApplyOptions::default() }
     }
 }

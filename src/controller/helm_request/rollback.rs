@@ -17,6 +17,7 @@ impl Deployment<'_> {
     /// # Errors
     /// Why it could not be deployed. Where the record was written, it says so too.
     pub async fn roll_back(&self, inputs: &Inputs, to: i64, cause: Cause) -> Result<Outcome, Failure> {
+        self.take_turn().await;
         let Some(newest) = last(&self.revisions()) else { return Err(self.no_such_revision(to)) };
         let newest = self.record(newest.number).await?;
         let record = Record::rollback(&newest, &self.record(to).await?, Timestamp::now());

@@ -16,7 +16,7 @@ impl Deployment<'_> {
     pub(super) fn settled(&self, revision: i64, objects: &[Object], before: &[Object]) -> HashSet<ObjectKey> {
         let revisions = self.revisions();
         let last = revisions.iter().rev().find(|earlier| earlier.number < revision);
-        let followed = self.context.memory(self.request).followed;
+        let followed = self.context.recall(self.request, |memory| memory.followed);
         let Some(_) = last.filter(|last| last.status == Status::Deployed && followed == Some(last.number)) else {
             return HashSet::new();
         };

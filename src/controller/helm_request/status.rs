@@ -25,8 +25,12 @@ pub enum Standing {
         /// When it is tried again by itself.
         retry: Option<Duration>,
     },
+    /// The cluster that it is deployed into cannot be reached: what was known of it is as it was.
+    Away(Failure),
     /// It could not be deployed, and what was deployed before is live again until the inputs change.
     RolledBack(Failure),
+    /// Something new may not be begun yet.
+    Waiting(Failure),
     /// It is deployed.
     Deployed,
 }
@@ -83,10 +87,13 @@ pub struct Facts {
 /// The status that tells these facts, given what it told before.
 pub fn compose(previous: &HelmRequestStatus, facts: &Facts, now: Timestamp) -> HelmRequestStatus {
     let mut status = previous.clone();
+    status.phase = Some(phase(facts, previous));
     status.observed_generation = facts.generation;
-    status.phase = Some(phase(&facts.standing, previous));
     status.reason = match &facts.standing {
-        Standing::Failed { failure, .. } | Standing::RolledBack(failure) => Some(failure.message.clone()),
+        Standing::Failed { failure, .. }
+        | Standing::RolledBack(failure)
+        | Standing::Away(failure)
+        | Standing::Waiting(failure) => Some(failure.message.clone()),
         _ => None,
     };
     if let Some(deployed) = &facts.deployed {
@@ -98,13 +105,37 @@ pub fn compose(previous: &HelmRequestStatus, facts: &Facts, now: Timestamp) -> H
         status.notes = deployed.notes.clone().or(status.notes);
     }
     status.history = facts.history.clone().unwrap_or(status.history);
-    status.objects = facts.objects.clone();
-    let since = status.drift.take().and_then(|drift| drift.since).unwrap_or_else(|| Time(whole_seconds(now)));
-    status.drift = facts.drift.clone().map(|drift| DriftStatus { since: Some(since), ..drift });
+    if !matches!(facts.standing, Standing::Away(_)) {
+        status.objects = facts.objects.clone();
+        let since = status.drift.take().and_then(|drift| drift.since).unwrap_or_else(|| Time(whole_seconds(now)));
+        status.drift = facts.drift.clone().map(|drift| DriftStatus { since: Some(since), ..drift });
+    }
     status.last_spec_hash = facts.spec_hash.clone().or(status.last_spec_hash);
     status.last_handled_resync = facts.handled_resync.clone().or(status.last_handled_resync);
     Conditions { list: &mut status.conditions, generation: facts.generation, now }.tell(facts);
     status
+}
+
+/// The status that tells that a cluster cannot be reached, given what it told before.
+pub fn away(
+    previous: &HelmRequestStatus,
+    generation: Option<i64>,
+    failure: Failure,
+    now: Timestamp,
+) -> HelmRequestStatus {
+    let facts = Facts {
+        generation,
+        standing: Standing::Away(failure),
+        deployed: None,
+        tests: None,
+        history: None,
+        objects: None,
+        drift: None,
+        blind: None,
+        spec_hash: None,
+        handled_resync: None,
+    };
+    compose(previous, &facts, now)
 }
 
 /// Kubernetes writes times without fractions.
@@ -112,13 +143,20 @@ pub fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn phase(standing: &Standing, previous: &HelmRequestStatus) -> Phase {
-    match standing {
+fn phase(facts: &Facts, previous: &HelmRequestStatus) -> Phase {
+    match &facts.standing {
+        Standing::Away(_) if is_deployed(facts, previous) => Phase::Synced,
+        Standing::Away(_) => Phase::Failed,
         Standing::Suspended => previous.phase.unwrap_or(Phase::Pending),
-        Standing::Working(_) => Phase::Pending,
+        Standing::Working(_) | Standing::Waiting(_) => Phase::Pending,
         Standing::Failed { .. } | Standing::RolledBack(_) => Phase::Failed,
         Standing::Deployed => Phase::Synced,
     }
+}
+
+/// Whether the last thing that was told is that this generation is deployed.
+fn is_deployed(facts: &Facts, previous: &HelmRequestStatus) -> bool {
+    previous.phase == Some(Phase::Synced) && previous.observed_generation == facts.generation
 }
 
 /// The conditions of one status while they are being set.
@@ -130,8 +168,10 @@ struct Conditions<'a> {
 
 impl Conditions<'_> {
     fn tell(&mut self, facts: &Facts) {
-        self.drifted(facts);
-        self.tested(facts);
+        if !matches!(facts.standing, Standing::Away(_)) {
+            self.drifted(facts);
+            self.tested(facts);
+        }
         match &facts.standing {
             Standing::Suspended => {
                 self.remove(ConditionType::Reconciling);
@@ -144,7 +184,13 @@ impl Conditions<'_> {
                 self.set(ConditionType::Reconciling, ConditionStatus::True, Reason::Progressing, what);
                 self.remove(ConditionType::Stalled);
             }
+            Standing::Waiting(failure) => {
+                self.set(ConditionType::Ready, ConditionStatus::False, failure.reason, &failure.message);
+                self.set(ConditionType::Reconciling, ConditionStatus::True, failure.reason, &failure.message);
+                self.remove(ConditionType::Stalled);
+            }
             Standing::Failed { failure, retry } => self.failed(failure, *retry),
+            Standing::Away(failure) => self.away(failure),
             Standing::RolledBack(failure) => self.rolled_back(failure),
             Standing::Deployed => self.deployed(facts),
         }
@@ -165,6 +211,13 @@ impl Conditions<'_> {
             self.set(ConditionType::Reconciling, ConditionStatus::True, failure.reason, &failure.message);
             self.remove(ConditionType::Stalled);
         }
+    }
+
+    /// Nothing is known of the objects any more; all other conditions are as they were.
+    fn away(&mut self, failure: &Failure) {
+        self.set(ConditionType::Ready, ConditionStatus::Unknown, failure.reason, &failure.message);
+        self.set(ConditionType::Reconciling, ConditionStatus::True, failure.reason, &failure.message);
+        self.remove(ConditionType::Stalled);
     }
 
     fn rolled_back(&mut self, failure: &Failure) {
@@ -344,6 +397,19 @@ mod tests {
         let ready = conditions::find(&status.conditions, ConditionType::Ready).expect("a Ready condition");
         assert_eq!(ready.message, "charts.example.com does not answer; next attempt in 4 s");
         assert!(conditions::is_true(&status.conditions, ConditionType::Reconciling));
+    }
+
+    #[test]
+    fn a_cluster_that_is_away_changes_nothing_of_what_is_deployed_there() {
+        let deployed = told(&facts(Standing::Deployed));
+        let failure = Failure::new(Reason::ClusterUnreachable, "cluster east does not answer");
+        let away = Facts { objects: None, ..facts(Standing::Away(failure)) };
+        let status = compose(&deployed, &away, Timestamp::MAX);
+        assert_eq!((status.phase, &status.objects), (Some(Phase::Synced), &deployed.objects));
+        let ready = condition(&status, ConditionType::Ready);
+        assert_eq!(ready, Some((ConditionStatus::Unknown, "ClusterUnreachable".into())));
+        let changed = Facts { generation: Some(3), ..away };
+        assert_eq!(compose(&deployed, &changed, Timestamp::MAX).phase, Some(Phase::Failed));
     }
 
     #[test]

@@ -15,7 +15,7 @@ impl Deployment<'_> {
     /// # Errors
     /// The time is up, or the request has changed meanwhile.
     pub(super) async fn wait_healthy(&self, revision: i64) -> Result<(), Failure> {
-        let mut waiting = pin!(self.context.wait_healthy(self.request, self.deadline));
+        let mut waiting = pin!(self.context.wait_healthy(self.request, self.deadline()));
         loop {
             match timeout(PROGRESS, &mut waiting).await {
                 Ok(Err(failure)) if failure.reason == Reason::Timeout => return Err(self.with_cause(failure).await),

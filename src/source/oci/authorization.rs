@@ -136,11 +136,12 @@ pub fn docker_credentials(config: &str, reference: &str) -> Result<Option<Creden
 impl Login {
     fn credentials(&self) -> Option<Credentials> {
         if let (Some(username), Some(password)) = (&self.username, &self.password) {
-            return Some(Credentials { username: username.clone(), password: password.clone() });
+            return Some(Credentials::Basic { username: username.clone(), password: password.clone() });
         }
         let decoded = String::from_utf8(STANDARD.decode(self.auth.as_ref()?.trim()).ok()?).ok()?;
         let (username, password) = decoded.split_once(':')?;
-        Some(Credentials { username: username.to_owned(), password: password.trim_end_matches('\0').to_owned() })
+        let password = password.trim_end_matches('\0').to_owned();
+        Some(Credentials::Basic { username: username.to_owned(), password })
     }
 }
 
@@ -191,14 +192,16 @@ mod tests {
             "x.org/team": {"username": "bob", "password": "other"},
             "https://index.docker.io/v1/": {"username": "hub", "password": "p"},
             "empty.org": {}}}"#;
-        let user = |reference| docker_credentials(config, reference).map(|found| found.map(|found| found.username));
-        assert_eq!(user("oci://x.org/charts"), Ok(Some("ann".to_owned())));
-        assert_eq!(user("oci://x.org/team/web"), Ok(Some("bob".to_owned())));
-        assert_eq!(user("oci://docker.io/ann/web"), Ok(Some("hub".to_owned())));
-        assert_eq!(user("oci://x.org.evil/team"), Ok(None));
-        assert!(user("oci://empty.org/x").is_err_and(|error| error.contains("empty.org")));
+        let found = |reference| docker_credentials(config, reference);
+        let login = |username: &str, password: &str| {
+            Ok(Some(Credentials::Basic { username: username.to_owned(), password: password.to_owned() }))
+        };
+        assert_eq!(found("oci://x.org/charts"), login("ann", "s:3cret"));
+        assert_eq!(found("oci://x.org/team/web"), login("bob", "other"));
+        assert_eq!(found("oci://docker.io/ann/web"), login("hub", "p"));
+        assert_eq!(found("oci://x.org.evil/team"), Ok(None));
+        assert!(found("oci://empty.org/x").is_err_and(|error| error.contains("empty.org")));
         assert!(docker_credentials("no", "x").is_err());
-        let found = docker_credentials(config, "x.org/charts").expect("valid").expect("known");
-        assert_eq!(found.password, "s:3cret");
+        assert_eq!(found("x.org/charts"), login("ann", "s:3cret"));
     }
 }

@@ -132,7 +132,12 @@ impl Inner {
                 Err(error) => return Err(error),
             },
         };
-        let names = self.catalog().await.map_err(|error| refusal.unwrap_or(error))?;
+        let names = self.catalog().await.map_err(|error| match refusal {
+            None => error,
+            // Who is nobody says who he is first.
+            Some(refusal @ SourceError::Unauthorized { with_credentials: false, .. }) => refusal,
+            Some(refusal) => SourceError::UnlistedBelow { path: path.clone(), refusal: Box::new(refusal) },
+        })?;
         let below = below(&self.place, names.iter().map(String::as_str));
         let relative = |name: &String| name[path.len()..].trim_start_matches('/').to_owned();
         Ok(below.iter().map(|name| Candidate::below(path, &relative(name), false)).collect())

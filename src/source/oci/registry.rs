@@ -3,7 +3,7 @@
 //!
 //! Who we are is told only when the registry asks for it, and in the way that it asks for: user and password to the
 //! registry itself, or to the server that it names for tokens, as Docker's client does. Tokens are kept for each scope
-//! until they expire.
+//! until they expire. A token that we were given goes to the registry as it is.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -188,12 +188,13 @@ impl Registry {
         if let Some(other) = granted.get(scope).filter(|other| other.is_good() && Some(&other.header) != refused) {
             return Ok(Some(other.header.clone()));
         }
-        let fresh = match challenge {
-            Challenge::Basic => match &self.credentials {
-                Some(credentials) => Granted { header: credentials.header(), until: None },
-                None => return Ok(None),
-            },
-            Challenge::Bearer { realm, service, scope: asked } => {
+        let fresh = match (challenge, &self.credentials) {
+            // A token of ours is for the registry itself, whatever it asks for.
+            (_, Some(ours @ Credentials::Token(_))) | (Challenge::Basic, Some(ours)) => {
+                Granted { header: ours.header(), until: None }
+            }
+            (Challenge::Basic, None) => return Ok(None),
+            (Challenge::Bearer { realm, service, scope: asked }, _) => {
                 let asked = asked.as_deref().unwrap_or(scope);
                 self.token(authorization::token_url(&self.base, realm, service.as_deref(), asked)?).await?
             }

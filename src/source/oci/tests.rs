@@ -49,7 +49,7 @@ fn options(server: &Server, path: &str) -> Options {
 }
 
 fn with_credentials(options: Options) -> Options {
-    let credentials = Credentials { username: "ann".to_owned(), password: "s3cret".to_owned() };
+    let credentials = Credentials::Basic { username: "ann".to_owned(), password: "s3cret".to_owned() };
     Options { credentials: Some(credentials), ..options }
 }
 
@@ -86,7 +86,7 @@ async fn tags_are_versions_and_their_metadata_is_read_once() -> anyhow::Result<(
     assert_eq!(&*entry.url, format!("oci://{}/charts/web:1.1.0_b.1@sha256:{new}", server.address));
     assert_eq!(manifest_digest(&entry.url), Some(format!("sha256:{new}").as_str()));
     assert_eq!(entry.digest, Some(Digest::of(b"new")), "that of the archive");
-    assert_eq!(document.versions("web")[0].entry["appVersion"], "7");
+    assert_eq!(document.versions("web").next().expect("a version").entry["appVersion"], "7");
     assert_eq!(index.choose("web", &format!("sha256:{new}")).map(|entry| &*entry.version), Ok("1.1.0+b.1"));
     assert_eq!(repository.download(&entry.url, entry.digest).await?, b"new");
 
@@ -215,6 +215,58 @@ async fn a_token_is_had_with_the_credentials_and_the_registry_sees_only_the_toke
 }
 
 #[tokio::test]
+async fn a_token_that_was_given_goes_to_the_registry_and_not_for_another_one() -> anyhow::Result<()> {
+    let (server, tokens) = (Server::start(None).await?, Server::start(None).await?);
+    list(&server, "charts/web", &["1.0.0"]);
+    push(&server, "charts/web", "1.0.0", b"archive", ARCHIVE);
+    let realm = format!("Bearer realm=\"http://{}/token\",service=\"reg\"", tokens.address);
+    server.guard(Guard {
+        path: "/v2/".to_owned(),
+        header: "authorization: bearer s3cret".to_owned(),
+        refusal: unauthorized(&realm),
+    });
+    let with = |token: &str| Options {
+        credentials: Some(Credentials::Token(token.to_owned())),
+        ..options(&server, "charts/web")
+    };
+    assert_eq!(versions(&index(with("s3cret")).await?, "web"), ["1.0.0"]);
+    let error = failure(with("other")).await;
+    let message = error.to_string();
+    assert!(
+        message.contains("answered 401: the credentials are wrong") && message.contains("spec.charts"),
+        "{message}"
+    );
+    assert!(tokens.requests().is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_metadata_of_machines_is_not_asked_for_charts_tokens_or_archives() -> anyhow::Result<()> {
+    const METADATA: &str = "http://169.254.169.254/latest";
+    let registry =
+        Options { url: "oci://169.254.169.254/charts/web".to_owned(), plain_http: true, ..Options::default() };
+    let error = failure(registry).await;
+    assert!(matches!(error, SourceError::OutOfReach { .. }), "{error}");
+
+    let server = Server::start(None).await?;
+    list(&server, "charts/web", &["1.0.0"]);
+    push(&server, "charts/web", "1.0.0", b"archive", ARCHIVE);
+    let path = format!("/v2/charts/web/blobs/{}", blob(b"archive"));
+    server.answer(&path, "307 Temporary Redirect", &format!("Location: {METADATA}\r\n"), b"");
+    let repository = Repository::new(options(&server, "charts/web"))?;
+    let entry = repository.find("1.0.0").await?;
+    let error = repository.download(&entry.url, entry.digest).await.expect_err("out of reach");
+    assert!(matches!(error, SourceError::OutOfReach { .. }), "{error}");
+
+    let realm = format!("Bearer realm=\"{METADATA}\"");
+    let header = "authorization: bearer tok".to_owned();
+    server.guard(Guard { path: "/v2/".to_owned(), header, refusal: unauthorized(&realm) });
+    let error = failure(options(&server, "charts/web")).await;
+    assert!(matches!(error, SourceError::OutOfReach { .. }), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_registry_that_asks_for_a_password_gets_it_and_another_host_does_not() -> anyhow::Result<()> {
     let (server, store) = (Server::start(None).await?, Server::start(None).await?);
     list(&server, "charts/web", &["1.0.0"]);
@@ -231,9 +283,13 @@ async fn a_registry_that_asks_for_a_password_gets_it_and_another_host_does_not()
     assert_eq!(repository.download(&entry.url, entry.digest).await?, b"archive");
     assert!(store.requests().iter().all(|request| !request.contains("authorization")));
 
-    let wrong = Credentials { username: "ann".to_owned(), password: "s3cret!".to_owned() };
+    let wrong = Credentials::Basic { username: "ann".to_owned(), password: "s3cret!".to_owned() };
     let error = failure(Options { credentials: Some(wrong), ..options(&server, "charts/web") }).await;
-    assert!(matches!(error, SourceError::Unauthorized { with_credentials: true, .. }), "{error}");
+    let message = error.to_string();
+    assert!(
+        message.contains("answered 401: the credentials are wrong") && message.contains("spec.charts"),
+        "{message}"
+    );
     Ok(())
 }
 

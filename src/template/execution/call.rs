@@ -47,6 +47,7 @@ impl Execution<'_> {
         let method = Method { parameters: function.parameters, rest: function.rest, results: &[] };
         let values = self.checked_arguments(frame, dot, function.name, method, arguments)?;
         self.spend_on_arguments(frame, &values)?;
+        self.note(|trace| values.iter().for_each(|value| trace.used(value)));
         let result = (function.call)(self, &values);
         self.recycle(values);
         if let Ok(value) = &result {

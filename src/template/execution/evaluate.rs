@@ -35,6 +35,7 @@ impl Execution<'_> {
         }
         let value = value.unwrap_or(Operand::INVALID);
         for &variable in frame.parsed.children(pipe.variables) {
+            self.note(|trace| trace.set(frame.file(), variable));
             if pipe.is_assignment {
                 self.assign(frame, variable, value.clone())?;
             } else {
@@ -147,6 +148,7 @@ impl Execution<'_> {
         // The search passed over every variable that was declared later.
         self.spend(frame, ((self.variables.len() - index) / VARIABLES_PER_STEP) as u64, 0)?;
         let value = self.variables[index].1.clone();
+        self.note(|trace| trace.get(frame.file(), variable));
         if frame.parsed.children(fields).is_empty() {
             self.not_a_function(frame, &arguments)?;
             return Ok(value);

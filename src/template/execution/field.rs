@@ -60,6 +60,7 @@ impl Execution<'_> {
                 if arguments.is_any() {
                     return Err(self.not_a_method(frame, name));
                 }
+                self.note(|trace| trace.read(map, name));
                 Ok(map_element(map, name))
             }
             Value::Object(object) => self.object_field(frame, dot, object.as_ref(), receiver, id, name, arguments),

@@ -22,9 +22,10 @@ use super::error::{ExecError, TemplateError};
 use super::functions::Chance;
 use super::limits::{Limits, StackGuard};
 use super::lookup::Lookup;
-use super::parse::{NodeId, Parsed, ROOT_VARIABLE, VariableId};
+use super::parse::{NodeId, NodeKind, Parsed, ROOT_VARIABLE, VariableId};
 use super::report;
 use super::set::{Set, Template};
+use super::trace::{Output, Place, Trace};
 use crate::value::{Str, Value};
 use host::{Scope, Text};
 use operand::Operand;
@@ -82,6 +83,8 @@ pub struct Execution<'a> {
     stack: StackGuard,
     spare_arguments: Vec<Vec<Value>>,
     spare_outputs: Vec<Vec<u8>>,
+    /// Where it is noted what wrote the output, if that is wanted.
+    trace: Option<Box<Trace>>,
 }
 
 /// Which of a render's limits is used up.
@@ -110,6 +113,11 @@ struct Frame<'t> {
 }
 
 impl<'t> Frame<'t> {
+    /// What tells its file from others.
+    fn file(self) -> usize {
+        std::ptr::from_ref(self.parsed) as usize
+    }
+
     fn new(template: &'t Template) -> Self {
         Self { template, parsed: &template.unit.parsed }
     }
@@ -139,7 +147,18 @@ impl<'a> Execution<'a> {
             stack: StackGuard::new(),
             spare_arguments: Vec::new(),
             spare_outputs: Vec::new(),
+            trace: None,
         }
+    }
+
+    /// Starts a render that takes note of what writes its output.
+    pub fn traced(set: &'a Set, environment: Environment<'a>, trace: Trace) -> Self {
+        Self { trace: Some(Box::new(trace)), ..Self::new(set, environment) }
+    }
+
+    /// What wrote the output of the template that was run last; nothing without a trace.
+    pub fn traced_output(&mut self) -> Output {
+        self.trace.as_mut().map(|trace| trace.take()).unwrap_or_default()
     }
 
     /// Runs one template and returns its output, `<no value>` removed.
@@ -172,9 +191,11 @@ impl<'a> Execution<'a> {
         let data = Operand::concrete(data);
         let outer_output = std::mem::replace(&mut self.output, self.spare_outputs.pop().unwrap_or_default());
         let outer_depth = std::mem::take(&mut self.template_depth);
+        self.note(Trace::open);
         let result = self.run(frame, &data);
         self.template_depth = outer_depth;
         let output = std::mem::replace(&mut self.output, outer_output);
+        self.note(|trace| trace.close(&output));
         result.map(|()| output)
     }
 
@@ -226,8 +247,29 @@ impl<'a> Execution<'a> {
         self.deadline.is_some_and(|deadline| Instant::now() > deadline)
     }
 
+    /// Tells the trace of something, where there is one.
+    #[inline]
+    fn note(&mut self, tell: impl FnOnce(&mut Trace)) {
+        if let Some(trace) = &mut self.trace {
+            tell(trace);
+        }
+    }
+
+    /// Notes that the present node wrote the output since `start`.
+    #[cold]
+    fn note_output(&mut self, frame: Frame<'_>, start: usize) {
+        let (line, _) = frame.parsed.location(self.at);
+        let is_text = matches!(frame.parsed.node(self.at).kind, NodeKind::Text(_));
+        let action = if is_text { String::new() } else { self.described(frame, self.at) };
+        let (place, end) = (Place { template: frame.template.unit.name.clone(), line, action }, self.output.len());
+        self.note(|trace| trace.wrote(place, start, end));
+    }
+
     /// Accounts for the output since `start`.
     fn account(&mut self, frame: Frame<'_>, start: usize) -> Result<(), Failure> {
+        if self.trace.is_some() {
+            self.note_output(frame, start);
+        }
         self.spend(frame, 0, (self.output.len() - start) as u64)
     }
 

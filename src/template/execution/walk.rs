@@ -4,6 +4,7 @@ use super::operand::Operand;
 use super::{Execution, Failure, Frame, MAX_TEMPLATE_DEPTH, host};
 use crate::template::parse::{Branch, NodeId, NodeKind, Pipe};
 use crate::template::print;
+use crate::template::trace::Trace;
 use crate::value::{ElementType, MapType, Str, Value};
 
 /// How a node ended.
@@ -49,6 +50,7 @@ impl Execution<'_> {
         self.step(frame)?;
         let value = self.pipeline(frame, dot, pipe)?;
         if has_variables(frame, pipe) {
+            self.note(Trace::forget);
             return Ok(Flow::Next);
         }
         self.at = id;
@@ -64,6 +66,7 @@ impl Execution<'_> {
         self.check_nesting(frame)?;
         let mark = self.variables.len();
         let value = self.pipeline(frame, dot, branch.pipe)?;
+        let conditions = self.enter();
         let flow = if value.value.is_true() {
             self.walk(frame, if sets_dot { &value } else { dot }, branch.list)
         } else if let Some(otherwise) = branch.otherwise {
@@ -71,8 +74,14 @@ impl Execution<'_> {
         } else {
             Ok(Flow::Next)
         };
+        self.note(|trace| trace.leave(conditions));
         self.variables.truncate(mark);
         flow
+    }
+
+    /// Tells the trace that what was read decides about what follows.
+    fn enter(&mut self) -> usize {
+        self.trace.as_mut().map_or(0, |trace| trace.enter())
     }
 
     /// Control structures nest as deep as the parser's stack allowed, which may be more than there is here.
@@ -88,11 +97,13 @@ impl Execution<'_> {
         self.check_nesting(frame)?;
         let mark = self.variables.len();
         let value = self.pipeline(frame, dot, branch.pipe)?.value;
+        let conditions = self.enter();
         let has_run = self.iterate(frame, branch, &value)?;
         let mut flow = Flow::Next;
         if let Some(otherwise) = branch.otherwise.filter(|_| !has_run) {
             flow = self.walk(frame, dot, otherwise)?;
         }
+        self.note(|trace| trace.leave(conditions));
         self.variables.truncate(mark);
         // A `break` anywhere below belongs to this range.
         Ok(if flow == Flow::Break { Flow::Next } else { flow })

@@ -54,7 +54,7 @@ fn field(order: &[u64; ORDER]) -> Result<([u64; FIELD], Vec<u64>), String> {
         let (_, remainder) = natural::divide(&start, &step);
         natural::subtract(&mut start, &remainder);
         natural::add(&mut start, &[1]);
-        if let Some((field, _)) = prime_in_window(&sieve, &start, &step, ROUNDS)? {
+        if let Some(field) = prime_in_window(&sieve, &start, &step, ROUNDS)? {
             let (cofactor, _) = natural::divide(&field, order);
             return Ok((field, cofactor));
         }

@@ -6,9 +6,12 @@
 mod certificate;
 mod der;
 mod dsa;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod montgomery;
 mod natural;
 mod pem;
+mod primality;
 mod primes;
 mod private_key;
 mod random;

@@ -7,13 +7,22 @@
 
 use std::cmp::Ordering;
 
-use super::natural::{add, bit, compare, multiply_add, subtract};
+use super::natural::{add, bit, compare, multiply_add, shift_right, subtract, trailing_zeros};
 
 /// How many limbs a step takes; widths are multiples of it.
 const STEP: usize = 4;
 
 /// How many bits of an exponent a multiplication serves.
-const WINDOW: usize = 4;
+pub const WINDOW: usize = 4;
+
+/// The windows of an exponent, from its top on.
+pub fn windows(exponent: &[u64]) -> impl Iterator<Item = usize> {
+    let windows = exponent
+        .iter()
+        .rev()
+        .flat_map(|limb| (0..64 / WINDOW).rev().map(move |index| (limb >> (index * WINDOW)) as usize % (1 << WINDOW)));
+    windows.skip_while(|window| *window == 0)
+}
 
 /// An odd modulus of N limbs with the top bit set.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +45,25 @@ impl<const N: usize> Modulus<N> {
         let mut one = [0; N];
         subtract(&mut one, &limbs);
         Some(Self { limbs, inverse: inverse.wrapping_neg(), one })
+    }
+
+    /// The modulus itself.
+    pub fn number(&self) -> [u64; N] {
+        self.limbs
+    }
+
+    /// `-1 / number` modulo 2^64.
+    pub fn inverse(&self) -> u64 {
+        self.inverse
+    }
+
+    /// The modulus less one as an odd number, and how many times that is doubled.
+    pub fn odd_part(&self) -> ([u64; N], usize) {
+        let mut odd = self.limbs;
+        odd[0] -= 1;
+        let twos = trailing_zeros(&odd);
+        shift_right(&mut odd, twos);
+        (odd, twos)
     }
 
     /// 1 in Montgomery's form.
@@ -106,16 +134,13 @@ impl<const N: usize> Modulus<N> {
         self.reduce(&mut wide)
     }
 
-    /// The power of a form; windows of the exponent from its top on.
+    /// The power of a form.
     pub fn power(&self, form: &[u64; N], exponent: &[u64]) -> [u64; N] {
         let mut powers = [self.one; 1 << WINDOW];
         for index in 1..powers.len() {
             powers[index] = self.multiply(&powers[index - 1], form);
         }
-        let windows = exponent.iter().rev().flat_map(|limb| {
-            (0..64 / WINDOW).rev().map(move |index| (limb >> (index * WINDOW)) as usize % (1 << WINDOW))
-        });
-        let mut windows = windows.skip_while(|window| *window == 0);
+        let mut windows = windows(exponent);
         let first = windows.next().map_or(self.one, |window| powers[window]);
         windows.fold(first, |power, window| {
             let power = (0..WINDOW).fold(power, |power, _| self.square(&power));

@@ -1,16 +1,15 @@
 //! Random primes of a fixed width, for RSA and DSA.
 //!
-//! A window of numbers that begins at a random place is sieved by small primes; what is left is tried in random order,
-//! first by a Miller-Rabin test to base 2, which only squares and doubles, and what passes by tests to random bases.
+//! A window of numbers that begins at a random place is sieved by small primes; what is left is tried in random order.
 //!
-//! Charts that make certificates spend nearly all of their time here. `ring` cannot make RSA keys. The crate `rsa`, which
-//! did before, has arithmetic whose time does not depend on its numbers, and sieves with few primes: a key of 2048 bits
-//! took 44 to 54 ms of CPU with it and takes 29 to 31, one of 4096 bits took 780 and takes 282 to 331. Go's `crypto/rsa`
-//! takes 55 to 69 and 527 to 816. (Means of 30 to 100 keys in turns on an AMD EPYC that others used too, at a load of 5
-//! to 14.)
+//! Charts that make certificates spend nearly all of their time here, and `ring` cannot make RSA keys. A key of 2048
+//! bits takes 26 to 35 ms of CPU where candidates are tested one after the other, and 4 to 6 where eight are tested at
+//! once; one of 4096 bits 249 to 363 and 42 to 61. Go's `crypto/rsa` takes 55 to 69 and 527 to 816, the crate `rsa` 44 to
+//! 54 and 780. (Means of 10 to 200 keys on an AMD EPYC that others used too.)
 
 use super::montgomery::Modulus;
-use super::natural::{add, scaled, shift_right, subtract, trailing_zeros};
+use super::natural::{add, scaled};
+use super::primality::{CANDIDATES, first_prime};
 use super::random;
 
 /// The small primes of a sieve, in groups by whose products a long number is divided at once.
@@ -33,7 +32,7 @@ const WINDOW_PER_LIMB: usize = 256;
 impl Sieve {
     /// The primes that it pays to sieve with, for primes of so many limbs: their number grows with the cost of a test.
     pub fn new(limbs: usize) -> Self {
-        let primes = odd_primes((limbs * limbs) << 10);
+        let primes = odd_primes((limbs * limbs) << 8);
         let groups = primes.chunks(3 * DIVISORS).map(|chunk| {
             let prime = |index: usize| chunk.get(index).copied().unwrap_or(1);
             let primes = std::array::from_fn(|group| [0, 1, 2].map(|index| prime(3 * group + index)));
@@ -152,14 +151,14 @@ pub fn random_prime<const N: usize>(sieve: &Sieve, rounds: usize) -> Result<[u64
         let mut start: [u64; N] = random::limbs()?;
         start[0] |= 1;
         start[N - 1] |= 3 << 62;
-        if let Some((prime, _)) = prime_in_window(sieve, &start, &[2], rounds)? {
+        if let Some(prime) = prime_in_window(sieve, &start, &[2], rounds)? {
             return Ok(prime);
         }
     }
 }
 
-/// A random prime among `start + index * step` for the indices of a window, with its index; none if there is none, or
-/// if the window does not fit into the width.
+/// A random prime among `start + index * step` for the indices of a window; none if there is none, or if the window does
+/// not fit into the width. The start is odd and has its top bit set, the step is even.
 ///
 /// # Errors
 /// Where the operating system has no randomness.
@@ -168,88 +167,36 @@ pub fn prime_in_window<const N: usize>(
     start: &[u64; N],
     step: &[u64],
     rounds: usize,
-) -> Result<Option<([u64; N], usize)>, String> {
+) -> Result<Option<[u64; N]>, String> {
     let mut left = sieve.survivors(start, step, WINDOW_PER_LIMB * N);
     while !left.is_empty() {
-        let [choice] = random::limbs::<1>()?;
-        let index = left.swap_remove((choice % left.len() as u64) as usize);
-        let mut candidate = *start;
-        if add(&mut candidate, &scaled(step, index as u64, 0)) {
-            return Ok(None);
+        let choices: [u64; CANDIDATES] = random::limbs()?;
+        let mut candidates = Vec::with_capacity(CANDIDATES);
+        for choice in choices.into_iter().take(left.len()) {
+            let index = left.swap_remove((choice % left.len() as u64) as usize);
+            let mut candidate = *start;
+            if add(&mut candidate, &scaled(step, index as u64, 0)) {
+                return Ok(None);
+            }
+            candidates.extend(Modulus::new(candidate));
         }
-        if is_prime(&candidate, rounds)? {
-            return Ok(Some((candidate, index)));
+        if let Some(place) = first_prime(&candidates, rounds)? {
+            return Ok(Some(candidates[place].number()));
         }
     }
     Ok(None)
 }
 
-/// The Miller-Rabin test to base 2 and to so many random bases. Numbers that are even or whose top bit is not set count
-/// as composite.
-///
-/// # Errors
-/// Where the operating system has no randomness.
-fn is_prime<const N: usize>(number: &[u64; N], rounds: usize) -> Result<bool, String> {
-    let Some(modulus) = Modulus::new(*number) else { return Ok(false) };
-    let mut exponent = *number;
-    subtract(&mut exponent, &[1]);
-    let twos = trailing_zeros(&exponent);
-    shift_right(&mut exponent, twos);
-    if !is_witnessed(&modulus, modulus.power_of_two(&exponent), twos) {
-        return Ok(false);
-    }
-    let [one, minus_one] = [modulus.one(), modulus.minus_one()];
-    let mut round = 0;
-    while round < rounds {
-        // Random in Montgomery's form is as random as what it stands for.
-        let base = random::limbs()?;
-        if base == [0; N] || base == one || base == minus_one || !modulus.contains(&base) {
-            continue;
-        }
-        if !is_witnessed(&modulus, modulus.power(&base, &exponent), twos) {
-            return Ok(false);
-        }
-        round += 1;
-    }
-    Ok(true)
-}
-
-/// Whether the power of a base to the odd part of the modulus less one is 1, or comes to -1 by less than so many
-/// squarings.
-fn is_witnessed<const N: usize>(modulus: &Modulus<N>, power: [u64; N], twos: usize) -> bool {
-    let minus_one = modulus.minus_one();
-    power == modulus.one()
-        || std::iter::successors(Some(power), |power| Some(modulus.square(power)))
-            .take(twos)
-            .any(|power| power == minus_one)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::keys::natural::{below_power, divide_small, product};
-
-    #[test]
-    fn primes_below_powers_of_two_are_told_from_their_neighbours() {
-        let found = |difference| is_prime(&below_power::<4>(difference), 8).expect("randomness");
-        assert_eq!((1..190).step_by(2).filter(|difference| found(*difference)).collect::<Vec<_>>(), [189]);
-        assert!(is_prime(&below_power::<16>(105), 2).expect("randomness"));
-        assert!(!is_prime(&below_power::<16>(107), 2).expect("randomness"));
-    }
-
-    #[test]
-    fn products_of_two_primes_are_composite() {
-        let [p, q] = [0xffff_ffff_ffff_ffc5_u64, 0xffff_ffff_ffff_ffad];
-        let square = product(&product(&[p], &[q]), &product(&[q], &[q]));
-        let number: [u64; 4] = square.try_into().expect("four limbs");
-        assert!(!is_prime(&number, 8).expect("randomness"));
-    }
+    use crate::template::keys::natural::divide_small;
 
     #[test]
     fn a_sieve_leaves_what_none_of_its_primes_divides() {
         let sieve = Sieve::new(1);
-        let primes = odd_primes(1 << 10);
-        assert_eq!((primes.len(), primes[0], primes[170]), (171, 3, 1021));
+        let primes = odd_primes(1 << 8);
+        assert_eq!((primes.len(), primes[0], primes[52]), (53, 3, 251));
         for step in [2, 2 * 0xffff_ffff_ffff_ffc5_u128, 2 * 3 * 5] {
             let start = [u64::MAX - 188, u64::MAX, u64::MAX, 1];
             let step = [step as u64, (step >> 64) as u64];

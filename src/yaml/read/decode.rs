@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use super::super::error::ParseError;
 use super::super::{MAX_DEPTH, binary};
 use super::compose::{Document, NodeId, NodeKind, compose};
+use super::lines;
 use super::outline;
 use super::resolve::{Resolved, resolve};
 use super::skim;
@@ -43,6 +44,9 @@ pub fn members(text: &str, wanted: &[&str]) -> Result<Json, ParseError> {
     if let Some(kept) = outline::wanted_members(text, wanted) {
         if kept.is_empty() {
             return Ok(Json::Object(serde_json::Map::new()));
+        }
+        if let Some(members) = lines::map(&kept) {
+            return Ok(members);
         }
         if let Ok(members) = composed_members(&kept, wanted) {
             return Ok(members);
@@ -246,7 +250,8 @@ fn allowed_ratio(decoded: u32) -> f64 {
     }
 }
 
-fn resolved(resolved: Resolved, value: &str) -> Tree {
+/// What a plain scalar without a tag becomes.
+pub(super) fn resolved(resolved: Resolved, value: &str) -> Tree {
     match resolved {
         Resolved::Null => Tree::Null,
         Resolved::Bool(b) => Tree::Bool(b),

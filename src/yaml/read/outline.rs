@@ -219,7 +219,7 @@ fn is_item(content: &str) -> bool {
 }
 
 /// A plain or quoted key of harmless characters, and what follows its colon.
-fn key(content: &str) -> Option<(&str, &str)> {
+pub fn key(content: &str) -> Option<(&str, &str)> {
     let (name, rest) = match content.as_bytes().first()? {
         b'"' | b'\'' => {
             let rest = quoted(content)?;
@@ -294,7 +294,7 @@ fn is_plain_text(text: &str) -> bool {
 }
 
 /// What follows the quoted scalar at the beginning of a text; nothing where it has any but the commonest escapes.
-fn quoted(text: &str) -> Option<&str> {
+pub fn quoted(text: &str) -> Option<&str> {
     let bytes = text.as_bytes();
     let quote = *bytes.first()?;
     let mut at = 1;

@@ -26,8 +26,8 @@ pub use self::process::{Process, Signal};
 pub use self::programs::Programs;
 use self::servers::Layout;
 use super::audit::Mark;
-use super::command;
 use super::folder::Folder;
+use super::{command, running};
 
 /// What a control plane can differ in.
 #[derive(Debug, Clone)]
@@ -40,12 +40,14 @@ pub struct Options {
     pub apiserver_flags: Vec<String>,
     /// What `kubectl logs` says of any pod.
     pub pod_log: String,
+    /// How much memory each of its programs may take before it collects what it no longer needs all the time.
+    pub memory: &'static str,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let pod_log = "a line from a simulated container".to_owned();
-        Self { nodes: 2, audit: true, apiserver_flags: Vec::new(), pod_log }
+        Self { nodes: 2, audit: true, apiserver_flags: Vec::new(), pod_log, memory: "1GiB" }
     }
 }
 
@@ -158,8 +160,17 @@ impl ControlPlane {
     /// need a fifth less of the processor.
     fn program(&self, name: &str) -> Command {
         let mut program = Command::new(self.bin(name));
-        program.envs([("GOGC", "400"), ("GOMEMLIMIT", "1GiB")]);
+        program.envs([("GOGC", "400"), ("GOMEMLIMIT", self.options.memory)]);
         program
+    }
+
+    /// The memory of one of its servers in MiB.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn memory_of(&self, server: &str) -> Result<f64> {
+        let folder = self.folder().to_string_lossy().into_owned();
+        running::memory(running::find(server, |word| word.contains(&folder))?, "VmRSS")
     }
 
     /// The audit log of the API server, one JSON object a line; [`Mark`] reads it.
@@ -266,6 +277,21 @@ impl ControlPlane {
         let launcher = self.layout.kubeconfig("system:launcher");
         readiness::wait_for_apiserver(&launcher, || self.apiserver().as_mut().map_or(Ok(()), ended))
             .context("starting the API server")
+    }
+
+    /// Has etcd forget everything but the present state: no watch can begin at an earlier one any more.
+    ///
+    /// # Errors
+    /// When etcd refuses.
+    pub fn compact(&self) -> Result<()> {
+        let ask = |path: &str, body: &str| -> Result<serde_json::Value> {
+            let answer = super::http::post(&self.layout.etcd_address(), path, body)?;
+            anyhow::ensure!(answer.status == 200, "etcd answered {}: {}", answer.status, answer.body);
+            Ok(serde_json::from_str(&answer.body)?)
+        };
+        let status = ask("/v3/maintenance/status", "{}")?;
+        let revision = status["header"]["revision"].as_str().context("etcd tells no revision")?;
+        ask("/v3/kv/compaction", &json!({"revision": revision, "physical": true}).to_string()).map(drop)
     }
 
     fn apiserver(&self) -> MutexGuard<'_, Option<Process>> {

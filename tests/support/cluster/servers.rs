@@ -98,6 +98,11 @@ impl Layout {
         })
     }
 
+    /// Where etcd listens.
+    pub fn etcd_address(&self) -> String {
+        format!("127.0.0.1:{}", self.etcd)
+    }
+
     /// `etcd`, which does not wait for the disk: nothing here has to survive a power cut.
     pub fn etcd(&self) -> Vec<String> {
         let clients = format!("http://127.0.0.1:{}", self.etcd);
@@ -110,6 +115,7 @@ impl Layout {
             ("initial-advertise-peer-urls", peers.clone()),
             ("initial-cluster", format!("default={peers}")),
             ("unsafe-no-fsync", "true".to_owned()),
+            ("quota-backend-bytes", (8_u64 << 30).to_string()),
             ("log-level", "warn".to_owned()),
         ])
     }

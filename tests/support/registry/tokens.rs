@@ -2,13 +2,12 @@
 //! ES256, as the token specification of the distribution project has it).
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -18,7 +17,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
+
+use super::super::background::Background;
 
 const SERVICE: &str = "registry";
 const ISSUER: &str = "tests";
@@ -27,10 +27,8 @@ const KEY: &str = "key";
 /// A running token server; ends on drop.
 #[derive(Debug)]
 pub struct TokenServer {
-    realm: String,
+    server: Background,
     shared: Arc<Shared>,
-    /// Dropping it ends the server's thread.
-    _running: oneshot::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -51,23 +49,9 @@ impl TokenServer {
         let key = key.map_err(|_| anyhow::anyhow!("the key cannot be read"))?;
         let authorization = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
         let shared = Arc::new(Shared { key, authorization, granted: AtomicUsize::new(0) });
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen")?;
-        listener.set_nonblocking(true)?;
-        let realm = format!("http://{}/token", listener.local_addr()?);
         let routes = Router::new().fallback(answer).with_state(Arc::clone(&shared));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (running, ended) = oneshot::channel();
-        std::thread::spawn(move || {
-            runtime.block_on(async {
-                let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                tokio::select! {
-                    _ = axum::serve(listener, routes) => {}
-                    _ = ended => {}
-                }
-            });
-            runtime.shutdown_background();
-        });
-        Ok(Self { realm, shared, _running: running })
+        let server = Background::start(0, move |listener| async move { axum::serve(listener, routes).await })?;
+        Ok(Self { server, shared })
     }
 
     /// How many tokens were given out.
@@ -86,8 +70,9 @@ impl TokenServer {
 
     /// What the registry is told of it.
     pub fn configuration(&self, keys: &Path) -> Value {
+        let realm = format!("http://{}/token", self.server.address());
         json!({"token": {
-            "realm": self.realm, "service": SERVICE, "issuer": ISSUER, "jwks": keys, "signingalgorithms": ["ES256"],
+            "realm": realm, "service": SERVICE, "issuer": ISSUER, "jwks": keys, "signingalgorithms": ["ES256"],
         }})
     }
 }
