@@ -296,19 +296,23 @@ impl Context {
         })
     }
 
-    /// Notes that an object was repaired, or that this failed, and what had been done to it; where that was the same
-    /// the last time, the next repair may have to wait.
-    pub fn repaired(&self, request: &HelmRequest, object: &ObjectKey, taken: &[Taken]) -> Pace {
+    /// Notes that an object was repaired, or that this failed, and what had been done to it, where that is known; where
+    /// that was the same the last time, the next repair may have to wait. What is not known counts as the same: a fight
+    /// is not over because one repair of it failed or came too late to see who had changed what.
+    pub fn repaired(&self, request: &HelmRequest, object: &ObjectKey, taken: Option<Vec<Taken>>) -> Pace {
         let key = (owner(request), object.clone());
         let before = self.with_memory(request, |memory| memory.repairs.remove(object));
-        if before.as_ref().is_some_and(|before| before.taken != taken) {
+        let was_slow = before.as_ref().is_some_and(|before| !before.pause.is_zero());
+        let taken_before = before.map(|before| before.taken);
+        if taken.is_some() && taken_before.as_ref().is_some_and(|before| Some(before) != taken.as_ref()) {
             self.repairs.succeed(&key);
         }
         let pause = self.repairs.fail(key);
         let pause = if pause <= PATIENCE { Duration::ZERO } else { pause };
-        let repaired = Repaired { after: Instant::now() + pause, pause, taken: taken.to_vec() };
+        let taken = taken.or(taken_before).unwrap_or_default();
+        let repaired = Repaired { after: Instant::now() + pause, pause, taken };
         self.with_memory(request, |memory| memory.repairs.insert(object.clone(), repaired));
-        match (before.is_some_and(|before| !before.pause.is_zero()), pause.is_zero()) {
+        match (was_slow, pause.is_zero()) {
             (_, true) => Pace::Full,
             (false, false) => Pace::Slowing,
             (true, false) => Pace::Slow,

@@ -53,6 +53,19 @@ impl Writes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits until nothing has been written for two seconds: what follows a revision, its status and its events, is done.
+    fn until_quiet(&self) -> Result<()> {
+        const QUIET: Duration = Duration::from_secs(2);
+        let is_quiet = || self.lock().last().is_none_or(|write| write.at.elapsed() > QUIET);
+        wait::until(LIMIT, "the replicas to have written everything", || Ok(is_quiet().then_some(())))
+    }
+
+    /// The writes in some namespaces after a time.
+    fn after(&self, time: Instant, namespaces: &[String]) -> Vec<Write> {
+        let is_late = |write: &&Write| write.at > time && namespaces.contains(&write.namespace);
+        self.lock().iter().filter(is_late).cloned().collect()
+    }
+
     /// Who wrote in each namespace, in their order, each once for writes in a row.
     fn writers(&self) -> BTreeMap<String, Vec<&'static str>> {
         let mut writers: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
@@ -185,6 +198,7 @@ async fn three_operators_share_the_requests_and_two_go_on_when_one_is_killed_dur
     ensure!(writers.values().any(|found| found.len() == 2), "the kill interrupted nothing");
 
     // One that comes is given its share, and what is deployed is not written anew.
+    writes.until_quiet()?;
     let quiet = Instant::now();
     let (_fourth, fourth_proxy) = writes.replica(&world, "d")?;
     until_spread(&world, LIMIT, &[("b", 2), ("c", 1), ("d", 1)])?;
@@ -193,8 +207,7 @@ async fn three_operators_share_the_requests_and_two_go_on_when_one_is_killed_dur
     let taken = taken.context("no request is in the shard that moved")?;
     world.cluster.objects().merge(taken, "helmrequest", "web", &json!({"spec": {"values": {"runFor": "1s"}}}))?;
     wait::until(LIMIT, "the newcomer to upgrade", || Ok((fourth_proxy.jobs(taken, "web-before") > 0).then_some(())))?;
-    let late: Vec<Write> = writes.lock().iter().filter(|write| write.at > quiet).cloned().collect();
-    let others: Vec<&Write> = late.iter().filter(|write| namespaces.contains(&write.namespace)).collect();
+    let others = writes.after(quiet, &namespaces);
     ensure!(others.iter().all(|write| write.by == "d" && write.namespace == *taken), "{others:?}");
     Ok(())
 }
@@ -241,12 +254,13 @@ async fn a_replica_that_stood_still_for_longer_than_its_lease_drops_its_work() -
     first.pause()?;
     until_spread(&world, LIMIT, &[("b", 4)])?;
     until_deployed(&world, &namespaces)?;
+    writes.until_quiet()?;
     let resumed = Instant::now();
     first.resume()?;
     until_spread(&world, LIMIT, &[("a", 2), ("b", 2)])?;
     std::thread::sleep(Duration::from_secs(2));
-    let late = writes.lock().iter().filter(|write| write.at > resumed && namespaces.contains(&write.namespace)).count();
-    ensure!(late == 0, "after it went on, {late} writes were made for releases that were deployed by then");
+    let late = writes.after(resumed, &namespaces);
+    ensure!(late.is_empty(), "after it went on, writes were made for releases that were deployed by then: {late:?}");
     ensure!(writes.writers().values().all(|found| found.len() <= 2), "{:?}", writes.writers());
     assert_hooks_ran_once(&namespaces, &[&first_proxy, &second_proxy])?;
     ensure!(deployed(&world)?.len() == namespaces.len(), "a release has another revision");

@@ -1,8 +1,9 @@
 //! Repairing drift: the objects that deviate are applied again, each alone, from the deployed revision's record.
 //!
-//! What happened is told in one event for each object (see [`super::repair_notes`]). A writer who takes the same field again after each repair is not fought at full
-//! speed: each repair of an object that follows the last one too soon waits longer than the one before. That is told
-//! once; while a repair waits, the status names the fields and the writer.
+//! What happened is told in one event for each object (see [`super::repair_notes`]). A writer who takes the same field
+//! again after each repair is not fought at full speed: each repair of an object that follows the last one too soon
+//! waits longer than the one before. That is told once; while a repair waits, the status names the fields and the
+//! writer.
 
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ pub async fn run(deployment: &Deployment<'_>, revision: i64) -> Result<Option<Du
             None => Ok(()),
         };
         if object.is_none() || repaired.is_err() {
-            deployment.context.repaired(deployment.request, key, &[]);
+            deployment.context.repaired(deployment.request, key, None);
         }
         failed = repaired.err().or(failed);
     }
@@ -109,7 +110,8 @@ async fn repair(
     context.metrics.repaired(why.as_str(), since.elapsed());
     deployment.tell_of_replaced(std::slice::from_ref(&applied)).await;
     deployment.tell_of_mutated(std::slice::from_ref(object), std::slice::from_ref(&applied)).await;
-    slow_down(deployment, object, taken).await;
+    let is_known = live.is_none() || !taken.is_empty();
+    slow_down(deployment, object, is_known.then_some(taken)).await;
     Ok(())
 }
 
@@ -144,9 +146,11 @@ fn cause_of(deployment: &Deployment<'_>, live: Option<&Json>, taken: &[Taken]) -
 }
 
 /// Notes the repair; where an object has to be repaired again and again, that is told, and the next one waits.
-async fn slow_down(deployment: &Deployment<'_>, object: &Object, taken: Vec<Taken>) {
+async fn slow_down(deployment: &Deployment<'_>, object: &Object, taken: Option<Vec<Taken>>) {
     let Deployment { context, request, .. } = deployment;
-    let pace = context.repaired(request, &object.key, &taken);
+    let pace = context.repaired(request, &object.key, taken);
+    let repaired = context.recall(request, |memory| memory.repairs.get(&object.key).cloned());
+    let taken = repaired.map(|repaired| repaired.taken).unwrap_or_default();
     if pace == Pace::Slowing {
         context.publish(request, &repair_notes::contested(object, &taken)).await;
     }
