@@ -206,8 +206,8 @@ impl Reconciliation<'_> {
             Step::Test { revision } => Box::pin(self.test(revision, situation)).await,
             _ => {
                 let again = Box::pin(self.keep(step, situation)).await?;
-                let standing = self.standing(situation);
-                Ok(again.or(Box::pin(self.report().standing(standing, deployed(situation))).await?))
+                let told = Box::pin(self.report().standing(self.standing(situation), deployed(situation))).await?;
+                Ok(again.into_iter().chain(told).min())
             }
         }
     }

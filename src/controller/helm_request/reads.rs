@@ -150,8 +150,8 @@ impl Reconciliation<'_> {
                 }
             }
         }
-        let standing = self.report().standing(self.standing(situation), super::deployed(situation)).await?;
-        Ok(pause.or(standing))
+        let told = self.report().standing(self.standing(situation), super::deployed(situation)).await?;
+        Ok(pause.into_iter().chain(told).min())
     }
 
     async fn tell_of_changes(&self, revision: i64) -> Result<(), Failure> {
