@@ -161,25 +161,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cluster::observe::ownership::tests::{entry, object};
 
     fn owned() -> Json {
         json!({
             "f:metadata": {"f:labels": {"f:app": {}, "f:app.kubernetes.io/name": {}}},
             "f:spec": {"f:replicas": {}, "f:containers": {"k:{\"name\":\"app\"}": {".": {}, "f:image": {}}}},
         })
-    }
-
-    fn entry(manager: &str, operation: &str, subresource: &str, fields: Json) -> Json {
-        let mut entry = json!({"manager": manager, "operation": operation, "apiVersion": "apps/v1", "fieldsV1": fields,
-            "time": "2026-01-01T00:00:00Z"});
-        if !subresource.is_empty() {
-            entry["subresource"] = subresource.into();
-        }
-        entry
-    }
-
-    fn object(entries: Json) -> Json {
-        json!({"metadata": {"managedFields": entries}})
     }
 
     /// From the stream, in this order of the members of an entry.

@@ -149,11 +149,12 @@ fn collect(fields: &Json, path: &mut Vec<Step>, found: &mut BTreeSet<FieldPath>)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use serde_json::json;
 
-    fn entry(manager: &str, operation: &str, subresource: &str, fields: Json) -> Json {
+    /// What a writer owns, as it stands in `managedFields`.
+    pub(in crate::cluster::observe) fn entry(manager: &str, operation: &str, subresource: &str, fields: Json) -> Json {
         let mut entry = json!({"manager": manager, "operation": operation, "apiVersion": "apps/v1", "fieldsV1": fields,
             "time": "2026-01-01T00:00:00Z"});
         if !subresource.is_empty() {
@@ -162,7 +163,8 @@ mod tests {
         entry
     }
 
-    fn object(entries: Json) -> Json {
+    /// An object that these writers have fields of.
+    pub(in crate::cluster::observe) fn object(entries: Json) -> Json {
         json!({"metadata": {"managedFields": entries}})
     }
 
