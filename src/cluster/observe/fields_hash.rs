@@ -1,17 +1,17 @@
-//! One hash over the fields that we own in an object: from the object itself, and from the stream of a watch, where it
-//! is computed while `managedFields` passes by. Statuses change often and our fields seldom, so this is what most events
-//! of a watch cost.
+//! One hash over the fields that we own in an object, computed while `managedFields` passes by: in the stream of a watch,
+//! where nothing is built for it, and in an object that is at hand. Statuses change often and our fields seldom, so this
+//! is what most events of a watch cost.
 //!
 //! It is a sum over all members of the set, each hashed with its path: so it does not depend on times, on the API
 //! version or on the order of keys, and is the same in every process.
 
 use std::hash::Hasher;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess};
 
 use super::forgiving::{Forgiving, Read};
 use crate::cluster::FIELD_MANAGER;
-use crate::cluster::migrate::applied_entry;
 use crate::value::{Fnv, Json};
 
 /// The hash of an empty set; 0 is left to what no set has.
@@ -19,20 +19,7 @@ const EMPTY: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A hash of the fields that we own in an object as the API server returned it, or nothing where we own none.
 pub fn ownership_hash(object: &Json) -> Option<u64> {
-    applied_entry(object, FIELD_MANAGER).and_then(|entry| entry.get("fieldsV1")).map(fields_hash)
-}
-
-/// A hash of a set of fields in the `FieldsV1` form.
-fn fields_hash(fields: &Json) -> u64 {
-    EMPTY.wrapping_add(sum_of(fields, Place::default()))
-}
-
-fn sum_of(fields: &Json, place: Place) -> u64 {
-    let Json::Object(members) = fields else { return 0 };
-    members.iter().fold(0, |sum, (name, below)| {
-        let place = place.member(name);
-        sum.wrapping_add(place.weight()).wrapping_add(sum_of(below, place))
-    })
+    OwnHash::deserialize(object.pointer("/metadata/managedFields")?).ok()?.0
 }
 
 /// The path of a member.
@@ -87,7 +74,7 @@ impl Read<'_> for Member {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct OwnHash(pub(super) Option<u64>);
 
-impl<'de> serde::Deserialize<'de> for OwnHash {
+impl<'de> Deserialize<'de> for OwnHash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Forgiving(Entries).deserialize(deserializer).map(Self)
     }
@@ -168,6 +155,11 @@ mod tests {
             "f:metadata": {"f:labels": {"f:app": {}, "f:app.kubernetes.io/name": {}}},
             "f:spec": {"f:replicas": {}, "f:containers": {"k:{\"name\":\"app\"}": {".": {}, "f:image": {}}}},
         })
+    }
+
+    fn fields_hash(fields: &Json) -> u64 {
+        let ours = entry("helm", "Apply", "", fields.clone());
+        ownership_hash(&object(json!([ours]))).expect("an entry of ours")
     }
 
     /// From the stream, in this order of the members of an entry.
