@@ -99,7 +99,7 @@ impl Applied {
 
     /// The fields that we own: the `fieldsV1` of our entry in `managedFields`.
     pub fn owned_fields(&self) -> Option<&Json> {
-        migrate::applied_entry(&self.json, FIELD_MANAGER)?.get("fieldsV1")
+        migrate::applied_fields(&self.json)
     }
 
     fn metadata(&self, name: &str) -> &str {

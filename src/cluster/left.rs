@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde_json::Map;
 
+use super::migrate::entries;
 use crate::value::Json;
 
 /// The longest path, in steps.
@@ -76,8 +77,7 @@ impl LeftField {
 
     /// Takes the fields out of a declared object, of which `live` says whose the fields are.
     pub fn take_out(&self, object: &mut Json, live: &Json) {
-        let entries = live.pointer("/metadata/managedFields").and_then(Json::as_array).into_iter().flatten();
-        let owned: Vec<&Json> = entries.filter_map(|entry| entry.get("fieldsV1")).collect();
+        let owned: Vec<&Json> = entries(live).filter_map(|entry| entry.get("fieldsV1")).collect();
         take_out(object, &self.steps, &owned);
     }
 

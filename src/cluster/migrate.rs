@@ -37,9 +37,19 @@ impl ClientSideManager {
     }
 }
 
-/// Our entry in an object's `managedFields`: the manager's Apply entry for the object itself.
-pub fn applied_entry<'a>(object: &'a Json, manager: &str) -> Option<&'a Json> {
-    managed_fields(object)?.iter().find(|entry| is_entry(entry, manager, "Apply"))
+/// The entries of an object's `managedFields`.
+pub fn entries(object: &Json) -> impl Iterator<Item = &Json> {
+    managed_fields(object).into_iter().flatten()
+}
+
+/// Our entry in an object's `managedFields`: our Apply entry for the object itself.
+pub fn applied_entry(object: &Json) -> Option<&Json> {
+    entries(object).find(|entry| is_entry(entry, FIELD_MANAGER, "Apply"))
+}
+
+/// The fields that we own in an object, in the `FieldsV1` form.
+pub fn applied_fields(object: &Json) -> Option<&Json> {
+    applied_entry(object)?.get("fieldsV1")
 }
 
 /// The JSON patch that moves the fields of client-side managers into the Apply entry of `manager`, or nothing where

@@ -8,8 +8,7 @@ use serde_json::Map;
 use super::mutated::is_same;
 use super::ownership::{Writer, other_writers};
 use super::path::{FieldPath, Step};
-use crate::cluster::FIELD_MANAGER;
-use crate::cluster::migrate::applied_entry;
+use crate::cluster::migrate::applied_fields;
 use crate::value::Json;
 
 /// The member by which items of lists belong together where nobody says another.
@@ -26,7 +25,7 @@ pub struct Differing {
 
 /// The fields of a manifest's object that are otherwise in the cluster.
 pub fn differing(recorded: &Json, live: &Json) -> Vec<Differing> {
-    let fields = applied_entry(live, FIELD_MANAGER).and_then(|entry| entry.get("fieldsV1"));
+    let fields = applied_fields(live);
     let mut comparison = Comparison { path: Vec::new(), found: Vec::new() };
     for (name, value) in recorded.as_object().into_iter().flatten().filter(|(name, _)| *name != "status") {
         let own = fields.and_then(|fields| fields.get(format!("f:{name}")));

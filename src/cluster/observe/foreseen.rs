@@ -8,6 +8,7 @@
 use serde_json::{Map, json};
 
 use crate::cluster::left::LeftField;
+use crate::cluster::migrate::entries;
 use crate::value::Json;
 
 /// What of `metadata` an apply sets.
@@ -16,8 +17,7 @@ const METADATA: [&str; 4] = ["annotations", "finalizers", "labels", "ownerRefere
 /// The `fieldsV1` of our entry as it should be after what is declared is applied over the live object, but for the fields
 /// that are left to others.
 pub fn foreseen(declared: &Json, left: &[LeftField], live: &Json) -> Json {
-    let entries = live.pointer("/metadata/managedFields").and_then(Json::as_array).into_iter().flatten();
-    let places: Vec<&Json> = entries.filter_map(|entry| entry.get("fieldsV1")).collect();
+    let places: Vec<&Json> = entries(live).filter_map(|entry| entry.get("fieldsV1")).collect();
     let mut sent = declared.clone();
     if let Some(members) = sent.as_object_mut() {
         members.retain(|name, _| !["apiVersion", "kind", "status"].contains(&name.as_str()));

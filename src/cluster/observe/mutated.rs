@@ -7,15 +7,12 @@
 
 use super::ownership::paths;
 use super::path::FieldPath;
-use crate::cluster::FIELD_MANAGER;
-use crate::cluster::migrate::applied_entry;
+use crate::cluster::migrate::applied_fields;
 use crate::value::Json;
 
 /// The fields of ours that are not as they were sent in the reply to our own apply.
 pub fn mutated(sent: &Json, reply: &Json) -> Vec<FieldPath> {
-    let Some(owned) = applied_entry(reply, FIELD_MANAGER).and_then(|entry| entry.get("fieldsV1")) else {
-        return Vec::new();
-    };
+    let Some(owned) = applied_fields(reply) else { return Vec::new() };
     let differs = |path: &FieldPath| match (path.of(sent), path.of(reply)) {
         (None, _) => false,
         (Some(sent), live) => !is_same(sent, live),

@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::path::{FieldPath, Step};
-use crate::cluster::FIELD_MANAGER;
-use crate::cluster::migrate::applied_entry;
+use crate::cluster::migrate::{applied_entry, applied_fields, entries};
 use crate::value::Json;
 
 /// A writer of an object: one entry of `managedFields`.
@@ -71,8 +70,7 @@ impl fmt::Display for Taken {
 /// `live` is the object as it was found; `owned` is the `fieldsV1` of our entry as it should be, which the reply to
 /// the repairing apply shows. Writers are in the order of their names, removed fields come last.
 pub fn cause(live: &Json, owned: &Json) -> Vec<Taken> {
-    let held =
-        applied_entry(live, FIELD_MANAGER).and_then(|entry| entry.get("fieldsV1")).map(paths).unwrap_or_default();
+    let held = applied_fields(live).map(paths).unwrap_or_default();
     let lost: BTreeSet<FieldPath> = paths(owned).difference(&held).cloned().collect();
     let others = other_writers(live);
     let mut taken: BTreeMap<Option<Writer>, Vec<FieldPath>> = BTreeMap::new();
@@ -91,10 +89,9 @@ pub fn cause(live: &Json, owned: &Json) -> Vec<Taken> {
 
 /// Who owns a field of an object, each with the time of his last write.
 pub fn owners(object: &Json, path: &FieldPath) -> Vec<(Writer, Option<String>)> {
-    let entries = object.pointer("/metadata/managedFields").and_then(Json::as_array).into_iter().flatten();
     let owns = |entry: &&Json| entry.get("fieldsV1").is_some_and(|fields| owns(fields, path, object));
     let time = |entry: &Json| entry.get("time").and_then(Json::as_str).map(str::to_owned);
-    entries.filter(owns).map(|entry| (writer(entry), time(entry))).collect()
+    entries(object).filter(owns).map(|entry| (writer(entry), time(entry))).collect()
 }
 
 /// Whether a set has a field, or one that it is part of as a whole.
@@ -119,9 +116,8 @@ fn writer(entry: &Json) -> Writer {
 }
 
 pub(super) fn other_writers(object: &Json) -> Vec<(Writer, BTreeSet<FieldPath>)> {
-    let entries = object.pointer("/metadata/managedFields").and_then(Json::as_array).into_iter().flatten();
-    let own = applied_entry(object, FIELD_MANAGER);
-    entries
+    let own = applied_entry(object);
+    entries(object)
         .filter(|entry| Some(*entry) != own)
         .filter_map(|entry| Some((writer(entry), paths(entry.get("fieldsV1")?))))
         .collect()
