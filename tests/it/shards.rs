@@ -18,6 +18,7 @@ const SHARDS: u16 = 4;
 const REQUESTS: usize = 16;
 /// How long shards may be without a replica.
 const MOVED_WITHIN: Duration = Duration::from_secs(15);
+
 /// A write of a replica.
 #[derive(Clone, Debug)]
 struct Write {
@@ -111,8 +112,16 @@ fn until_spread(world: &World, limit: Duration, expected: &[(&str, usize)]) -> R
     Ok(began.elapsed())
 }
 
+/// Two replicas whose writes are noted, with half of the shards each.
+fn two_replicas(world: &World, writes: &Writes) -> Result<[(Operator, Proxy); 2]> {
+    let replicas = [writes.replica(world, "a")?, writes.replica(world, "b")?];
+    until_spread(world, LIMIT, &[("a", 2), ("b", 2)])?;
+    Ok(replicas)
+}
+
 /// Namespaces with a request `web` each, for charts of one repository that serves all.
-async fn requests(world: &World, place: &Place<'_>) -> Result<Vec<String>> {
+async fn requests(world: &World) -> Result<(Place<'_>, Vec<String>)> {
+    let place = world.place("shards", &["hooks"]).await?;
     let mut repository = place.repository("shared", &place.server.url());
     repository["metadata"]["namespace"] = HOME.into();
     world.cluster.objects().apply(HOME, &repository)?;
@@ -127,7 +136,15 @@ async fn requests(world: &World, place: &Place<'_>) -> Result<Vec<String>> {
         });
         world.cluster.objects().apply(namespace, &request)?;
     }
-    Ok(namespaces)
+    Ok((place, namespaces))
+}
+
+/// Waits until a replica runs the hooks of so many releases.
+fn until_hooks_run(namespaces: &[String], replica: &Proxy, count: usize) -> Result<()> {
+    wait::until(LIMIT, "hooks of the first replica to run", || {
+        let begun = namespaces.iter().filter(|namespace| replica.jobs(namespace, "web-before") > 0).count();
+        Ok((begun >= count).then_some(()))
+    })
 }
 
 /// The releases that are deployed, at their first and only revision.
@@ -165,15 +182,10 @@ async fn three_operators_share_the_requests_and_two_go_on_when_one_is_killed_dur
     let (_second, second_proxy) = writes.replica(&world, "b")?;
     let (third, third_proxy) = writes.replica(&world, "c")?;
     until_spread(&world, LIMIT, &[("a", 2), ("b", 1), ("c", 1)])?;
-    let place = world.place("shards", &["hooks"]).await?;
-    let namespaces = requests(&world, &place).await?;
+    let (_place, namespaces) = requests(&world).await?;
     let before = holders(&world)?;
     let of = |namespace: &String| before[&shard_of(namespace, "web", SHARDS)].clone();
-    let has_begun = || {
-        let begun = namespaces.iter().filter(|namespace| first_proxy.jobs(namespace, "web-before") > 0).count();
-        Ok((begun > 2).then_some(()))
-    };
-    wait::until(LIMIT, "hooks of the first replica to run", has_begun)?;
+    until_hooks_run(&namespaces, &first_proxy, 3)?;
     let metrics = third.metrics()?;
     ensure!(metrics.contains("coxswain_shards_held 1"), "{metrics}");
 
@@ -215,14 +227,9 @@ async fn three_operators_share_the_requests_and_two_go_on_when_one_is_killed_dur
 #[tokio::test]
 async fn a_replica_that_cannot_renew_writes_nothing_more_and_comes_back() -> Result<()> {
     let (world, writes) = (World::start_idle()?, Writes::default());
-    let (_first, first_proxy) = writes.replica(&world, "a")?;
-    let (_second, second_proxy) = writes.replica(&world, "b")?;
-    until_spread(&world, LIMIT, &[("a", 2), ("b", 2)])?;
-    let place = world.place("shards", &["hooks"]).await?;
-    let namespaces = requests(&world, &place).await?;
-    let has_begun =
-        || Ok(namespaces.iter().any(|namespace| first_proxy.jobs(namespace, "web-before") > 0).then_some(()));
-    wait::until(LIMIT, "hooks of the first replica to run", has_begun)?;
+    let [(_first, first_proxy), (_second, second_proxy)] = two_replicas(&world, &writes)?;
+    let (_place, namespaces) = requests(&world).await?;
+    until_hooks_run(&namespaces, &first_proxy, 1)?;
 
     writes.note(&first_proxy, "a", |seen| seen.path.contains("/leases").then_some(Fault::LoseRequest));
     until_spread(&world, LIMIT, &[("b", 4)])?;
@@ -242,14 +249,9 @@ async fn a_replica_that_cannot_renew_writes_nothing_more_and_comes_back() -> Res
 #[tokio::test]
 async fn a_replica_that_stood_still_for_longer_than_its_lease_drops_its_work() -> Result<()> {
     let (world, writes) = (World::start_idle()?, Writes::default());
-    let (first, first_proxy) = writes.replica(&world, "a")?;
-    let (_second, second_proxy) = writes.replica(&world, "b")?;
-    until_spread(&world, LIMIT, &[("a", 2), ("b", 2)])?;
-    let place = world.place("shards", &["hooks"]).await?;
-    let namespaces = requests(&world, &place).await?;
-    let has_begun =
-        || Ok(namespaces.iter().any(|namespace| first_proxy.jobs(namespace, "web-before") > 0).then_some(()));
-    wait::until(LIMIT, "hooks of the first replica to run", has_begun)?;
+    let [(first, first_proxy), (_second, second_proxy)] = two_replicas(&world, &writes)?;
+    let (_place, namespaces) = requests(&world).await?;
+    until_hooks_run(&namespaces, &first_proxy, 1)?;
 
     first.pause()?;
     until_spread(&world, LIMIT, &[("b", 4)])?;
@@ -279,9 +281,7 @@ fn names_apart(holders: &BTreeMap<u16, String>, namespace: &str) -> Result<[Stri
 #[tokio::test]
 async fn a_release_that_requests_of_two_replicas_name_has_one_of_them_as_its_owner() -> Result<()> {
     let (world, writes) = (World::start_idle()?, Writes::default());
-    let (_first, _first_proxy) = writes.replica(&world, "a")?;
-    let (_second, _second_proxy) = writes.replica(&world, "b")?;
-    until_spread(&world, LIMIT, &[("a", 2), ("b", 2)])?;
+    let _replicas = two_replicas(&world, &writes)?;
     let places = [world.place("claimed", &["hello-0.1.0"]).await?, world.place("claimed", &["hello-0.1.0"]).await?];
     let held = holders(&world)?;
     for place in &places {
