@@ -10,7 +10,7 @@ use crate::bad_input::{CONFIG_MAP, SECRET, list, pack, shows_no_secret, told};
 use crate::support::git::GitRepository;
 use crate::support::sshd::Sshd;
 use crate::support::{ChartServer, Fault};
-use crate::world::{Place, condition, world};
+use crate::world::{Place, condition, with, world};
 
 /// The server of ssh that all tests share, where the machine has one.
 fn sshd() -> Option<&'static Sshd> {
@@ -23,30 +23,31 @@ fn forge(place: &Place<'_>) -> Result<GitRepository> {
     GitRepository::new(&place.folder.path().join("charts.git"))
 }
 
-/// Commits a version of the chart `plain`, whose message makes it another one.
-fn commit(repository: &GitRepository, version: &str, message: &str) -> Result<String> {
+/// Commits a version of the chart `plain` to the folder `charts` below one; its message makes it another one.
+pub fn commit_plain(
+    below: &str,
+    version: &str,
+    message: &str,
+    commit: impl FnOnce(&[(&str, &str)]) -> Result<String>,
+) -> Result<String> {
     let metadata = format!("apiVersion: v2\nname: plain\nversion: {version}\n");
     let values = format!("message: {message}\n");
-    repository.commit(&[
-        ("charts/plain/Chart.yaml", &metadata),
-        ("charts/plain/values.yaml", &values),
-        ("charts/plain/templates/configmap.yaml", CONFIG_MAP),
+    let path = |file: &str| format!("{below}charts/plain/{file}");
+    commit(&[
+        (&path("Chart.yaml"), &metadata),
+        (&path("values.yaml"), &values),
+        (&path("templates/configmap.yaml"), CONFIG_MAP),
     ])
+}
+
+fn commit(repository: &GitRepository, version: &str, message: &str) -> Result<String> {
+    commit_plain("", version, message, |files| repository.commit(files))
 }
 
 /// Creates a ChartRepo of the type Git with these fields of its source, and more beside.
 fn repository(place: &Place<'_>, name: &str, url: &str, source: &Value, more: &Value) -> Result<()> {
-    let mut spec = json!({"type": "Git", "interval": "1h", "source": {"url": url, "path": "charts"}});
-    for (field, value) in source.as_object().into_iter().flatten() {
-        spec["source"][field] = value.clone();
-    }
-    for (field, value) in more.as_object().into_iter().flatten() {
-        spec[field] = value.clone();
-    }
-    place.apply(&json!({
-        "apiVersion": "app.alauda.io/v1beta1", "kind": "ChartRepo",
-        "metadata": {"name": name, "namespace": place.namespace}, "spec": spec,
-    }))
+    let source = with(json!({"url": url, "path": "charts"}), source);
+    place.apply(&place.version_control("Git", name, source, more))
 }
 
 fn refresh(place: &Place<'_>, name: &str, token: &str) -> Result<()> {
@@ -60,6 +61,7 @@ pub fn until_revision(place: &Place<'_>, name: &str, commit: &str) -> Result<()>
     place.until("chartrepo", name, &what, is_read).map(drop)
 }
 
+/// Waits until a repository has failed for a reason, with every word in its message.
 pub fn until_failed(place: &Place<'_>, name: &str, reason: Reason, words: &[&str]) -> Result<()> {
     let what = format!("the repository {name} to fail with {reason} and {words:?}");
     place.until("chartrepo", name, &what, |repository| {

@@ -29,10 +29,7 @@ fn put(place: &Place<'_>, kind: &[&str], name: &str, key: &str, content: &[u8]) 
 }
 
 fn repository(place: &Place<'_>) -> Result<()> {
-    place.apply(&json!({
-        "apiVersion": "app.alauda.io/v1beta1", "kind": "ChartRepo",
-        "metadata": {"name": "store", "namespace": place.namespace}, "spec": {"type": "Local", "interval": "10h"},
-    }))
+    place.apply(&place.chart_repo("store", json!({"type": "Local", "interval": "10h"})))
 }
 
 fn until_told(place: &Place<'_>, status: &str, message: &str) -> Result<()> {

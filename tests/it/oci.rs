@@ -9,8 +9,9 @@ use coxswain::api::{Reason, names};
 use serde_json::{Value, json};
 
 use crate::bad_input::{CONFIG_MAP, SECRET, pack, shows_no_secret, told};
+use crate::git::until_failed;
 use crate::support::registry::{Registry, USER};
-use crate::world::{Place, condition, world};
+use crate::world::{Place, condition, with, world};
 
 /// The registry that all tests share; each works below a path of its own, the name of its namespace.
 fn registry() -> &'static Registry {
@@ -31,27 +32,13 @@ fn push(place: &Place<'_>, version: &str, message: &str) -> Result<()> {
 
 /// Creates a ChartRepo with these fields beside its address.
 fn repository(place: &Place<'_>, name: &str, host: &str, path: &str, more: &Value) -> Result<()> {
-    let mut object = place.repository(name, &format!("oci://{host}/{}{path}", place.namespace));
-    for (field, value) in more.as_object().into_iter().flatten() {
-        object["spec"][field] = value.clone();
-    }
-    place.apply(&object)
+    let url = format!("oci://{host}/{}{path}", place.namespace);
+    place.apply(&place.chart_repo(name, with(json!({"url": url}), more)))
 }
 
 fn until_synced(place: &Place<'_>, name: &str) -> Result<()> {
     let what = format!("the repository {name} to be read");
     place.until("chartrepo", name, &what, |repository| repository["status"]["phase"] == "Synced").map(drop)
-}
-
-/// Waits until a repository has failed for a reason, with every word in its message.
-fn until_failed(place: &Place<'_>, name: &str, reason: Reason, words: &[&str]) -> Result<()> {
-    let what = format!("the repository {name} to fail with {reason} and {words:?}");
-    place.until("chartrepo", name, &what, |repository| {
-        let ready = condition(repository, "Ready").cloned().unwrap_or_default();
-        let message = ready["message"].as_str().unwrap_or_default();
-        ready["reason"] == reason.as_str() && words.iter().all(|word| message.contains(word))
-    })?;
-    Ok(())
 }
 
 fn login(place: &Place<'_>, name: &str, type_: &str, data: &Value) -> Result<()> {

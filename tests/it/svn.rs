@@ -4,36 +4,20 @@ use anyhow::Result;
 use coxswain::api::{Reason, names};
 use serde_json::{Value, json};
 
-use crate::bad_input::{CONFIG_MAP, SECRET, shows_no_secret};
-use crate::git::{secret, until_failed, until_message, until_revision};
+use crate::bad_input::{SECRET, shows_no_secret};
+use crate::git::{commit_plain, secret, until_failed, until_message, until_revision};
 use crate::support::apache::Apache;
 use crate::support::svn::{SvnRepository, Svnserve};
-use crate::world::{Place, world};
+use crate::world::{Place, with, world};
 
-/// Commits a version of the chart `plain`, whose message makes it another one.
 fn commit(repository: &SvnRepository, version: &str, message: &str) -> Result<String> {
-    let metadata = format!("apiVersion: v2\nname: plain\nversion: {version}\n");
-    let values = format!("message: {message}\n");
-    repository.commit(&[
-        ("trunk/charts/plain/Chart.yaml", &metadata),
-        ("trunk/charts/plain/values.yaml", &values),
-        ("trunk/charts/plain/templates/configmap.yaml", CONFIG_MAP),
-    ])
+    commit_plain("trunk/", version, message, |files| repository.commit(files))
 }
 
 /// Creates a ChartRepo of the type SVN with these fields of its source, and more beside.
 fn repository(place: &Place<'_>, name: &str, url: &str, source: &Value, more: &Value) -> Result<()> {
-    let mut spec = json!({"type": "SVN", "interval": "1h", "source": {"url": url, "path": "trunk"}});
-    for (field, value) in source.as_object().into_iter().flatten() {
-        spec["source"][field] = value.clone();
-    }
-    for (field, value) in more.as_object().into_iter().flatten() {
-        spec[field] = value.clone();
-    }
-    place.apply(&json!({
-        "apiVersion": "app.alauda.io/v1beta1", "kind": "ChartRepo",
-        "metadata": {"name": name, "namespace": place.namespace}, "spec": spec,
-    }))
+    let source = with(json!({"url": url, "path": "trunk"}), source);
+    place.apply(&place.version_control("SVN", name, source, more))
 }
 
 fn logins(place: &Place<'_>) -> Result<()> {

@@ -177,11 +177,21 @@ impl Place<'_> {
     }
 
     /// A ChartRepo object.
-    pub fn repository(&self, name: &str, url: &str) -> Value {
+    pub fn chart_repo(&self, name: &str, spec: Value) -> Value {
         json!({
             "apiVersion": "app.alauda.io/v1beta1", "kind": "ChartRepo",
-            "metadata": {"name": name, "namespace": self.namespace}, "spec": {"url": url},
+            "metadata": {"name": name, "namespace": self.namespace}, "spec": spec,
         })
+    }
+
+    /// The ChartRepo object of an index.
+    pub fn repository(&self, name: &str, url: &str) -> Value {
+        self.chart_repo(name, json!({"url": url}))
+    }
+
+    /// The ChartRepo object of what is checked out, with more fields beside.
+    pub fn version_control(&self, type_: &str, name: &str, source: Value, more: &Value) -> Value {
+        self.chart_repo(name, with(json!({"type": type_, "interval": "1h", "source": source}), more))
     }
 
     /// A HelmRequest object.
@@ -270,6 +280,14 @@ impl Place<'_> {
             Ok(self.events(request, reason)?.into_iter().find(|note| note.contains(text)))
         })
     }
+}
+
+/// An object with more fields, or others of the same name.
+pub fn with(mut object: Value, more: &Value) -> Value {
+    for (field, value) in more.as_object().into_iter().flatten() {
+        object[field] = value.clone();
+    }
+    object
 }
 
 /// A condition of an object.
