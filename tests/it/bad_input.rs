@@ -5,13 +5,14 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use coxswain::api::Reason;
 use serde_json::{Value, json};
 
 use crate::support::charts::{self, Packed};
+use crate::support::folder::write_files;
 use crate::support::wait;
 use crate::world::{LIMIT, Place, condition};
 
@@ -35,11 +36,7 @@ data:
 pub fn draft(place: &Place<'_>, name: &str, version: &str, files: &[(&str, &str)]) -> Result<PathBuf> {
     let folder = place.folder.path().join("drafts").join(format!("{name}-{version}"));
     let metadata = format!("apiVersion: v2\nname: {name}\nversion: {version}\ndescription: of {}\n", place.namespace);
-    for (path, content) in files.iter().copied().chain([("Chart.yaml", metadata.as_str())]) {
-        let file = folder.join(path);
-        std::fs::create_dir_all(file.parent().context("a file has a folder")?)?;
-        std::fs::write(file, content)?;
-    }
+    write_files(&folder, files.iter().copied().chain([("Chart.yaml", metadata.as_str())]))?;
     Ok(folder)
 }
 

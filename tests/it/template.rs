@@ -11,7 +11,7 @@ use crate::recording;
 use crate::support::chart_server::ChartServer;
 use crate::support::charts;
 use crate::support::cluster::Programs;
-use crate::support::folder::Folder;
+use crate::support::folder::{Folder, write_files};
 use crate::support::shared;
 
 /// Both programs, for arguments that name files in one folder.
@@ -27,11 +27,7 @@ impl Programmes {
         for chart in ["hello-0.1.0", "hooks", "template"] {
             copy(&charts.join(chart), &folder.path().join(chart))?;
         }
-        for (name, content) in FILES {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().context("a file is in a folder")?)?;
-            std::fs::write(path, content)?;
-        }
+        write_files(folder.path(), FILES)?;
         Ok(Self { helm: Programs::locate()?.path("helm"), folder })
     }
 

@@ -38,6 +38,19 @@ impl Folder {
     }
 }
 
+/// Writes files below a folder, with the folders that they are in.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_files<'a>(folder: &Path, files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<()> {
+    for (path, content) in files {
+        let file = folder.join(path);
+        std::fs::create_dir_all(file.parent().context("a file has a folder")?)?;
+        std::fs::write(&file, content).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
         if !Self::kept() {

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::command;
+use super::folder::write_files;
 
 /// A repository with a working copy, to be served from the folder that it is in.
 #[derive(Debug)]
@@ -51,11 +52,7 @@ impl GitRepository {
     /// # Errors
     /// When git fails or there is nothing new.
     pub fn commit(&self, files: &[(&str, &str)]) -> Result<String> {
-        for (path, content) in files {
-            let file = self.path.join(path);
-            std::fs::create_dir_all(file.parent().context("a file has a folder")?)?;
-            std::fs::write(file, content)?;
-        }
+        write_files(&self.path, files.iter().copied())?;
         self.git(&["add", "--all"])?;
         self.git(&["commit", "--quiet", "--message=Change"])?;
         self.git(&["rev-parse", "HEAD"])

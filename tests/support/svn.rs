@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::cluster::{ControlPlane, Process, free_port};
+use super::folder::write_files;
 use super::{command, machine, wait};
 
 /// A repository with a working copy, in a folder.
@@ -46,11 +47,7 @@ impl SvnRepository {
     /// # Errors
     /// When svn fails.
     pub fn commit(&self, files: &[(&str, &str)]) -> Result<String> {
-        for (path, content) in files {
-            let file = self.copy.join(path);
-            fs::create_dir_all(file.parent().context("a file has a folder")?)?;
-            fs::write(file, content)?;
-        }
+        write_files(&self.copy, files.iter().copied())?;
         self.svn(&["add", "--force", &self.copy()])?;
         self.record()
     }
