@@ -1,5 +1,5 @@
-//! Measures how a large index is read: `cargo run --release --example index -- 100` for one of 100 MB. Its server is a thread
-//! of this process that makes the text as it sends it, so that the memory is that of the reader.
+//! Measures how a large index is read: `cargo run --release --example index -- 100` for one of 100 MB. Its server is a
+//! thread of this process that makes the text as it sends it, so that the memory is that of the reader.
 
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::net::{TcpListener, TcpStream};

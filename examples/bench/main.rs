@@ -1,8 +1,9 @@
 //! How fast and how small the operator is, next to a bare client that sends only the same writes.
 //!
 //! `make bench` runs it with 100 releases; `RELEASES=100,1000 make bench` with several numbers, one after the other.
-//! `MANY=10000 make bench` installs so many and measures only what they take at rest and a restart. Everything runs on one machine, the API server included, so a ratio of two figures says more than either. The figures
-//! go to `docs/performance.md` too.
+//! `MANY=10000 make bench` installs so many and measures only what they take at rest and a restart. Everything runs on
+//! one machine, the API server included, so a ratio of two figures says more than either. The figures go to
+//! `docs/performance.md` too.
 
 mod bare;
 mod figures;

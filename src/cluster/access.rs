@@ -1,8 +1,8 @@
 //! Which rights an operation needs, and whether the acting account has them.
 //!
 //! Asked before the first write where a service account is impersonated: the rules of a namespace come with one review
-//! (`SelfSubjectRulesReview`), which counts for a moment, and what they do not clearly grant is asked one by one (`SelfSubjectAccessReview`), which
-//! also covers authorizers that cannot list their rules.
+//! (`SelfSubjectRulesReview`), which counts for a moment, and what they do not clearly grant is asked one by one
+//! (`SelfSubjectAccessReview`), which also covers authorizers that cannot list their rules.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;

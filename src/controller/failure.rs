@@ -84,8 +84,8 @@ impl Failure {
     }
 
     /// The longest that the next attempt waits. Most cures are seen (the request, its sources, its repository, a
-    /// namespace, a kind); rights that are granted, objects of others that go, finalizers that are removed and an API server
-    /// that takes records again are not.
+    /// namespace, a kind); rights that are granted, objects of others that go, finalizers that are removed and an API
+    /// server that takes records again are not.
     pub fn longest_pause(&self) -> Duration {
         match self.reason {
             Reason::PermissionDenied

@@ -31,8 +31,8 @@ pub struct Plan<'a> {
 /// Checks an operation.
 ///
 /// # Errors
-/// Objects are outside of the namespaces that are served; rights are missing, all of them named; a namespace of an object does not exist; or objects belong to others, all of
-/// them named.
+/// Objects are outside of the namespaces that are served; rights are missing, all of them named; a namespace of an
+/// object does not exist; or objects belong to others, all of them named.
 pub async fn check(deployment: &Deployment<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
     check_scope(deployment, plan).await?;
     check_rights(deployment, plan).await?;
