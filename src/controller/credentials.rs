@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
-use crate::source::{Credentials, Identity, SshKeys, oci};
+use crate::source::{Credentials, Identity, SshKeys, Tls, oci};
 
 /// The key of Secrets of the type `kubernetes.io/dockerconfigjson`.
 const DOCKER_CONFIG: &str = ".dockerconfigjson";
@@ -36,6 +36,14 @@ pub enum KeysError {
     /// It has no key for ssh, or does not say which servers are known.
     #[error("{0} needs the keys identity, a private key, and known_hosts for ssh: add what is missing")]
     Ssh(String),
+    /// Nothing is named that has keys for ssh.
+    #[error("{url} is one of ssh: name a Secret with identity and known_hosts in {secret}")]
+    NoSsh {
+        /// The field of the address.
+        url: String,
+        /// The field that names Secrets.
+        secret: String,
+    },
     /// A certificate or its key is missing.
     #[error("{0} needs both tls.crt and tls.key, or neither: add what is missing")]
     Identity(String),
@@ -131,6 +139,25 @@ impl Keys {
         let text = String::from_utf8_lossy(&self.data.get(key)?.0).trim_end_matches(['\r', '\n']).to_owned();
         (!text.is_empty()).then_some(text)
     }
+}
+
+/// Whom to trust and who we are in TLS: `bundle` counts, else what a Secret has, else a ConfigMap, which is read only
+/// then.
+///
+/// # Errors
+/// What a Secret or ConfigMap lacks, and why the ConfigMap cannot be read.
+pub async fn tls<E: From<KeysError>>(
+    bundle: Option<&str>,
+    insecure_skip_verify: bool,
+    secret: Option<&Keys>,
+    map: Option<impl Future<Output = Result<Keys, E>>>,
+) -> Result<Tls, E> {
+    let identity = secret.map(Keys::identity).transpose()?.flatten();
+    let mut authorities = bundle.map(str::to_owned).or_else(|| secret?.authority());
+    if let (None, Some(map)) = (&authorities, map) {
+        authorities = Some(map.await?.needed_authority()?);
+    }
+    Ok(Tls { authorities, identity, insecure_skip_verify })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{Failure, shelf};
 use crate::api::Reason;
 use crate::api::chart_repo::{ChartRepo, ConfigMapReference, RepositoryType, SecretReference, VersionControl};
 use crate::cluster::ApiError;
-use crate::controller::credentials::Keys;
+use crate::controller::credentials::{self, Keys, KeysError};
 use crate::source::{Credentials, Options, Reach, Tls, Workshop, git, http, oci, svn};
 
 /// Where the objects are read that a ChartRepo names, and which addresses it may have.
@@ -97,11 +97,7 @@ impl Surroundings<'_> {
         options.namespace = object.namespace().unwrap_or_default();
         options.reach = self.reach;
         if git::needs_ssh(&source.url) {
-            let no_secret = || {
-                let message =
-                    "spec.source.url is one of ssh: name a Secret with identity and known_hosts in spec.secret";
-                Failure::new(Reason::CredentialsMissing, message)
-            };
+            let no_secret = || KeysError::NoSsh { url: "spec.source.url".to_owned(), secret: "spec.secret".to_owned() };
             let reference = object.spec.secret.as_ref().ok_or_else(no_secret)?;
             options.ssh = Some(self.secret(object, "spec.secret", reference).await?.ssh()?);
         } else {
@@ -121,20 +117,12 @@ impl Surroundings<'_> {
 
     async fn tls(&self, object: &ChartRepo) -> Result<Tls, Failure> {
         let spec = &object.spec;
-        let mut tls = Tls {
-            authorities: spec.ca_bundle.clone(),
-            identity: None,
-            insecure_skip_verify: spec.insecure_skip_tls_verify,
+        let secret = match &spec.tls_secret {
+            Some(reference) => Some(self.secret(object, "spec.tlsSecret", reference).await?),
+            None => None,
         };
-        if let Some(reference) = &spec.tls_secret {
-            let keys = self.secret(object, "spec.tlsSecret", reference).await?;
-            tls.authorities = tls.authorities.or_else(|| keys.authority());
-            tls.identity = keys.identity()?;
-        }
-        if let (None, Some(reference)) = (&tls.authorities, &spec.ca_config_map) {
-            tls.authorities = Some(self.config_map(object, "spec.caConfigMap", reference).await?.needed_authority()?);
-        }
-        Ok(tls)
+        let map = spec.ca_config_map.as_ref().map(|named| self.config_map(object, "spec.caConfigMap", named));
+        credentials::tls(spec.ca_bundle.as_deref(), spec.insecure_skip_tls_verify, secret.as_ref(), map).await
     }
 
     /// The Secret that a field names.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::place::{self, Access};
 use super::{Found, Search};
-use crate::api::Reason;
 use crate::api::helm_request::GitSource;
 use crate::cluster::observe::SourceRead;
+use crate::controller::credentials::KeysError;
 use crate::controller::failure::Failure;
 use crate::source::{Address, Place, git};
 
@@ -45,12 +45,10 @@ async fn options(
     options.namespace = search.request.metadata.namespace.clone().unwrap_or_default();
     options.reach = search.context.reach;
     if git::needs_ssh(&source.url) {
-        let name = source.secret_ref.as_deref().ok_or_else(|| {
-            let message =
-                format!("{FIELD}.url is one of ssh: name a Secret with identity and known_hosts in {FIELD}.secretRef");
-            Failure::new(Reason::CredentialsMissing, message)
-        })?;
-        options.ssh = Some(reader.secret(name, &format!("{FIELD}.secretRef")).await?.ssh()?);
+        let field = format!("{FIELD}.secretRef");
+        let no_secret = || KeysError::NoSsh { url: format!("{FIELD}.url"), secret: field.clone() };
+        let name = source.secret_ref.as_deref().ok_or_else(no_secret)?;
+        options.ssh = Some(reader.secret(name, &field).await?.ssh()?);
         return Ok(options);
     }
     let access = Access {

@@ -12,7 +12,7 @@ use crate::api::{HelmRequest, Reason};
 use crate::chart::version::{Constraint, Version};
 use crate::cluster::observe::SourceRead;
 use crate::controller::backoff::spread;
-use crate::controller::credentials::Keys;
+use crate::controller::credentials::{self, Keys};
 use crate::controller::events::EventType;
 use crate::controller::failure::Failure;
 use crate::controller::helm_request::report::Report;
@@ -32,23 +32,15 @@ pub(super) struct Access<'a> {
 impl Access<'_> {
     /// Reads the Secret and the ConfigMap: whom to trust, and the Secret where it says who we are.
     pub(super) async fn read(&self, reader: &mut Reader<'_>) -> Result<(Tls, Option<Keys>), Failure> {
-        let mut tls = Tls {
-            authorities: self.ca_bundle.map(str::to_owned),
-            identity: None,
-            insecure_skip_verify: self.insecure_skip_tls_verify,
+        let (of_secret, of_map) = (format!("{}.secretRef", self.field), format!("{}.caConfigMapRef", self.field));
+        let secret = match self.secret {
+            Some(name) => Some(reader.secret(name, &of_secret).await?),
+            None => None,
         };
-        let mut keys = None;
-        if let Some(name) = self.secret {
-            let secret = reader.secret(name, &format!("{}.secretRef", self.field)).await?;
-            tls.identity = secret.identity()?;
-            let is_for_tls = tls.identity.is_some() || secret.authority().is_some();
-            tls.authorities = tls.authorities.or_else(|| secret.authority());
-            keys = Some(secret).filter(|secret| secret.has_credentials() || !is_for_tls);
-        }
-        if let (None, Some(name)) = (&tls.authorities, self.ca_config_map) {
-            let map = reader.config_map(name, &format!("{}.caConfigMapRef", self.field)).await?;
-            tls.authorities = Some(map.needed_authority()?);
-        }
+        let map = self.ca_config_map.map(|name| reader.config_map(name, &of_map));
+        let tls = credentials::tls(self.ca_bundle, self.insecure_skip_tls_verify, secret.as_ref(), map).await?;
+        let is_for_tls = |secret: &Keys| tls.identity.is_some() || secret.authority().is_some();
+        let keys = secret.filter(|secret| secret.has_credentials() || !is_for_tls(secret));
         Ok((tls, keys))
     }
 }
