@@ -22,14 +22,22 @@ impl Digest {
     /// # Errors
     /// [`SourceError::DigestMismatch`].
     pub(super) fn verified(expected: Option<Self>, archive: Vec<u8>, url: &str) -> Result<Vec<u8>, SourceError> {
-        let actual = Self::of(&archive);
+        Self::check(expected, Self::of(&archive), url)?;
+        Ok(archive)
+    }
+
+    /// Refuses what has another digest than the one that is expected at a URL.
+    ///
+    /// # Errors
+    /// [`SourceError::DigestMismatch`].
+    pub(super) fn check(expected: Option<Self>, actual: Self, url: &str) -> Result<(), SourceError> {
         match expected {
             Some(expected) if expected != actual => Err(SourceError::DigestMismatch {
                 url: url.to_owned(),
                 expected: expected.to_string(),
                 actual: actual.to_string(),
             }),
-            _ => Ok(archive),
+            _ => Ok(()),
         }
     }
 

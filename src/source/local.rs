@@ -153,16 +153,7 @@ impl Repository {
             url: named.to_owned(),
             reason: "it is not one of a chart in the cluster".to_owned(),
         })?;
-        let archive = self.inner.read(&place).await?;
-        let actual = Digest::of(&archive);
-        match digest.filter(|expected| *expected != actual) {
-            None => Ok(archive),
-            Some(expected) => Err(SourceError::DigestMismatch {
-                url: named.to_owned(),
-                expected: expected.to_string(),
-                actual: actual.to_string(),
-            }),
-        }
+        Digest::verified(digest, self.inner.read(&place).await?, named)
     }
 }
 

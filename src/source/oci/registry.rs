@@ -93,7 +93,7 @@ impl Registry {
         let (shown, told) = (address::shown(&answer.url), told_digest(&answer));
         let body = answer.body.unwrap_or_default();
         let digest = Digest::of(&body);
-        verify(&shown, Digest::parse(of).or(told), digest)?;
+        Digest::check(Digest::parse(of).or(told), digest, &shown)?;
         let manifest = Manifest::parse(&body).map_err(|reason| SourceError::NotARegistry { url: shown, reason })?;
         Ok((digest, manifest))
     }
@@ -113,9 +113,7 @@ impl Registry {
     pub(super) async fn blob(&self, path: &str, digest: Digest, limit: u64) -> Result<Vec<u8>, SourceError> {
         let url = self.url(&format!("v2/{path}/blobs/sha256:{digest}"))?;
         let answer = self.ask(Request::get(url, limit), &pull(path)).await?;
-        let body = answer.body.unwrap_or_default();
-        verify(&address::shown(&answer.url), Some(digest), Digest::of(&body))?;
-        Ok(body)
+        Digest::verified(Some(digest), answer.body.unwrap_or_default(), &address::shown(&answer.url))
     }
 
     /// A chart's metadata.
@@ -244,17 +242,6 @@ fn accepting(types: &'static str) -> HeaderMap {
 
 fn told_digest(answer: &Answer) -> Option<Digest> {
     Digest::parse(answer.headers.get(CONTENT_DIGEST)?.to_str().ok()?.strip_prefix("sha256:")?)
-}
-
-fn verify(url: &str, expected: Option<Digest>, actual: Digest) -> Result<(), SourceError> {
-    match expected {
-        Some(expected) if expected != actual => Err(SourceError::DigestMismatch {
-            url: url.to_owned(),
-            expected: expected.to_string(),
-            actual: actual.to_string(),
-        }),
-        _ => Ok(()),
-    }
 }
 
 /// Where the next page is: `Link: </v2/…>; rel="next"`.
