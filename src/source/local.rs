@@ -4,7 +4,7 @@
 //! names them, are the parts of one, in whichever objects they are. The objects themselves are behind a [`Shelf`]. They
 //! are read one after the other and only where they changed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -120,6 +120,7 @@ impl Repository {
             return Ok(Fetched::Unchanged);
         }
         let (places, mut problems) = self.inner.places(&holders).await?;
+        self.inner.forget_others(&places);
         let mut charts = BTreeMap::<String, Vec<Json>>::new();
         for place in places {
             match self.inner.describe(&place, &holders).await? {
@@ -181,6 +182,12 @@ impl Inner {
             }
         }
         Ok((places.into_values().collect(), problems))
+    }
+
+    /// Forgets the charts of archives that are nowhere any more.
+    fn forget_others(&self, places: &[Place]) {
+        let kept: HashSet<String> = places.iter().map(ToString::to_string).collect();
+        lock(&self.described).retain(|(place, _), _| kept.contains(place));
     }
 
     async fn keys(&self, holder: &Holder, version: &str) -> Result<Vec<String>, SourceError> {
@@ -334,22 +341,24 @@ mod tests {
 
     impl Shelves {
         fn put(&self, name: &str, key: &str, content: &[u8]) {
-            let holder = Holder { kind: "configmap".to_owned(), name: name.to_owned() };
-            let mut objects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            objects.entry(holder).or_default().insert(key.to_owned(), content.to_vec());
+            lock(&self.0).entry(holder(name)).or_default().insert(key.to_owned(), content.to_vec());
         }
+    }
+
+    fn holder(name: &str) -> Holder {
+        Holder { kind: "configmap".to_owned(), name: name.to_owned() }
     }
 
     impl Shelf for Shelves {
         fn list(&self) -> BoxFuture<'_, Result<BTreeMap<Holder, String>, SourceError>> {
-            let objects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let objects = lock(&self.0);
             let version = |contents: &Contents| format!("{:?}", Digest::of(format!("{contents:?}").as_bytes()));
             let listed = objects.iter().map(|(holder, contents)| (holder.clone(), version(contents))).collect();
             std::future::ready(Ok(listed)).boxed()
         }
 
         fn read(&self, holder: Holder) -> BoxFuture<'_, Result<Contents, SourceError>> {
-            let objects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let objects = lock(&self.0);
             std::future::ready(Ok(objects.get(&holder).cloned().unwrap_or_default())).boxed()
         }
     }
@@ -397,6 +406,10 @@ mod tests {
             assert_eq!(repository.download(&entry.url, entry.digest).await?, archive, "{name}");
         }
         assert!(matches!(repository.fetch_index(&validators).await?, Fetched::Unchanged));
+        lock(&shelf.0).remove(&holder("web"));
+        fetch(&repository).await?;
+        let Inner { keys, described, .. } = &*repository.inner;
+        assert_eq!((lock(keys).len(), lock(described).len()), (2, 1), "nothing is kept of what is gone");
         Ok(())
     }
 
