@@ -48,19 +48,17 @@ impl Tenancy {
             );
             return Err(Failure::new(Reason::NamespaceNotAllowed, message));
         }
-        let other = request.dependencies().into_iter().find(|dependency| dependency.namespace != own);
-        match other.filter(|other| self.no_cross_namespace || !self.scope.contains(&other.namespace)) {
-            None => Ok(()),
-            Some(other) => {
-                let message = format!(
-                    "{}.namespace {:?} is not the request's own namespace, and the operator runs with {}; remove it",
-                    other.field,
-                    other.namespace,
-                    if self.no_cross_namespace { "--no-cross-namespace" } else { "--watch-namespaces" },
-                );
-                Err(Failure::new(Reason::NamespaceNotAllowed, message))
-            }
-        }
+        let is_refused =
+            |namespace: &str| namespace != own && (self.no_cross_namespace || !self.scope.contains(namespace));
+        let refused = request.dependencies().into_iter().find(|dependency| is_refused(&dependency.namespace));
+        let Some(refused) = refused else { return Ok(()) };
+        let message = format!(
+            "{}.namespace {:?} is not the request's own namespace, and the operator runs with {}; remove it",
+            refused.field,
+            refused.namespace,
+            if self.no_cross_namespace { "--no-cross-namespace" } else { "--watch-namespaces" },
+        );
+        Err(Failure::new(Reason::NamespaceNotAllowed, message))
     }
 
     /// Whether all these objects are in namespaces that are served.
@@ -110,6 +108,8 @@ mod tests {
         let both = Tenancy { scope, ..confined.clone() };
         let (plain, team, other) = (json!({}), json!({"namespace": "team"}), json!({"namespace": "other"}));
         let depends = json!({"dependencies": ["db"], "dependsOn": [{"name": "dns", "namespace": "team"}]});
+        let outside =
+            json!({"dependsOn": [{"name": "dns", "namespace": "team"}, {"name": "db", "namespace": "other"}]});
         let table = [
             (&open, &other, None),
             (&open, &depends, None),
@@ -119,6 +119,7 @@ mod tests {
             (&some, &team, None),
             (&some, &depends, None),
             (&some, &other, Some("--watch-namespaces shop, team")),
+            (&some, &outside, Some("spec.dependsOn[1].namespace \"other\"")),
             (&both, &team, Some("--no-cross-namespace")),
         ];
         for (tenancy, spec, expected) in table {
