@@ -41,15 +41,12 @@ impl Dependents {
     /// Takes in what the watch tells, after the store has.
     pub fn note(&self, event: &Event<HelmRequest>) {
         match event {
-            Event::Apply(request) | Event::InitApply(request) => {
-                let of = ObjectRef::from_obj(request);
-                let mut notes = self.notes();
-                for dependency in dependencies(request) {
-                    notes.dependents.entry(dependency).or_default().insert(of.clone());
-                }
-                drop(notes);
-                self.wake(&of);
+            Event::Apply(request) => {
+                self.notes().take(request);
+                self.wake(&ObjectRef::from_obj(request));
             }
+            // The store has it only at the end of the list.
+            Event::InitApply(request) => self.notes().take(request),
             Event::Delete(request) => {
                 let of = ObjectRef::from_obj(request);
                 let mut notes = self.notes();
@@ -60,13 +57,25 @@ impl Dependents {
                 drop(notes);
                 self.wake(&of);
             }
-            Event::Init | Event::InitDone => {}
+            Event::Init => {}
+            // What changed or went before the list is not told otherwise.
+            Event::InitDone => {
+                let mut notes = self.notes();
+                notes.awaited.clear();
+                let waiting = std::mem::take(&mut notes.waiting);
+                drop(notes);
+                self.trigger(waiting.into_values().flatten());
+            }
         }
     }
 
     /// Wakes everyone who waits for a request.
     pub fn wake(&self, request: &Request) {
         let waiting = self.notes().waiting.remove(request).unwrap_or_default();
+        self.trigger(waiting);
+    }
+
+    fn trigger(&self, waiting: impl IntoIterator<Item = Request>) {
         // A closed channel means that the operator is stopping.
         waiting.into_iter().for_each(|waiter| drop(self.triggers.unbounded_send(waiter)));
     }
@@ -104,6 +113,13 @@ impl Dependents {
 }
 
 impl Notes {
+    /// Notes what a request depends on.
+    fn take(&mut self, request: &HelmRequest) {
+        for dependency in dependencies(request) {
+            self.dependents.entry(dependency).or_default().insert(ObjectRef::from_obj(request));
+        }
+    }
+
     fn remove_dependent(&mut self, dependency: &Request, dependent: &Request) {
         remove(&mut self.dependents, dependency, dependent);
     }
@@ -200,6 +216,22 @@ mod tests {
         scene.dependents.wait(&reference("web"), vec![reference("cache")]);
         scene.dependents.wait(&reference("web"), vec![]);
         scene.tell(Event::Apply(request("cache", &[])));
+        assert_eq!(scene.woken(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn who_waits_is_woken_at_the_end_of_a_list_when_the_store_has_it() {
+        let mut scene = Scene::new();
+        scene.tell(Event::Apply(request("db", &[])));
+        scene.dependents.wait(&reference("web"), vec![reference("db")]);
+        scene.dependents.wait(&reference("jobs"), vec![reference("gone")]);
+        for event in [Event::Init, Event::InitApply(request("db", &[]))] {
+            scene.tell(event);
+            assert_eq!(scene.woken(), Vec::<String>::new(), "the store is as it was");
+        }
+        scene.tell(Event::InitDone);
+        assert_eq!(scene.woken(), ["jobs", "web"]);
+        scene.tell(Event::InitDone);
         assert_eq!(scene.woken(), Vec::<String>::new());
     }
 
