@@ -1,6 +1,8 @@
+use tokio::time::Instant;
+
 use super::*;
 use crate::cluster::health::Verdict;
-use crate::cluster::observe::Standing;
+use crate::cluster::observe::{Change, Expectation, SourceRead, Standing};
 
 /// An index with one kind that is completely told, and one owner that expects one object.
 struct Fixture {
