@@ -58,6 +58,15 @@ impl<'a> Evaluation<'a> {
         }
     }
 
+    /// Counts going through the items of a list, or the keys of a map, which are copied.
+    fn spend_on_items(&mut self, value: &Json) -> Result<(), Stop> {
+        match value {
+            Json::Array(items) => self.spend(items.len() as u64),
+            Json::Object(members) => members.keys().try_for_each(|name| self.spend_on(name)),
+            _ => Ok(()),
+        }
+    }
+
     /// The value of a term.
     pub(super) fn value(&mut self, term: &'a Term) -> Result<Value<'a>, CelError> {
         let failed = |stop| match stop {
@@ -174,9 +183,18 @@ impl<'a> Evaluation<'a> {
     }
 
     fn each(&mut self, term: &'a Term, comprehension: &'a Comprehension) -> Result<Value<'a>, CelError> {
-        let Comprehension { how, range, variable, condition, result } = comprehension;
-        let range = self.value(range)?;
+        let range = self.value(&comprehension.range)?;
+        self.spend_on_items(&range).map_err(|_| CelError::TooManySteps { steps: MOST_STEPS })?;
         let range = items(range).map_err(|message| CelError::Evaluation { column: term.column, message })?;
+        let outside = self.scope.len();
+        let value = self.over(range, comprehension);
+        // An error may not count in the end, and what follows does not know the item.
+        self.scope.truncate(outside);
+        value
+    }
+
+    fn over(&mut self, range: Vec<Value<'a>>, comprehension: &'a Comprehension) -> Result<Value<'a>, CelError> {
+        let Comprehension { how, variable, condition, result, .. } = comprehension;
         let mut met = 0_usize;
         let mut made = Vec::new();
         let mut failed = None;

@@ -81,8 +81,14 @@ pub(super) fn call<'a>(
             evaluation.spend_on(text)?;
             Json::Bool(text.contains(part))
         }
-        (Function::StartsWith, [Json::String(text), Json::String(part)]) => Json::Bool(text.starts_with(part)),
-        (Function::EndsWith, [Json::String(text), Json::String(part)]) => Json::Bool(text.ends_with(part)),
+        (Function::StartsWith, [Json::String(text), Json::String(part)]) => {
+            evaluation.spend_on(part)?;
+            Json::Bool(text.starts_with(part))
+        }
+        (Function::EndsWith, [Json::String(text), Json::String(part)]) => {
+            evaluation.spend_on(part)?;
+            Json::Bool(text.ends_with(part))
+        }
         (Function::Matches, [Json::String(text), Json::String(pattern)]) => {
             evaluation.spend(PATTERN_STEPS)?;
             evaluation.spend_on(text)?;

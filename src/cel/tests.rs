@@ -92,6 +92,7 @@ fn what_cannot_be_read_or_evaluated_is_named_with_its_place() {
         ("import == 1", "column 1: import is a word of the language, not a name"),
         ("dep.status.version2 == '1'", "column 11: there is no member version2; has() asks whether there is one"),
         ("other.x", "column 1: other is not known here; there are dep, self"),
+        ("[1].map(i, i / 0) == [] || i == 1", "column 28: i is not known here; there are dep, self"),
         ("1 + 'a'", "column 3: + is not for int and string"),
         ("1 / 0", "column 3: / of these numbers has no result"),
         ("9223372036854775807 + 1", "column 21: + of these numbers has no result"),
@@ -135,5 +136,20 @@ fn hostile_expressions_end_soon() {
         let started = std::time::Instant::now();
         assert!(evaluated(&text).is_err(), "{text}");
         assert!(started.elapsed() < std::time::Duration::from_secs(5), "{text} took {:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn going_through_large_values_counts_as_much_as_there_is() {
+    let members: serde_json::Map<_, _> = (0..20_000).map(|number| (number.to_string(), Json::Null)).collect();
+    let large = json!({"list": vec![0; 20_000], "map": members, "text": "x".repeat(1 << 20)});
+    for text in [
+        "dep.list.all(a, dep.list.exists(b, true))",
+        "dep.map.all(a, dep.map.exists(b, true))",
+        "dep.list.all(a, dep.text.startsWith(dep.text))",
+        "dep.list.all(a, dep.text.endsWith(dep.text))",
+    ] {
+        let evaluated = Expression::parse(text).and_then(|expression| expression.holds(&[("dep", &large)]));
+        assert!(matches!(evaluated, Err(CelError::TooManySteps { .. })), "{text}: {evaluated:?}");
     }
 }
