@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use futures::{Stream, stream};
+use futures::{Stream, TryStreamExt, stream};
 use kube::Api;
 use kube::api::{ListParams, ObjectList, PartialObjectMeta};
 use serde::de::DeserializeOwned;
@@ -23,6 +23,28 @@ pub fn metadata_pages<K: Clone + DeserializeOwned + Debug>(
     parameters: ListParams,
 ) -> impl Stream<Item = Result<Vec<PartialObjectMeta<K>>, ApiError>> + '_ {
     follow(parameters, move |parameters| async move { api.list_metadata(&parameters).await })
+}
+
+/// All objects of a list, for who needs them together.
+///
+/// # Errors
+/// A page cannot be read.
+pub async fn all<K: Clone + DeserializeOwned + Debug>(
+    api: &Api<K>,
+    parameters: ListParams,
+) -> Result<Vec<K>, ApiError> {
+    pages(api, parameters).try_concat().await
+}
+
+/// The metadata of all objects of a list.
+///
+/// # Errors
+/// A page cannot be read.
+pub async fn all_metadata<K: Clone + DeserializeOwned + Debug>(
+    api: &Api<K>,
+    parameters: ListParams,
+) -> Result<Vec<PartialObjectMeta<K>>, ApiError> {
+    metadata_pages(api, parameters).try_concat().await
 }
 
 fn follow<T: Clone, F: Future<Output = kube::Result<ObjectList<T>>>>(

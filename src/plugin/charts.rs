@@ -4,7 +4,6 @@
 //! downloaded from its repository, as the operator does it, with the credentials that the caller may read.
 
 use clap::{Args, Subcommand};
-use futures::TryStreamExt;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde::Serialize;
@@ -19,7 +18,7 @@ use crate::api::chart::Chart as ChartObject;
 use crate::api::names;
 use crate::chart::{File, Limits, load_files};
 use crate::cluster::ApiError;
-use crate::cluster::pages::pages;
+use crate::cluster::pages::all;
 use crate::controller::chartrepo::chart_object_name;
 use crate::value::Json;
 
@@ -185,13 +184,14 @@ fn absent(session: &Session, kind: &'static str, name: &str, hint: &str) -> Erro
     Error::Absent { kind, name: name.to_owned(), namespace: session.namespace.clone(), hint: hint.to_owned() }
 }
 
-async fn charts(session: &Session, namespace: &str) -> Result<Vec<ChartObject>, Error> {
+/// The charts of the repositories of a namespace.
+///
+/// # Errors
+/// They cannot be listed.
+pub async fn charts(session: &Session, namespace: &str) -> Result<Vec<ChartObject>, Error> {
     let api: Api<ChartObject> = Api::namespaced(session.cluster.client(), namespace);
-    let listed: Result<Vec<Vec<ChartObject>>, ApiError> =
-        pages(&api, ListParams::default().limit(PAGE)).try_collect().await;
-    let listed =
-        listed.map_err(|error| Error::api(format!("list Charts in namespace {namespace:?}"), "Chart", error))?;
-    Ok(listed.into_iter().flatten().collect())
+    let listed = all(&api, ListParams::default().limit(PAGE)).await;
+    listed.map_err(|error| Error::api(format!("list Charts in namespace {namespace:?}"), "Chart", error))
 }
 
 /// How a request names the chart.

@@ -4,15 +4,13 @@
 use std::path::Path;
 
 use clap::Command;
-use futures::TryStreamExt;
 use kube::ResourceExt;
 use kube::api::ListParams;
 
 use super::Error;
 use super::arguments::{GlobalArguments, command};
 use super::session::Session;
-use crate::cluster::ApiError;
-use crate::cluster::pages::metadata_pages;
+use crate::cluster::pages::all_metadata;
 
 /// The name under which kubectl looks for it.
 const NAME: &str = "kubectl_complete-captain";
@@ -86,9 +84,8 @@ fn meaning(command: &Command) -> String {
 /// The names of the requests in the namespace that the words say.
 async fn requests(words: &[String]) -> Vec<String> {
     let Ok(session) = Session::connect(&global(words)).await else { return Vec::new() };
-    let listed: Result<Vec<Vec<_>>, ApiError> =
-        metadata_pages(&session.requests(), ListParams::default().limit(PAGE)).try_collect().await;
-    listed.unwrap_or_default().into_iter().flatten().map(|object| object.name_any()).collect()
+    let listed = all_metadata(&session.requests(), ListParams::default().limit(PAGE)).await;
+    listed.unwrap_or_default().iter().map(ResourceExt::name_any).collect()
 }
 
 /// The shared flags among the words, which need not be a whole command line.

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use clap::Args;
-use futures::TryStreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 use kube::api::ListParams;
@@ -17,8 +16,7 @@ use super::session::Session;
 use super::status::deployed_objects;
 use super::table::{Cell, Table};
 use super::{Error, Outcome};
-use crate::cluster::ApiError;
-use crate::cluster::pages::pages;
+use crate::cluster::pages::all;
 
 /// How many events one page of a list has.
 const PAGE: u32 = 500;
@@ -84,10 +82,8 @@ impl EventsArguments {
 
 async fn read(session: &Session, namespace: &str) -> Result<Vec<Event>, Error> {
     let api: Api<Event> = Api::namespaced(session.cluster.client(), namespace);
-    let listed: Result<Vec<Vec<Event>>, ApiError> = pages(&api, ListParams::default().limit(PAGE)).try_collect().await;
-    let listed =
-        listed.map_err(|error| Error::api(format!("list events in namespace {namespace:?}"), "Event", error))?;
-    Ok(listed.into_iter().flatten().collect())
+    let listed = all(&api, ListParams::default().limit(PAGE)).await;
+    listed.map_err(|error| Error::api(format!("list events in namespace {namespace:?}"), "Event", error))
 }
 
 fn regarding(event: &Event) -> (String, String) {

@@ -7,11 +7,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
-use futures::TryStreamExt;
-use kube::Api;
-use kube::api::ListParams;
 use serde_json::json;
 
+use super::charts::charts;
 use super::create::create;
 use super::edit::DryRunArgument;
 use super::get::user_values;
@@ -23,13 +21,9 @@ use super::{Error, Outcome};
 use crate::api::chart::Chart;
 use crate::api::names;
 use crate::cluster::ApiError;
-use crate::cluster::pages::pages;
 use crate::release::Record;
 use crate::value::Json;
 use crate::yaml;
-
-/// How many charts one page of a list has: they are large.
-const PAGE: u32 = 50;
 
 /// The flags of `import`.
 #[derive(Clone, Debug, Args)]
@@ -111,12 +105,8 @@ impl ImportArguments {
     /// The repository that has a version of a chart, where it is the only one.
     async fn only_repository(&self, session: &Session, chart: &str, version: &str) -> Result<String, Error> {
         for namespace in [&session.namespace, &self.repo_namespace] {
-            let api: Api<Chart> = Api::namespaced(session.cluster.client(), namespace);
-            let listed: Result<Vec<Vec<Chart>>, ApiError> =
-                pages(&api, ListParams::default().limit(PAGE)).try_collect().await;
-            let what = || format!("list Charts in namespace {namespace:?}");
-            let listed = listed.map_err(|error| Error::api(what(), "Chart", error))?;
-            let having = listed.iter().flatten().filter(|candidate| has(candidate, chart, version));
+            let listed = charts(session, namespace).await?;
+            let having = listed.iter().filter(|candidate| has(candidate, chart, version));
             let mut found: Vec<String> = having.filter_map(repository_of).collect();
             found.sort();
             found.dedup();

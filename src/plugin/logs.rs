@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::{ListParams, LogParams};
 use kube::{Api, ResourceExt};
@@ -13,6 +12,7 @@ use super::revisions::{Release, objects};
 use super::screen::{Screen, Tone};
 use super::session::Session;
 use super::{Error, Outcome};
+use crate::cluster::pages::all;
 use crate::cluster::{ApiError, runs_pods};
 use crate::value::message::without_controls;
 
@@ -56,10 +56,10 @@ impl LogsArguments {
         };
         let pods: Api<Pod> = Api::namespaced(session.cluster.client(), &release.namespace);
         let what = || format!("list Pods in namespace {:?}", release.namespace);
-        let listed: Result<Vec<Vec<Pod>>, ApiError> = pages(&pods).await;
+        let listed = all(&pods, ListParams::default().limit(PAGE)).await;
         let listed = listed.map_err(|error| Error::api(what(), "Pod", error))?;
         let mut shown = 0;
-        for pod in listed.iter().flatten().filter(|pod| self.wants(pod, &makers)) {
+        for pod in listed.iter().filter(|pod| self.wants(pod, &makers)) {
             shown += 1;
             self.print(session, &pods, pod).await?;
         }
@@ -103,10 +103,6 @@ impl LogsArguments {
 /// The revision that an operation is or was about last.
 fn newest(request: &crate::api::HelmRequest) -> Option<i64> {
     request.status.as_ref()?.history.iter().map(|entry| entry.revision).max()
-}
-
-async fn pages(pods: &Api<Pod>) -> Result<Vec<Vec<Pod>>, ApiError> {
-    crate::cluster::pages::pages(pods, ListParams::default().limit(PAGE)).try_collect().await
 }
 
 /// Whether every container of a pod runs and is ready, or has ended well.

@@ -1,6 +1,6 @@
 //! What was made for the objects of a release: jobs, replica sets and pods, each with its own reason.
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -11,8 +11,8 @@ use super::Error;
 use super::session::Session;
 use super::tree::{Health, Node};
 use crate::cluster::health::verdict;
-use crate::cluster::pages::pages;
-use crate::cluster::{ApiError, Object, ObjectKey};
+use crate::cluster::pages::all;
+use crate::cluster::{Object, ObjectKey};
 use crate::value::Json;
 
 /// How many objects one page of a list has.
@@ -84,13 +84,12 @@ fn to_list(nodes: &[Node]) -> Vec<(String, ApiResource)> {
 
 async fn list(session: &Session, namespace: &str, resource: &ApiResource) -> Result<Vec<Made>, Error> {
     let api: Api<DynamicObject> = Api::namespaced_with(session.cluster.client(), namespace, resource);
-    let listed: Result<Vec<Vec<DynamicObject>>, ApiError> =
-        pages(&api, ListParams::default().limit(PAGE)).try_collect().await;
+    let listed = all(&api, ListParams::default().limit(PAGE)).await;
     let listed = listed.map_err(|error| Error::Api {
         what: format!("list {} in namespace {namespace:?}", resource.plural),
         error: Box::new(error),
     })?;
-    Ok(listed.into_iter().flatten().filter_map(|object| made(object, resource)).collect())
+    Ok(listed.into_iter().filter_map(|object| made(object, resource)).collect())
 }
 
 fn made(mut object: DynamicObject, resource: &ApiResource) -> Option<Made> {

@@ -1,6 +1,5 @@
 //! Finding requests: one by its name, with what it may have been meant for, or many by what they are.
 
-use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ApiResource, DynamicObject, ListParams, PartialObjectMeta};
 use kube::{Api, ResourceExt};
@@ -9,7 +8,7 @@ use super::Error;
 use super::session::Session;
 use crate::api::HelmRequest;
 use crate::cluster::ApiError;
-use crate::cluster::pages::{metadata_pages, pages};
+use crate::cluster::pages::{all, all_metadata};
 use crate::value::Json;
 
 /// The word for requests in messages.
@@ -53,10 +52,9 @@ pub async fn list(session: &Session, everywhere: bool, selector: Option<&str>) -
         false => Api::namespaced_with(client, &session.namespace, &resource),
     };
     let parameters = ListParams { label_selector: selector.map(str::to_owned), ..ListParams::default() };
-    let listed: Result<Vec<Vec<DynamicObject>>, ApiError> = pages(&api, parameters.limit(PAGE)).try_collect().await;
-    let found =
+    let listed = all(&api, parameters.limit(PAGE)).await;
+    let mut found =
         listed.map_err(|error| Error::api(format!("list {KIND}s{}", place(session, everywhere)), KIND, error))?;
-    let mut found: Vec<DynamicObject> = found.into_iter().flatten().collect();
     for object in &mut found {
         // Items of a list do not say what they are.
         object.types.get_or_insert_with(kube::api::TypeMeta::resource::<HelmRequest>);
@@ -103,8 +101,8 @@ async fn near(session: &Session, name: &str) -> Option<String> {
     if !alike.is_empty() {
         return Some(format!("did you mean {}?", alike.join(" or ")));
     }
-    let all: Api<HelmRequest> = Api::all(session.cluster.client());
-    let elsewhere = metadata(&all, ListParams::default().fields(&format!("metadata.name={name}"))).await;
+    let everywhere: Api<HelmRequest> = Api::all(session.cluster.client());
+    let elsewhere = metadata(&everywhere, ListParams::default().fields(&format!("metadata.name={name}"))).await;
     let namespaces: Vec<String> = elsewhere.iter().filter_map(ResourceExt::namespace).take(PROPOSALS).collect();
     let first = namespaces.first()?;
     Some(format!("there is one in namespace {}: add -n {first}", quoted(&namespaces).join(" and ")))
@@ -112,8 +110,7 @@ async fn near(session: &Session, name: &str) -> Option<String> {
 
 /// What a list tells; nothing where it is not allowed.
 async fn metadata(api: &Api<HelmRequest>, parameters: ListParams) -> Vec<PartialObjectMeta<HelmRequest>> {
-    let listed: Result<Vec<_>, ApiError> = metadata_pages(api, parameters.limit(PAGE)).try_collect().await;
-    listed.map(|pages: Vec<Vec<_>>| pages.into_iter().flatten().collect()).unwrap_or_default()
+    all_metadata(api, parameters.limit(PAGE)).await.unwrap_or_default()
 }
 
 async fn is_missing(session: &Session) -> bool {

@@ -2,7 +2,6 @@
 
 use std::fmt::Debug;
 
-use futures::TryStreamExt;
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -14,7 +13,7 @@ use crate::api::ChartRepo;
 use crate::api::cluster::Cluster;
 use crate::api::release::Release;
 use crate::cluster::ApiError;
-use crate::cluster::pages::{metadata_pages, pages};
+use crate::cluster::pages;
 use crate::plugin::session::Session;
 use crate::plugin::{Error, requests};
 
@@ -76,8 +75,7 @@ impl Stock {
 }
 
 async fn all<K: Clone + DeserializeOwned + Debug>(api: Api<K>) -> Result<Vec<K>, ApiError> {
-    let listed: Vec<Vec<K>> = pages(&api, ListParams::default().limit(PAGE)).try_collect().await?;
-    Ok(listed.into_iter().flatten().collect())
+    pages::all(&api, ListParams::default().limit(PAGE)).await
 }
 
 async fn all_repositories(session: &Session) -> Result<Vec<DynamicObject>, Error> {
@@ -88,10 +86,8 @@ async fn all_repositories(session: &Session) -> Result<Vec<DynamicObject>, Error
 /// Captain defines Releases itself when it deploys the first, so there may be none.
 async fn all_releases(session: &Session) -> Result<Vec<PartialObjectMeta<Release>>, Error> {
     let api: Api<Release> = Api::all(session.cluster.client());
-    let listed: Result<Vec<Vec<_>>, ApiError> =
-        metadata_pages(&api, ListParams::default().limit(PAGE)).try_collect().await;
-    match listed {
-        Ok(pages) => Ok(pages.into_iter().flatten().collect()),
+    match pages::all_metadata(&api, ListParams::default().limit(PAGE)).await {
+        Ok(found) => Ok(found),
         Err(ApiError::KindNotServed | ApiError::NotFound) => Ok(Vec::new()),
         Err(error) => Err(Error::api("list Releases", "Release", error)),
     }
