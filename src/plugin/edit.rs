@@ -63,14 +63,12 @@ pub async fn change(
     mut edit: impl FnMut(&HelmRequest, &mut Json) -> Result<(), Error>,
 ) -> Result<Change, Error> {
     let name = requests::bare(name);
-    let what = || format!("change {KIND} {name:?}");
     let api: Api<DynamicObject> =
         Api::namespaced_with(session.cluster.client(), &session.namespace, &requests::resource());
     let mut attempts = 0;
     loop {
-        // For what is said of a name that is not there.
-        let before = requests::find(session, name).await?;
-        let live = api.get(name).await.map_err(|error| Error::api(what(), KIND, error.into()))?;
+        let live = requests::get(session, &api, name).await?;
+        let before = requests::typed(&live)?;
         let old = as_json(&live)?;
         let mut new = old.clone();
         edit(&before, &mut new)?;
@@ -82,7 +80,7 @@ pub async fn change(
         match api.replace(name, &dry_run.parameters(), &wanted).await.map_err(ApiError::from) {
             Ok(after) => return Ok(Change { before, after: requests::typed(&after)?, differences }),
             Err(ApiError::Conflict { .. }) if attempts < ATTEMPTS => attempts += 1,
-            Err(error) => return Err(Error::api(what(), KIND, error)),
+            Err(error) => return Err(Error::api(format!("change {KIND} {name:?}"), KIND, error)),
         }
     }
 }

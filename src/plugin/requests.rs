@@ -1,8 +1,11 @@
 //! Finding requests: one by its name, with what it may have been meant for, or many by what they are.
 
+use std::fmt::Debug;
+
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ApiResource, DynamicObject, ListParams, PartialObjectMeta};
 use kube::{Api, ResourceExt};
+use serde::de::DeserializeOwned;
 
 use super::Error;
 use super::session::Session;
@@ -33,8 +36,18 @@ pub fn bare(name: &str) -> &str {
 /// # Errors
 /// It is not there; names like it and where else it is are told.
 pub async fn find(session: &Session, name: &str) -> Result<HelmRequest, Error> {
-    let name = bare(name);
-    match session.requests().get(name).await.map_err(ApiError::from) {
+    get(session, &session.requests(), bare(name)).await
+}
+
+/// Reads a request as whatever the API gives.
+///
+/// # Errors
+/// As of [`find`].
+pub async fn get<K>(session: &Session, api: &Api<K>, name: &str) -> Result<K, Error>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    match api.get(name).await.map_err(ApiError::from) {
         Ok(request) => Ok(request),
         Err(ApiError::NotFound) => Err(absent(session, name).await),
         Err(error) => Err(Error::api(format!("get {KIND} {name:?}"), KIND, error)),
