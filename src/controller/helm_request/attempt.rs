@@ -42,6 +42,12 @@ async fn bring_nearer(request: &HelmRequest, context: &Context) -> Option<Durati
     drop(hold);
     let reason = attempt.as_ref().err().map_or(Reason::Ready, |failure| failure.reason);
     context.metrics.reconciled("HelmRequest", attempt.is_err(), reason.as_str(), started.elapsed());
+    if context.request(&key).is_none() {
+        // It went meanwhile, and nobody looks at it again.
+        context.attempts.succeed(&key);
+        context.forget(request);
+        return None;
+    }
     match attempt {
         Ok(again) => {
             context.attempts.succeed(&key);
@@ -49,10 +55,6 @@ async fn bring_nearer(request: &HelmRequest, context: &Context) -> Option<Durati
         }
         // What is wanted is being read, and whoever reads it wakes the request; or the request is not as it was.
         Err(failure) if failure.reason == Reason::Progressing => {
-            if context.request(&key).is_none() {
-                context.forget(request);
-                return None;
-            }
             let waited =
                 context.with_memory(request, |memory| memory.waits_since.get_or_insert_with(Instant::now).elapsed());
             if waited < MOMENT {
