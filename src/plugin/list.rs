@@ -128,8 +128,9 @@ pub fn chart_of(request: &HelmRequest) -> String {
     let source = request.spec.source.as_ref();
     let http = source.and_then(|source| source.http.as_ref()).map(|http| http.url.clone());
     let oci = source.and_then(|source| source.oci.as_ref()).map(|oci| oci.repo.clone());
+    let git = source.and_then(|source| source.git.as_ref()).map(|git| git.url.clone());
     let map = source.and_then(|source| source.config_map.as_ref()).map(|map| format!("configmap:{}", map.name));
-    http.or(oci).or(map).or_else(|| request.spec.chart.clone()).unwrap_or_default()
+    http.or(oci).or(git).or(map).or_else(|| request.spec.chart.clone()).unwrap_or_default()
 }
 
 /// The version of the chart that is deployed, else the one that is wanted.
@@ -242,6 +243,20 @@ mod tests {
         ];
         for (arguments, expected) in table {
             assert_eq!(arguments.wants(&web), expected, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_chart_is_named_by_its_repository_or_by_the_address_of_its_source() {
+        for (spec, expected) in [
+            (json!({"chart": "charts/hello"}), "charts/hello"),
+            (json!({"source": {"http": {"url": "https://x.org/web.tgz"}}}), "https://x.org/web.tgz"),
+            (json!({"source": {"oci": {"repo": "x.org/charts/web"}}}), "x.org/charts/web"),
+            (json!({"source": {"git": {"url": "https://x.org/web.git", "path": "a"}}}), "https://x.org/web.git"),
+            (json!({"source": {"configMap": {"name": "web"}}}), "configmap:web"),
+            (json!({}), ""),
+        ] {
+            assert_eq!(chart_of(&request(spec.clone(), json!({}))), expected, "{spec}");
         }
     }
 
