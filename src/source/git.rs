@@ -145,7 +145,7 @@ impl Repository {
         if known.commit.as_ref() == Some(&target.chosen.commit) {
             return Ok(Fetched::Unchanged);
         }
-        let validators = Validators { commit: Some(target.chosen.commit.clone()), ..Validators::default() };
+        let validators = Validators::of_commit(&target.chosen.commit);
         let store = inner.options.workshop.charts().clone();
         let (document, index) = inner.with_charts(&target, move |folder| folder.index(&store)).await?;
         Ok(Fetched::Index { document, index, validators })
@@ -178,7 +178,7 @@ impl Repository {
         }
         let found = self.inner.with_charts(&target, |folder| folder.only()).await?;
         let found = self.inner.complete(found).await?;
-        Ok(Some((found, Validators { commit: Some(target.chosen.commit), ..Validators::default() })))
+        Ok(Some((found, Validators::of_commit(target.chosen.commit))))
     }
 }
 

@@ -138,11 +138,7 @@ impl Repository {
         let (document, index) =
             indexed.map_err(|problem| SourceError::Kept { shown: self.shown(), problem: one_line(&problem) })?;
         let document = document.without(problems);
-        Ok(Fetched::Index {
-            document,
-            index,
-            validators: Validators { digest: Some(revision), ..Validators::default() },
-        })
+        Ok(Fetched::Index { document, index, validators: Validators::of_digest(revision) })
     }
 
     /// Reads an archive that the index names; its digest is verified.

@@ -47,6 +47,16 @@ pub struct Validators {
 }
 
 impl Validators {
+    /// Of what was read at a commit or revision.
+    pub(super) fn of_commit(commit: impl Into<String>) -> Self {
+        Self { commit: Some(commit.into()), ..Self::default() }
+    }
+
+    /// Of what is known by a digest only.
+    pub(super) fn of_digest(digest: Digest) -> Self {
+        Self { digest: Some(digest), ..Self::default() }
+    }
+
     /// What was read, for people: the commit or revision, else the digest of the index.
     pub fn revision(&self) -> Option<String> {
         self.commit.clone().or_else(|| self.digest.map(|digest| format!("sha256:{digest}")))

@@ -154,7 +154,7 @@ impl Repository {
         if known.commit.as_ref() == Some(&target.revision.id) {
             return Ok(Fetched::Unchanged);
         }
-        let validators = Validators { commit: Some(target.revision.id.clone()), ..Validators::default() };
+        let validators = Validators::of_commit(&target.revision.id);
         let store = inner.options.workshop.charts().clone();
         let (document, index) = inner.with_folder(target, "", move |folder| folder.index(&store)).await?;
         Ok(Fetched::Index { document, index, validators })

@@ -106,11 +106,7 @@ impl Inner {
             looked.iter().map(|(candidate, versions)| (candidate.name.clone(), self.entries(candidate, versions)));
         let (document, index) = Document::of(charts.filter(|(_, entries)| !entries.is_empty()).collect())
             .map_err(|reason| SourceError::NotARegistry { url: self.place.shown(&self.place.path), reason })?;
-        Ok(Fetched::Index {
-            document,
-            index,
-            validators: Validators { digest: Some(revision), ..Validators::default() },
-        })
+        Ok(Fetched::Index { document, index, validators: Validators::of_digest(revision) })
     }
 
     /// The repositories that may be charts: those that are named, the one at the address, or those below it.
