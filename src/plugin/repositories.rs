@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
@@ -12,9 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use super::create::token;
 use super::edit::{DryRunArgument, MANAGER};
-use super::moment::exact;
 use super::session::Session;
-use super::waiting::WaitArguments;
+use super::waiting::{Commentary, WaitArguments};
 use super::{Error, Outcome};
 use crate::api::chart_repo::RepositoryPhase;
 use crate::api::{ChartRepo, names};
@@ -167,11 +165,11 @@ async fn wait_for(
     refresh: Option<&str>,
     wait: &WaitArguments,
 ) -> Result<Outcome, Error> {
-    let (begun, limit) = (Instant::now(), wait.limit.timeout);
+    let (begun, limit) = (Instant::now(), wait.limit);
     if !wait.wait {
         return Ok(Outcome::Done);
     }
-    let mut told = String::new();
+    let mut commentary = Commentary::new(&session.screen, name);
     loop {
         let asked = repositories(session).get(name).await;
         let repository = asked.map_err(|error| Error::api(format!("get {KIND} {name:?}"), KIND, error.into()))?;
@@ -183,14 +181,13 @@ async fn wait_for(
             Some(RepositoryPhase::Failed) if is_new => {
                 return Err(Error::Unmet(format!("{KIND} {:?} failed: {reason}", repository.name_any())));
             }
-            _ if !limit.0.is_zero() && begun.elapsed() >= limit.0 => {
-                return Err(Error::Unmet(format!("{KIND} {name:?} is not read after {limit}: {reason}")));
+            _ if limit.is_over(begun) => {
+                return Err(Error::Unmet(format!("{KIND} {name:?} is not read after {}: {reason}", limit.timeout)));
             }
             _ => {
                 let progress = if is_new { reason } else { "the operator has not read it yet".to_owned() };
-                if progress != told && !progress.is_empty() {
-                    session.screen.tell(&format!("{} {name}: {progress}", exact(Timestamp::now())));
-                    told = progress;
+                if !progress.is_empty() {
+                    commentary.tell(progress);
                 }
                 sleep(PAUSE).await;
             }

@@ -1,17 +1,15 @@
 //! `suspend`, `resume` and `uninstall`.
 
 use clap::Args;
-use jiff::Timestamp;
 use kube::api::DeleteParams;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::create::switch;
 use super::edit::{DryRunArgument, annotate, change, remove};
-use super::moment::exact;
 use super::requests::{self, KIND};
 use super::selection::{Chosen, SelectionArguments};
 use super::session::Session;
-use super::waiting::{WaitArguments, why};
+use super::waiting::{Commentary, WaitArguments, why};
 use super::{Error, Outcome};
 use crate::api::names;
 use crate::cluster::ApiError;
@@ -124,22 +122,20 @@ impl UninstallArguments {
     }
 
     async fn until_gone(&self, session: &Session, name: &str) -> Result<(), Error> {
-        let (begun, limit) = (Instant::now(), self.wait.limit.timeout);
-        let mut told = String::new();
+        let (begun, limit) = (Instant::now(), self.wait.limit);
+        let mut commentary = Commentary::new(&session.screen, name);
         loop {
             let request = match session.requests().get(name).await.map_err(ApiError::from) {
                 Ok(request) => request,
                 Err(ApiError::NotFound) => return Ok(()),
                 Err(error) => return Err(Error::api(format!("get {KIND} {name:?}"), KIND, error)),
             };
-            if !limit.0.is_zero() && begun.elapsed() >= limit.0 {
-                return Err(Error::Unmet(format!("{KIND} {name:?} is still there after {limit}: {}", why(&request))));
-            }
             let progress = why(&request);
-            if progress != told {
-                session.screen.tell(&format!("{} {name}: {progress}", exact(Timestamp::now())));
-                told = progress;
+            if limit.is_over(begun) {
+                let message = format!("{KIND} {name:?} is still there after {}: {progress}", limit.timeout);
+                return Err(Error::Unmet(message));
             }
+            commentary.tell(progress);
             sleep(PAUSE).await;
         }
     }

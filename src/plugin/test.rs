@@ -166,8 +166,8 @@ impl TestArguments {
                 }
                 _ => {}
             }
-            let limit = self.limit.timeout;
-            if !limit.0.is_zero() && begun.elapsed() >= limit.0 {
+            if self.limit.is_over(begun) {
+                let limit = self.limit.timeout;
                 return Err(Error::Unmet(format!("the tests of {KIND} {name:?} have not ended after {limit}")));
             }
             sleep(PAUSE).await;

@@ -9,7 +9,9 @@ use tokio::time::{Instant, sleep};
 use super::Error;
 use super::edit::Change;
 use super::list::{condition, is_observed, is_ready, phase_of};
+use super::moment::exact;
 use super::requests::{self, KIND};
+use super::screen::Screen;
 use super::session::Session;
 use crate::api::conditions::{ConditionStatus, ConditionType};
 use crate::api::duration::DurationError;
@@ -42,10 +44,39 @@ pub struct LimitArgument {
     pub timeout: GoDuration,
 }
 
+impl LimitArgument {
+    /// Whether the time is over that began then.
+    pub fn is_over(self, begun: Instant) -> bool {
+        !self.timeout.0.is_zero() && begun.elapsed() >= self.timeout.0
+    }
+}
+
 fn limit(text: &str) -> Result<GoDuration, String> {
     match text.parse() {
         Ok(seconds) => Ok(GoDuration(Duration::from_secs(seconds))),
         Err(_) => text.parse().map_err(|error: DurationError| error.to_string()),
+    }
+}
+
+/// Tells what is waited for at the moment, whenever that is something else.
+pub struct Commentary<'a> {
+    screen: &'a Screen,
+    name: &'a str,
+    told: String,
+}
+
+impl<'a> Commentary<'a> {
+    /// Of the wait for an object of this name.
+    pub fn new(screen: &'a Screen, name: &'a str) -> Self {
+        Self { screen, name, told: String::new() }
+    }
+
+    /// Tells it, unless it was told last.
+    pub fn tell(&mut self, message: String) {
+        if message != self.told {
+            self.screen.tell(&format!("{} {}: {message}", exact(Timestamp::now()), self.name));
+            self.told = message;
+        }
     }
 }
 
@@ -109,7 +140,7 @@ enum Progress {
 /// It failed, or the time is over; what is wrong is told.
 pub async fn until(session: &Session, name: &str, goal: &Goal, limit: LimitArgument) -> Result<HelmRequest, Error> {
     let begun = Instant::now();
-    let (mut told, mut pause) = (String::new(), FIRST_PAUSE);
+    let (mut commentary, mut pause) = (Commentary::new(&session.screen, name), FIRST_PAUSE);
     loop {
         let request = requests::find(session, name).await?;
         let progress = judge(&request, goal);
@@ -117,21 +148,16 @@ pub async fn until(session: &Session, name: &str, goal: &Goal, limit: LimitArgum
             Progress::Reached => return Ok(request),
             Progress::OnTheWay(message) | Progress::Failed { message, .. } => message.clone(),
         };
-        let waited = begun.elapsed();
         if let Progress::Failed { message, lasting } = progress
-            && ((lasting && !goal.may_be_old) || waited >= goal.patience)
+            && ((lasting && !goal.may_be_old) || begun.elapsed() >= goal.patience)
         {
             return Err(Error::Unmet(format!("{KIND} {name:?} failed: {message}")));
         }
-        let limit = limit.timeout;
-        if !limit.0.is_zero() && waited >= limit.0 {
+        if limit.is_over(begun) {
             let goal = format!("{:?}", goal.state).to_lowercase();
-            return Err(Error::Unmet(format!("{KIND} {name:?} is not {goal} after {limit}: {message}")));
+            return Err(Error::Unmet(format!("{KIND} {name:?} is not {goal} after {}: {message}", limit.timeout)));
         }
-        if message != told {
-            session.screen.tell(&format!("{} {name}: {message}", super::moment::exact(Timestamp::now())));
-            told = message;
-        }
+        commentary.tell(message);
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
