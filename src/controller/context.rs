@@ -329,17 +329,25 @@ impl Context {
 
     /// Forgets a request and stops following its objects.
     pub fn forget(&self, request: &HelmRequest) {
-        self.memories().remove(&owner(request));
-        self.observer.forget(&owner(request));
+        let owner = owner(request);
+        let memory = self.memories().remove(&owner).unwrap_or_default();
+        self.forget_objects(&owner, &memory);
+    }
+
+    /// Stops following the objects of a request that was forgotten, and the repairs of them.
+    fn forget_objects(&self, owner: &OwnerKey, memory: &Memory) {
+        for object in memory.repairs.keys() {
+            self.repairs.succeed(&(owner.clone(), object.clone()));
+        }
+        self.observer.forget(owner);
     }
 
     /// Forgets the requests of a shard that another replica works on from now on.
     pub fn forget_shard(&self, shard: u16) {
         let count = self.shards.count();
         let of_shard = |owner: &OwnerKey| shard_of(&owner.namespace, &owner.name, count) == shard;
-        let gone: Vec<OwnerKey> =
-            self.memories().extract_if(|owner, _| of_shard(owner)).map(|(owner, _)| owner).collect();
-        gone.iter().for_each(|owner| self.observer.forget(owner));
+        let gone: Vec<_> = self.memories().extract_if(|owner, _| of_shard(owner)).collect();
+        gone.iter().for_each(|(owner, memory)| self.forget_objects(owner, memory));
     }
 
     fn memories(&self) -> MutexGuard<'_, HashMap<OwnerKey, Box<Memory>>> {
