@@ -30,7 +30,10 @@ impl Revision {
 
 /// The state and the folder of an address that [`Revision::address`] made.
 pub(super) fn parse(address: &str) -> Option<(&str, &str)> {
-    address.rsplit_once('#')?.1.split_once(':')
+    // Addresses and folders may have such signs too, and states have none.
+    let is_state = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let mut ends = address.match_indices('#').map(|(at, sign)| &address[at + sign.len()..]);
+    ends.find_map(|end| end.split_once(':').filter(|(id, _)| is_state(id)))
 }
 
 #[cfg(test)]
@@ -58,6 +61,8 @@ mod tests {
     fn an_address_names_state_and_folder() {
         assert_eq!(parse(&revision("abc").address("charts/web")), Some(("abc", "charts/web")));
         assert_eq!(parse(&revision("abc").address("")), Some(("abc", "")));
+        let odd = Revision { url: "git@x.org:team#1/charts.git".to_owned(), ..revision("abc") };
+        assert_eq!(parse(&odd.address("c#/a#b:c")), Some(("abc", "c#/a#b:c")));
         assert_eq!(parse("https://x.org/web.tgz"), None);
     }
 }
