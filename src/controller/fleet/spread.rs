@@ -95,6 +95,10 @@ impl Fleet {
         let next = summarize(&previous, request.metadata.generation, &members, &none, Timestamp::now());
         home.patch_status(request, &previous, next).await?;
         gone.iter().for_each(|name| self.leave_one(request, name));
+        if !is_being_deleted && gone.iter().any(|name| picked.contains(name)) {
+            // It went because it was not picked, and is again: nobody else tells of that.
+            self.sum_up_soon(request);
+        }
         for Member { name, .. } in members.iter().filter(|member| !is_named(&previous, &member.name)) {
             // A cluster that cannot be used is told of with the others.
             let _ = self.hand_over(request, name);
