@@ -53,6 +53,13 @@ struct Registered {
     connection: Result<Connection, Failure>,
 }
 
+impl Registered {
+    /// Whether the API server did not give its Secret.
+    fn is_unread(&self) -> bool {
+        self.connection.as_ref().is_err_and(|failure| failure.reason == Reason::ClusterUnreachable)
+    }
+}
+
 impl Registry {
     /// The names of the clusters that a selector picks, of all without one; nothing where not everything that is
     /// registered is known yet.
@@ -301,15 +308,17 @@ impl<F: Fn(&str) + Send + Sync> Clerk<F> {
         let is_complete = self.has_objects && self.has_secrets;
         let mut changed = affected.clone();
         for name in affected {
-            let found = self.find(&name).await;
-            let unread = |found: &Registered| {
-                found.connection.as_ref().is_err_and(|failure| failure.reason == Reason::ClusterUnreachable)
-            };
-            if found.as_ref().is_some_and(unread) {
+            let mut found = self.find(&name).await;
+            let unread = found.as_mut().filter(|found| found.is_unread());
+            let mut state = self.registry.state();
+            if let Some(found) = unread {
                 self.unread.insert(name.clone());
                 self.again = Instant::now() + AGAIN;
+                // The cluster itself is in use, and what was read of it last goes on to count.
+                if let Some(Registered { connection: Ok(known), .. }) = state.clusters.get(&name) {
+                    found.connection = Ok(known.clone());
+                }
             }
-            let mut state = self.registry.state();
             let same = state.clusters.get(&name) == found.as_ref();
             match found {
                 Some(found) => drop(state.clusters.insert(name.clone(), found)),

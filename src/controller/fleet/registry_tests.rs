@@ -1,3 +1,6 @@
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use http::{Request, Response, StatusCode};
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -57,6 +60,39 @@ async fn a_secret_concerns_the_clusters_that_log_in_with_it_or_that_it_registers
     assert_eq!(changed("west-kubeconfig", json!({"coxswain.dev/cluster": ""})), names(&["west"]));
     assert_eq!(changed("west-kubeconfig", json!({"coxswain.dev/cluster": "far"})), names(&["west", "far"]));
     assert_eq!(changed("west-kubeconfig", Value::Null), names(&["far"]), "it registers nothing any more");
+}
+
+#[tokio::test]
+async fn what_was_read_of_a_cluster_counts_while_its_secret_cannot_be_read() {
+    let registry = Registry::default();
+    let is_away = Arc::new(AtomicBool::new(false));
+    let server = {
+        let is_away = Arc::clone(&is_away);
+        service_fn(move |request: Request<Body>| {
+            let is_away = is_away.load(Ordering::Relaxed);
+            async move {
+                let answered = answer(request).await.map_err(io::Error::other);
+                if is_away { Err(io::ErrorKind::ConnectionRefused.into()) } else { answered }
+            }
+        })
+    };
+    let mut clerk = Clerk::new(Client::new(server, "default"), "home", registry.clone(), |_| {});
+    let mut tell = async |object: ClusterObject| {
+        let affected = clerk.take_object(Ok(Event::Apply(object)));
+        clerk.read(affected).await;
+        !clerk.unread.is_empty()
+    };
+    assert!(!tell(object("east", "token", "core")).await);
+    let connection = registry.connection("home", "east");
+    assert!(connection.is_ok());
+    is_away.store(true, Ordering::Relaxed);
+    assert!(tell(object("east", "token", "edge")).await, "it is read again");
+    assert!(registry.connection("home", "east") == connection);
+    let edge: LabelSelector = serde_json::from_value(json!({"matchLabels": {"tier": "edge"}})).expect("a selector");
+    assert!(!registry.passes_over(&edge, "east"), "its labels are known");
+    assert!(tell(object("west", "token", "edge")).await);
+    let failure = registry.connection("home", "west").expect_err("nothing was read of it");
+    assert_eq!(failure.reason, Reason::ClusterUnreachable);
 }
 
 #[tokio::test]
