@@ -106,6 +106,12 @@ pub async fn find(
     Ok(found)
 }
 
+/// That a source says nothing.
+fn names_no_chart() -> Failure {
+    let message = "spec.source names no chart: set source.http, source.oci, source.git or source.configMap";
+    Failure::new(Reason::InvalidRequest, message)
+}
+
 /// The search for the chart of a request.
 struct Search<'a> {
     context: &'a Context,
@@ -120,10 +126,7 @@ impl Search<'_> {
             ChartSource { oci: Some(source), .. } => registry::find(self, source).await,
             ChartSource { git: Some(source), .. } => git::find(self, source, known).await,
             ChartSource { config_map: Some(source), .. } => config_map::find(self, source).await,
-            ChartSource { http: None, oci: None, git: None, config_map: None } => {
-                let message = "spec.source names no chart: set source.http, source.oci, source.git or source.configMap";
-                Err(Failure::new(Reason::InvalidRequest, message))
-            }
+            ChartSource { http: None, oci: None, git: None, config_map: None } => Err(names_no_chart()),
         }
     }
 

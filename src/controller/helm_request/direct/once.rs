@@ -42,8 +42,6 @@ async fn run(reader: &mut Reader<'_>, request: &HelmRequest, source: &ChartSourc
                 format!("the chart is in Git, at {}: check it out and name its folder with --path", source.url);
             Err(Failure::new(Reason::InvalidRequest, message))
         }
-        ChartSource { http: None, oci: None, git: None, config_map: None } => {
-            Err(Failure::new(Reason::InvalidRequest, "spec.source names no chart"))
-        }
+        ChartSource { http: None, oci: None, git: None, config_map: None } => Err(super::names_no_chart()),
     }
 }
