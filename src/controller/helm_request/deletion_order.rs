@@ -21,9 +21,9 @@ use crate::controller::events::EventType;
 use crate::controller::failure::Failure;
 use crate::plan::ring_through;
 
-/// How long dependents may be deleted after what they depend on, to be deleted together with it: what `kubectl delete`
-/// deletes by one command it deletes one after the other.
-const TOGETHER: Duration = Duration::from_secs(5);
+/// How many seconds dependents may be deleted after what they depend on, to be deleted together with it: what `kubectl
+/// delete` deletes by one command it deletes one after the other.
+const TOGETHER: i64 = 5;
 
 impl Reconciliation<'_> {
     /// Whether requests that depend on this one have to go first; then, when to look again without being called.
@@ -91,8 +91,25 @@ impl Reconciliation<'_> {
     /// What is left of the time in which others may still be deleted together with it.
     fn time_together(&self) -> Option<Duration> {
         let deleted = self.request.metadata.deletion_timestamp.as_ref()?.0;
-        let age = Timestamp::now().as_second().saturating_sub(deleted.as_second());
-        let age = Duration::from_secs(u64::try_from(age).unwrap_or(0));
-        TOGETHER.checked_sub(age).filter(|left| !left.is_zero())
+        time_left(Timestamp::now().as_second().saturating_sub(deleted.as_second()))
+    }
+}
+
+/// What is left of the time together so many seconds after a deletion, as two clocks tell that.
+fn time_left(age: i64) -> Option<Duration> {
+    // A clock that is far behind the API server's must not hold a deletion up for as long.
+    let left = u64::try_from(TOGETHER.saturating_sub(age)).ok()?;
+    (1..=2 * TOGETHER.unsigned_abs()).contains(&left).then(|| Duration::from_secs(left))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_are_waited_for_a_moment_whatever_the_clock_says() {
+        for (age, left) in [(0, Some(5)), (4, Some(1)), (5, None), (60, None), (-3, Some(8)), (-3_600, None)] {
+            assert_eq!(time_left(age), left.map(Duration::from_secs), "{age}");
+        }
     }
 }
