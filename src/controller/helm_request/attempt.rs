@@ -68,22 +68,25 @@ async fn bring_nearer(request: &HelmRequest, context: &Context) -> Option<Durati
             Box::pin(Report::new(request, context).away(&failure)).await;
             None
         }
-        Err(failure) => {
-            context.doubt(&failure);
-            let pause = context.attempts.fail(key).min(failure.longest_pause());
-            let pause = failure.retries.then_some(pause);
-            ask_anew(&failure, request, context);
-            tracing::warn!(
-                namespace = request.namespace(), name = request.name_any(), reason = %failure.reason,
-                message = failure.message, retry_seconds = pause.map(|pause| pause.as_secs_f64()), "request failed"
-            );
-            context.with_memory(request, |memory| memory.failed(request.metadata.generation, pause));
-            Box::pin(Report::new(request, context).failed(&failure, pause)).await;
-            // Where nothing is tried again until the chart changes, nobody else tells of that.
-            let look_again = || context.with_memory(request, |memory| memory.direct.as_ref()?.look_again());
-            pause.or_else(look_again)
-        }
+        Err(failure) => tell_failed(&failure, request, context).await,
     }
+}
+
+/// Tells that an attempt failed, and when to try again.
+async fn tell_failed(failure: &Failure, request: &HelmRequest, context: &Context) -> Option<Duration> {
+    context.doubt(failure);
+    let pause = context.attempts.fail(ObjectRef::from_obj(request)).min(failure.longest_pause());
+    let pause = failure.retries.then_some(pause);
+    ask_anew(failure, request, context);
+    tracing::warn!(
+        namespace = request.namespace(), name = request.name_any(), reason = %failure.reason,
+        message = failure.message, retry_seconds = pause.map(|pause| pause.as_secs_f64()), "request failed"
+    );
+    context.with_memory(request, |memory| memory.failed(request.metadata.generation, pause));
+    Box::pin(Report::new(request, context).failed(failure, pause)).await;
+    // Where nothing is tried again until the chart changes, nobody else tells of that.
+    let look_again = || context.with_memory(request, |memory| memory.direct.as_ref()?.look_again());
+    pause.or_else(look_again)
 }
 
 /// What a request misses may have been published since its repository or its address was read.
