@@ -4,11 +4,10 @@
 use clap::Args;
 
 use super::Error;
-use super::repositories::repositories;
+use super::repositories;
 use super::requests::KIND;
 use super::session::Session;
 use crate::api::{ChartRepo, HelmRequest};
-use crate::cluster::ApiError;
 use crate::controller::chartrepo;
 use crate::controller::helm_request::{fetch, wanted_version};
 use crate::source::index::Index;
@@ -71,14 +70,7 @@ pub async fn from_repository(session: &Session, shared: &SharedArgument, wanted:
 
 /// The ChartRepo of the name, one's own first.
 async fn find(session: &Session, shared: &SharedArgument, name: &str) -> Result<ChartRepo, Error> {
-    for namespace in [&session.namespace, &shared.repo_namespace] {
-        match repositories(&session.within(namespace)).get_opt(name).await.map_err(ApiError::from) {
-            Ok(Some(found)) => return Ok(found),
-            Ok(None) => {}
-            Err(error) => return Err(Error::api(format!("get ChartRepo {name:?}"), "ChartRepo", error)),
-        }
-    }
-    Err(Error::Absent {
+    repositories::find(session, &shared.repo_namespace, name).await?.ok_or_else(|| Error::Absent {
         kind: "ChartRepo",
         name: name.to_owned(),
         namespace: session.namespace.clone(),

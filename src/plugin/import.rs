@@ -13,14 +13,13 @@ use super::charts::charts;
 use super::create::create;
 use super::edit::DryRunArgument;
 use super::get::user_values;
-use super::repositories::{NewRepository, repositories};
+use super::repositories::{self, NewRepository};
 use super::revisions::Release;
 use super::session::Session;
 use super::waiting::WaitArguments;
 use super::{Error, Outcome};
 use crate::api::chart::Chart;
 use crate::api::names;
-use crate::cluster::ApiError;
 use crate::release::Record;
 use crate::value::Json;
 use crate::yaml;
@@ -86,12 +85,8 @@ impl ImportArguments {
 
     /// Creates the repository where the cluster has none of the name.
     async fn make_repository(&self, session: &Session, name: &str) -> Result<(), Error> {
-        for namespace in [&session.namespace, &self.repo_namespace] {
-            match repositories(&session.within(namespace)).get_opt(name).await.map_err(ApiError::from) {
-                Ok(Some(_)) => return Ok(()),
-                Ok(None) => {}
-                Err(error) => return Err(Error::api(format!("get ChartRepo {name:?}"), "ChartRepo", error)),
-            }
+        if repositories::find(session, &self.repo_namespace, name).await?.is_some() {
+            return Ok(());
         }
         let missing = || {
             let next = format!("create it: kubectl captain create-repo {name} --url URL");

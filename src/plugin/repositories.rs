@@ -141,6 +141,21 @@ pub fn repositories(session: &Session) -> Api<ChartRepo> {
     Api::namespaced(session.cluster.client(), &session.namespace)
 }
 
+/// The repository of a name in the session's namespace, else in that of shared ones; nothing where there is none.
+///
+/// # Errors
+/// One cannot be read.
+pub async fn find(session: &Session, shared: &str, name: &str) -> Result<Option<ChartRepo>, Error> {
+    for namespace in [session.namespace.as_str(), shared] {
+        let found = repositories(&session.within(namespace)).get_opt(name).await;
+        let found = found.map_err(|error| Error::api(format!("get {KIND} {name:?}"), KIND, error.into()))?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
 fn absent(session: &Session, name: &str) -> Error {
     let hint = format!("see those that exist: kubectl get chartrepos -n {}", session.namespace);
     Error::Absent { kind: KIND, name: name.to_owned(), namespace: session.namespace.clone(), hint }
