@@ -6,10 +6,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::arguments::{Format, OutputArgument};
 use super::comparison::{Differences, between, data, names, text, with_live};
-use super::draft::{Draft, DraftArguments, rendered_objects, secrets};
+use super::draft::{Draft, DraftArguments, secrets};
 use super::inputs::{Changes, Inputs};
 use super::requests::KIND;
-use super::revisions::{Release, objects};
+use super::revisions::{Release, objects, objects_of};
 use super::session::Session;
 use super::{Error, Outcome};
 use crate::cluster::ObjectKey;
@@ -152,7 +152,7 @@ impl DiffArguments {
         let request = release.request.as_ref().ok_or_else(missing)?;
         let draft = Draft::of_request(session, request, &self.draft).await?;
         let rendered = draft.render(Some(session)).await?;
-        let next = rendered_objects(session, &rendered, &release.namespace).await?;
+        let next = objects_of(session, &rendered.manifest, &release.namespace).await?;
         let chart = format!("{} {}", draft.chart().name(), draft.chart().metadata.version);
         match self.deployed(session, release).await? {
             Some(record) => {

@@ -13,17 +13,17 @@ use super::Error;
 use super::download::{self, SharedArgument};
 use super::inputs::{Hidden, Inputs};
 use super::requests::KIND;
-use super::revisions::{Release as Recorded, objects};
+use super::revisions::{Release as Recorded, objects, objects_of};
 use super::session::Session;
 use super::values::ValuesArguments;
 use crate::api::HelmRequest;
 use crate::api::helm_request::{KeyReference, PostRender, ValuesSource};
 use crate::chart::origins::Setting;
 use crate::chart::{Chart, Limits as ChartLimits, load_archive, load_directory};
+use crate::cluster::Object;
 use crate::cluster::lookup::ClusterLookup;
 use crate::cluster::notes::Notes;
 use crate::cluster::object::api_versions_of;
-use crate::cluster::{ApiError, Object};
 use crate::controller::helm_request::{merged, read_sources, rules};
 use crate::render::versioned::{self, Inventory};
 use crate::render::{
@@ -241,8 +241,7 @@ impl Draft {
         let manifest: String = documents
             .map(|text| split(&text).into_iter().map(|document| format!("---\n{document}\n")).collect::<String>())
             .collect();
-        let read = session.cluster.read_recorded(&manifest, &self.release.namespace).await;
-        Ok(read.map_err(Error::discovery)?.objects)
+        objects_of(session, &manifest, &self.release.namespace).await
     }
 
     /// Does to a render what the request asks for beyond its chart.
@@ -377,15 +376,6 @@ async fn versions(session: &Session, request: &HelmRequest) -> Inventory {
         versions.used_by(0, objects.iter().map(|object| &object.json));
     }
     versions
-}
-
-/// The objects of a render.
-///
-/// # Errors
-/// What the API server serves cannot be learned.
-pub async fn rendered_objects(session: &Session, rendered: &Rendered, namespace: &str) -> Result<Vec<Object>, Error> {
-    let read: Result<_, ApiError> = session.cluster.read_recorded(&rendered.manifest, namespace).await;
-    Ok(read.map_err(Error::discovery)?.objects)
 }
 
 #[cfg(test)]

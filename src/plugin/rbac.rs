@@ -11,8 +11,9 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 use serde_json::json;
 
-use super::draft::{Draft, DraftArguments, rendered_objects};
+use super::draft::{Draft, DraftArguments};
 use super::requests::{self, KIND};
+use super::revisions::objects_of;
 use super::screen::yaml_text;
 use super::session::Session;
 use super::{Error, Outcome};
@@ -121,7 +122,7 @@ impl RbacArguments {
         if request.spec.crds() != CrdPolicy::Skip {
             needs.of_objects(&draft.definitions(session).await?);
         }
-        needs.of_objects(&rendered_objects(session, &rendered, &namespace).await?);
+        needs.of_objects(&objects_of(session, &rendered.manifest, &namespace).await?);
         for hook in &rendered.hooks {
             let hooks = session.cluster.read_recorded(&hook.manifest, &namespace).await.map_err(Error::discovery)?;
             needs.of_objects(&hooks.objects);

@@ -24,8 +24,15 @@ pub struct Release {
 /// # Errors
 /// What the API server serves cannot be learned.
 pub async fn objects(session: &Session, record: &Record) -> Result<Vec<Object>, Error> {
-    let read = session.cluster.read_recorded(&record.manifest, &record.namespace).await;
-    Ok(read.map_err(Error::discovery)?.objects)
+    objects_of(session, &record.manifest, &record.namespace).await
+}
+
+/// The objects of a manifest of a release in a namespace.
+///
+/// # Errors
+/// What the API server serves cannot be learned.
+pub async fn objects_of(session: &Session, manifest: &str, namespace: &str) -> Result<Vec<Object>, Error> {
+    Ok(session.cluster.read_recorded(manifest, namespace).await.map_err(Error::discovery)?.objects)
 }
 
 impl Release {
