@@ -25,6 +25,10 @@ pub struct ControllerArguments {
     /// kubeconfig
     #[arg(long, env = "COXSWAIN_CLUSTER_NAMESPACE", default_value = "captain-system")]
     pub cluster_namespace: String,
+    /// Serve the HelmRequests that live in the registered clusters too, each where it lives: its values, records and
+    /// objects are there, its charts come from the ChartRepos here
+    #[arg(long, env = "COXSWAIN_SERVE_MEMBER_REQUESTS", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub serve_member_requests: bool,
     /// Namespace the operator runs in: its leases live there
     #[arg(long, env = "COXSWAIN_NAMESPACE", default_value = "captain-system")]
     pub namespace: String,
@@ -60,7 +64,13 @@ pub struct ControllerArguments {
     pub allow_metadata_addresses: bool,
     /// Namespaces, with commas between, that alone are served; their Roles are then all the rights that are needed. Charts
     /// can have no objects outside of them. All namespaces unless given
-    #[arg(long, env = "COXSWAIN_WATCH_NAMESPACES", value_delimiter = ',', value_name = "NAMESPACES")]
+    #[arg(
+        long,
+        env = "COXSWAIN_WATCH_NAMESPACES",
+        value_delimiter = ',',
+        value_name = "NAMESPACES",
+        conflicts_with = "serve_member_requests"
+    )]
     pub watch_namespaces: Vec<String>,
     /// Service account with whose rights a request is served that names none; the operator's own unless given
     #[arg(long, env = "COXSWAIN_DEFAULT_SERVICE_ACCOUNT", value_name = "NAME")]
@@ -119,6 +129,7 @@ impl From<ControllerArguments> for Options {
         let ControllerArguments {
             chartrepo_namespace,
             cluster_namespace,
+            serve_member_requests,
             namespace,
             identity,
             leader_election,
@@ -141,6 +152,7 @@ impl From<ControllerArguments> for Options {
         Self {
             chartrepo_namespace,
             cluster_namespace,
+            serve_member_requests,
             namespace,
             identity,
             leader_election,

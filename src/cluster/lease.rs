@@ -86,6 +86,11 @@ impl Candidacy {
         self.claim.clone()
     }
 
+    /// Completes when this replica acted and must stop.
+    pub async fn lost(&self) {
+        let _ = self.claim().wait_for(|claim| *claim == Claim::Lost).await;
+    }
+
     /// The fence of what is written under the lease.
     pub fn fence(&self) -> &Fence {
         &self.fence

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use futures::channel::mpsc::UnboundedSender;
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::Semaphore;
@@ -37,6 +38,19 @@ use crate::render::{Input, Limits, OperatingSystem, Release, Rendered};
 use crate::source::{Charts, Direct, Reach, Workshop};
 use crate::template::on_large_stack;
 use crate::value::Json;
+
+/// What serves every cluster: charts, where they come from, and what is counted.
+#[derive(Clone)]
+pub struct Supplies {
+    /// Fetched and parsed charts.
+    pub charts: Charts,
+    /// The charts that there are.
+    pub repositories: Repositories,
+    /// Where repositories are checked out.
+    pub workshop: Workshop,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
 
 /// The shared parts of the reconcilers.
 pub struct Context {
@@ -87,29 +101,24 @@ pub struct Context {
 }
 
 impl Context {
-    /// The shared parts over their pieces.
-    #[expect(clippy::too_many_arguments, reason = "this is where the pieces come together")]
+    /// The shared parts over their pieces; who waits for a request is woken through `triggers`.
     pub fn new(
         cluster: Cluster,
         shards: Shards,
-        observer: Observer,
-        records: RecordIndex,
-        repositories: Repositories,
-        charts: Charts,
-        workshop: Workshop,
-        metrics: Arc<Metrics>,
+        supplies: Supplies,
         requests: Store<HelmRequest>,
         fleet: Fleet,
-        dependents: Dependents,
+        triggers: UnboundedSender<ObjectRef<HelmRequest>>,
         options: &Options,
     ) -> Self {
+        let Supplies { charts, repositories, workshop, metrics } = supplies;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             events: Arc::new(Events::new(cluster.client(), options.identity.clone())),
+            observer: Observer::new(&cluster),
             cluster,
             shards,
-            observer,
-            records,
+            records: RecordIndex::default(),
             repositories,
             charts,
             workshop,
@@ -118,7 +127,7 @@ impl Context {
             tenancy: options.tenancy.clone(),
             metrics,
             autoscalers: Autoscalers::default(),
-            dependents,
+            dependents: Dependents::new(requests.clone(), triggers),
             namespaces: Namespaces::default(),
             turns: Turns::new(options.workers),
             attempts: Attempts::default(),

@@ -42,6 +42,8 @@ pub struct Metrics {
     pub clusters: Gauge,
     /// Those of them that cannot be reached.
     pub clusters_away: Gauge,
+    /// The registered clusters whose own requests are served.
+    pub member_clusters: Gauge,
     registry: Registry,
 }
 
@@ -138,6 +140,7 @@ impl Default for Metrics {
             shards_held: Gauge::default(),
             clusters: Gauge::default(),
             clusters_away: Gauge::default(),
+            member_clusters: Gauge::default(),
             registry: Registry::with_prefix("coxswain"),
         };
         metrics.register();
@@ -213,6 +216,7 @@ impl Metrics {
             shards_held,
             clusters,
             clusters_away,
+            member_clusters,
             registry,
         } = self;
         registry.register("reconciles", "Reconciles that ended", reconciles.clone());
@@ -238,6 +242,8 @@ impl Metrics {
         registry.register("shards_held", "Shards of requests that the process works on", shards_held.clone());
         registry.register("clusters", "Other clusters that requests are deployed into", clusters.clone());
         registry.register("clusters_away", "Those of them that cannot be reached", clusters_away.clone());
+        let help = "Registered clusters whose own requests are served";
+        registry.register("member_clusters", help, member_clusters.clone());
     }
 }
 

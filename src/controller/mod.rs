@@ -18,6 +18,7 @@ mod fleet;
 mod following;
 mod handover;
 pub mod helm_request;
+mod home;
 mod looks;
 pub mod metrics;
 mod namespaces;

@@ -79,7 +79,7 @@ impl Part {
     /// Completes when this replica must end because another one does its work.
     pub(super) async fn lost(&self) {
         match self {
-            Self::Leader(candidacy) => drop(candidacy.claim().wait_for(|claim| *claim == Claim::Lost).await),
+            Self::Leader(candidacy) => candidacy.lost().await,
             // A member that loses its shards goes on and takes others.
             Self::Alone | Self::Member(_) => std::future::pending().await,
         }
@@ -96,7 +96,7 @@ impl Part {
 }
 
 /// Waits until this replica leads, and nobody works on a share any more.
-async fn lead(cluster: &Cluster, namespace: &str, candidacy: &Candidacy) -> Result<bool, RunError> {
+pub(super) async fn lead(cluster: &Cluster, namespace: &str, candidacy: &Candidacy) -> Result<bool, RunError> {
     let held = candidacy.claim().wait_for(|claim| *claim == Claim::Held).await.is_ok();
     if !held {
         return Err(RunError::LeaseLost);

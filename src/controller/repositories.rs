@@ -31,6 +31,8 @@ pub struct RepositoryKey {
 #[derive(Clone, Debug)]
 pub struct Repositories {
     shared: Arc<Shared>,
+    /// Whether requests are served from the operator's namespace only.
+    is_for_members: bool,
 }
 
 #[derive(Debug)]
@@ -79,7 +81,14 @@ impl Repositories {
     /// An empty registry. Repositories of the operator's namespace serve requests of every namespace.
     pub fn new(operator_namespace: impl Into<String>) -> Self {
         let shared = Shared { operator_namespace: operator_namespace.into(), registry: RwLock::default() };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), is_for_members: false }
+    }
+
+    /// The same for requests that live in other clusters: a namespace there is not the namespace of the same name here, so
+    /// those of the operator's namespace serve them all.
+    #[must_use]
+    pub fn for_members(&self) -> Self {
+        Self { is_for_members: true, ..self.clone() }
     }
 
     /// Finds a chart version for a request of `namespace`: the repository in that namespace, else in the operator's;
@@ -254,7 +263,8 @@ impl Repositories {
     fn candidates(&self, namespace: &str, name: &str) -> Vec<RepositoryKey> {
         let key = |namespace: &str| RepositoryKey { namespace: namespace.to_owned(), name: name.to_owned() };
         let operator = self.operator_namespace();
-        if namespace == operator { vec![key(namespace)] } else { vec![key(namespace), key(operator)] }
+        let serves_all = self.is_for_members || namespace == operator;
+        if serves_all { vec![key(operator)] } else { vec![key(namespace), key(operator)] }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Registry> {
@@ -358,6 +368,16 @@ mod tests {
         assert_eq!(outcome(&repositories, "other", ""), Ok("1.0.0".to_owned()));
         repositories.remove(&key("team", "stable"));
         assert_eq!(outcome(&repositories, "team", ""), Ok("1.0.0".to_owned()));
+    }
+
+    #[test]
+    fn a_request_of_another_cluster_is_served_from_the_operators_namespace_only() {
+        let repositories = Repositories::new("captain");
+        repositories.list([key("captain", "stable"), key("team", "stable")]);
+        repositories.set_read(&key("captain", "stable"), index("1.0.0"), repository());
+        repositories.set_read(&key("team", "stable"), index("2.0.0"), repository());
+        assert_eq!(outcome(&repositories.for_members(), "team", ""), Ok("1.0.0".to_owned()));
+        assert!(!repositories.for_members().concerns(&key("team", "stable"), "team", "stable"));
     }
 
     #[test]

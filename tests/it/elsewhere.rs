@@ -11,19 +11,31 @@ use crate::support::wait;
 use crate::world::{LIMIT, Place, World, condition};
 
 /// How a control plane is reached by the operator's account there.
-struct Registered {
+pub struct Registered {
     server: String,
     authority: Vec<u8>,
     token: String,
 }
 
 impl Registered {
-    fn of(cluster: &Lent) -> Result<Self> {
+    /// A control plane as it is.
+    pub fn of(cluster: &Lent) -> Result<Self> {
         let config: Value = serde_json::from_slice(&std::fs::read(cluster.rights())?)?;
         let known = &config["clusters"][0]["cluster"];
         let authority = std::fs::read(known["certificate-authority"].as_str().context("no authority")?)?;
         let token = config["users"][0]["user"]["token"].as_str().context("no token")?.to_owned();
         Ok(Self { server: cluster.url(), authority, token })
+    }
+
+    /// A Secret and a Cluster object that register it in the operator's namespace.
+    pub fn objects(&self, name: &str) -> [Value; 2] {
+        let secret = secret(&format!("{name}-token"), &Value::Null, "token", &self.token);
+        [secret, self.object(name, &self.authority)]
+    }
+
+    /// The same at another address.
+    pub fn at(self, server: &str) -> Self {
+        Self { server: server.to_owned(), ..self }
     }
 
     fn object(&self, name: &str, authority: &[u8]) -> Value {

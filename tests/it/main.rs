@@ -48,6 +48,7 @@ mod life;
 mod local;
 mod lookup;
 mod manifests;
+mod members;
 mod observe;
 mod oci;
 mod plugin;

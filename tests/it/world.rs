@@ -61,6 +61,14 @@ impl World {
         Ok((world, proxy))
     }
 
+    /// A world of one's own whose operator also serves the requests that live in registered clusters.
+    pub fn start_serving_members() -> Result<Self> {
+        let mut world = Self::start_idle()?;
+        world.flags = &[ALONE, "--serve-member-requests"];
+        world.start_operator()?;
+        Ok(world)
+    }
+
     /// A proxy to the control plane.
     pub fn proxy(&self) -> Result<Proxy> {
         Proxy::start(&self.rights)

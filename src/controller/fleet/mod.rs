@@ -3,8 +3,12 @@
 //! A cluster is [registered](registry) by a Cluster object or a Secret, and in use while a request is for it: then it has
 //! a [site](site) of its own, with everything that the cluster of the requests has too. The requests' own queue only
 //! hands them over. Where no request is for another cluster, none of this exists, no watch either.
+//!
+//! Requests may also live in registered clusters: then each of these is a [member](members), with requests of its own.
 
 mod keeper;
+mod member;
+mod members;
 mod registration;
 mod registry;
 mod seat;
@@ -20,7 +24,7 @@ use std::time::Duration;
 use futures::channel::mpsc::UnboundedSender;
 use futures::future::join_all;
 use kube::Client;
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use tokio::sync::watch;
 
@@ -45,6 +49,9 @@ pub struct Fleet {
 struct Shared {
     /// The cluster that the requests live in, where clusters are registered too.
     client: Client,
+    /// The name of that cluster where it is a registered one itself: nothing is registered there, and nothing that lives
+    /// there may be deployed elsewhere.
+    member: Option<String>,
     namespace: String,
     request_timeout: Duration,
     registry: Registry,
@@ -56,27 +63,33 @@ struct Shared {
     started: AtomicBool,
     /// The queue of what several clusters tell of a request.
     told: Mutex<Option<UnboundedSender<ObjectRef<HelmRequest>>>>,
+    /// Who is told the name of each cluster of which something else is registered.
+    listener: Mutex<Option<UnboundedSender<String>>>,
 }
 
 impl Fleet {
-    /// No cluster is known yet, and nothing is asked for.
+    /// No cluster is known yet, and nothing is asked for. `member` is the name of a registered cluster whose requests
+    /// these are, and nothing for those of the operator's own.
     pub fn new(
         client: Client,
-        releases: Releases,
+        requests: Store<HelmRequest>,
         triggers: UnboundedSender<ObjectRef<HelmRequest>>,
         options: &Options,
+        member: Option<&str>,
     ) -> Self {
         let shared = Shared {
             client,
+            member: member.map(str::to_owned),
             namespace: options.cluster_namespace.clone(),
             request_timeout: options.request_timeout,
             registry: Registry::default(),
-            releases,
+            releases: Releases::new(requests),
             triggers,
             home: OnceLock::new(),
             sites: Mutex::default(),
             started: AtomicBool::new(false),
             told: Mutex::default(),
+            listener: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -84,6 +97,26 @@ impl Fleet {
     /// Names the context of the cluster that the requests live in.
     pub fn settle(&self, home: &Arc<Context>) {
         let _ = self.shared.home.set(Arc::downgrade(home));
+    }
+
+    /// Goes on only with a request that may be deployed where it says. Whoever may create requests in a registered
+    /// cluster is not thereby somebody in the others.
+    ///
+    /// # Errors
+    /// It lives in a registered cluster and names others.
+    pub fn check(&self, request: &HelmRequest) -> Result<(), Failure> {
+        let Some(member) = &self.shared.member else { return Ok(()) };
+        let field = match request.destination() {
+            Destination::Own => return Ok(()),
+            Destination::One(_) => "clusterName",
+            Destination::Several(None) => "installToAllClusters",
+            Destination::Several(Some(_)) => "clusterSelector",
+        };
+        let message = format!(
+            "spec.{field} names other clusters, and a request that lives in the registered cluster {member:?} is deployed \
+             there only: remove the field, or create the request in the cluster that the operator runs in"
+        );
+        Err(Failure::new(Reason::InvalidRequest, message))
     }
 
     /// Hands a request over to the queue of a cluster.
@@ -159,6 +192,9 @@ impl Fleet {
 
     /// Goes on with what is registered of a cluster now; of all where no name is given.
     fn registered(&self, name: &str) {
+        if let Some(listener) = &*self.listener() {
+            let _ = listener.unbounded_send(name.to_owned());
+        }
         let connection = self.shared.registry.connection(&self.shared.namespace, name);
         let goes_on = |site: &Site| connection.as_ref().is_ok_and(|connection| site.reconnect(name, connection));
         self.sites().retain(|known, site| known != name || goes_on(site));
@@ -179,6 +215,10 @@ impl Fleet {
 
     fn told(&self) -> MutexGuard<'_, Option<UnboundedSender<ObjectRef<HelmRequest>>>> {
         self.shared.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listener(&self) -> MutexGuard<'_, Option<UnboundedSender<String>>> {
+        self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sites(&self) -> MutexGuard<'_, HashMap<String, Site>> {

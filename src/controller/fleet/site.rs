@@ -21,10 +21,10 @@ use crate::controller::autoscalers::Autoscalers;
 use crate::controller::context::Context;
 use crate::controller::cures;
 use crate::controller::failure::Failure;
+use crate::controller::home::follow_objects;
 use crate::controller::looks;
 use crate::controller::metrics::Counted;
 use crate::controller::releases::Releases;
-use crate::controller::run::follow_objects;
 
 type Request = ObjectRef<HelmRequest>;
 

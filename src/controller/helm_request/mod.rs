@@ -81,14 +81,16 @@ struct Reconciliation<'a> {
 
 impl Reconciliation<'_> {
     async fn run(&self) -> Result<Option<Duration>, Failure> {
-        if self.request.destination() != Destination::Own && Box::pin(self.reach()).await? == Reached::Elsewhere {
+        let stays = self.context.fleet.check(self.request);
+        let is_for_another = self.request.destination() != Destination::Own && stays.is_ok();
+        if is_for_another && Box::pin(self.reach()).await? == Reached::Elsewhere {
             return Ok(None);
         }
         if let Some(other) = self.other_owner() {
             Box::pin(self.leave_to(&other)).await?;
             return Ok(None);
         }
-        let allowed = self.context.tenancy.check(self.request);
+        let allowed = stays.and_then(|()| self.context.tenancy.check(self.request));
         if self.is_to_go() {
             return Box::pin(self.delete(allowed)).await;
         }
