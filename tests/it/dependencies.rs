@@ -38,10 +38,6 @@ fn until_gone(place: &Place<'_>, name: &str) -> Result<()> {
     wait::until(LIMIT, &format!("{name} to go"), || Ok(place.get("helmrequest", name)?.is_none().then_some(())))
 }
 
-fn is_installed(place: &Place<'_>, name: &str) -> Result<bool> {
-    Ok(place.get("secret", &format!("sh.helm.release.v1.{name}.v1"))?.is_some())
-}
-
 #[tokio::test]
 async fn a_request_waits_for_its_dependencies_says_why_and_goes_on_by_itself() -> Result<()> {
     let place = place("depends").await?;
@@ -54,7 +50,7 @@ async fn a_request_waits_for_its_dependencies_says_why_and_goes_on_by_itself() -
 
     ask(&place, "db", &json!({"values": {"podLabels": {"kwok-unready": "true"}}}))?;
     until_told(&place, "web", "DependencyNotReady", &["\"db\" is not ready: NotReady", "Deployment db-hello"])?;
-    assert!(!is_installed(&place, "web")?);
+    assert!(!place.is_recorded("web")?);
     change(&place, "db", &json!({"values": {"podLabels": null}}))?;
     place.until_ready("web")?;
     until_says(&place, "web", "one")?;

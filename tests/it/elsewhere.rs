@@ -168,6 +168,44 @@ impl Stage<'_> {
         self.until_synced_in("everywhere", &["east", "west"])
     }
 
+    /// What a request depends on may be in another cluster and in another namespace than its own.
+    fn depend(&self, namespace: &str) -> Result<()> {
+        let (place, unready) = (&self.place, json!({"podLabels": {"kwok-unready": "true"}}));
+        let spec = json!({"chart": "charts/hello", "clusterName": "east", "createNamespace": true, "values": unready});
+        place.apply(&place.request("db", spec))?;
+        let dependencies = json!([{"name": "db"}]);
+        let spec = json!({
+            "chart": "charts/hello", "clusterName": "west", "createNamespace": true, "dependsOn": dependencies,
+        });
+        place.apply(&place.request("app", spec))?;
+        let objects = self.world.cluster.objects();
+        let [mut charts, mut front] = [
+            place.repository("charts", &place.server.url()),
+            place.request(
+                "front",
+                json!({"chart": "charts/hello", "dependsOn": [{"name": "app", "namespace": place.namespace}]}),
+            ),
+        ];
+        for object in [&mut charts, &mut front] {
+            object["metadata"]["namespace"] = namespace.into();
+            objects.apply(namespace, object)?;
+        }
+        let waits_for = |request: &Value, what: &str| {
+            condition(request, "Ready").is_some_and(|ready| {
+                ready["reason"] == "DependencyNotReady" && ready["message"].to_string().contains(what)
+            })
+        };
+        place.until("helmrequest", "app", "it to wait", |app| waits_for(app, "is not ready: NotReady"))?;
+        let front = || anyhow::Ok(objects.get(namespace, "helmrequest", "front")?.unwrap_or_default());
+        let app = format!("{}/app", place.namespace);
+        wait::until(LIMIT, "the last of them to wait", || Ok(waits_for(&front()?, &app).then_some(())))?;
+        assert_eq!(self.message(&self.west, "app")?, None);
+        place.merge("helmrequest", "db", &json!({"spec": {"values": {"podLabels": null}}}))?;
+        self.until_message(&self.west, "app", "hello")?;
+        let is_ready = |front: &Value| condition(front, "Ready").is_some_and(|ready| ready["status"] == "True");
+        wait::until(LIMIT, "the last of them to be ready", || Ok(is_ready(&front()?).then_some(())))
+    }
+
     /// A cluster that is away delays nobody else, and loses nothing.
     fn miss(&self) -> Result<()> {
         let Self { place, west, .. } = self;
@@ -233,7 +271,7 @@ impl Stage<'_> {
 
     /// Leaves the operator's namespace, which others use after this, as it was.
     fn clean(&self) -> Result<()> {
-        for name in ["far", "all", "edge"] {
+        for name in ["far", "all", "edge", "app", "db"] {
             self.place.delete("helmrequest", name)?;
             self.until_gone(name)?;
         }
@@ -254,6 +292,7 @@ async fn a_request_is_served_in_the_clusters_that_it_names_and_waits_for_them() 
     stage.register()?;
     stage.observe()?;
     stage.spread()?;
+    stage.depend(&world.cluster.namespace("elsewhere-front").await?)?;
     stage.east.stop_apiserver();
     stage.miss()?;
     stage.abandon()?;

@@ -12,7 +12,7 @@ use crate::lent::HOME;
 use crate::support::Operator;
 use crate::support::proxy::{Fault, Proxy, Seen};
 use crate::support::wait;
-use crate::world::{LIMIT, Place, World};
+use crate::world::{LIMIT, Place, World, condition};
 
 const SHARDS: u16 = 4;
 const REQUESTS: usize = 16;
@@ -319,6 +319,44 @@ async fn a_release_that_requests_of_two_replicas_name_has_one_of_them_as_its_own
         place.until_failed(&names[other], "ReleaseOwnedByOther")?;
         place.delete("helmrequest", &names[owner])?;
         place.until_ready(&names[other])?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn dependencies_with_another_replica_are_waited_for_and_followed() -> Result<()> {
+    let (world, writes) = (World::start_idle()?, Writes::default());
+    let (_first, _first_proxy) = writes.replica(&world, "a")?;
+    let (_second, _second_proxy) = writes.replica(&world, "b")?;
+    until_spread(&world, LIMIT, &[("a", 2), ("b", 2)])?;
+    let place = world.place("apart", &["hello-0.1.0"]).await?;
+    let [dependency, dependent] = names_apart(&holders(&world)?, &place.namespace)?;
+    let unready = json!({"podLabels": {"kwok-unready": "true"}});
+    let ask = |name: &str, spec: &Value| place.apply(&place.request(name, spec.clone()));
+    ask(&dependent, &json!({"chart": "charts/hello", "dependsOn": [{"name": dependency}]}))?;
+    ask(&dependency, &json!({"chart": "charts/hello", "values": unready}))?;
+    place.until("helmrequest", &dependent, "it to wait for what is not ready", |request| {
+        condition(request, "Ready").is_some_and(|ready| {
+            let message = ready["message"].as_str().unwrap_or_default();
+            ready["reason"] == "DependencyNotReady" && message.contains("is not ready: NotReady")
+        })
+    })?;
+    ensure!(!place.is_recorded(&dependent)?, "it was installed before what it depends on was ready");
+    place.merge("helmrequest", &dependency, &json!({"spec": {"values": {"podLabels": null}}}))?;
+    place.until_ready(&dependent)?;
+
+    // Deleting goes the other way round.
+    place.delete("helmrequest", &dependency)?;
+    place.delete("helmrequest", &dependent)?;
+    for name in [&dependent, &dependency] {
+        wait::until(LIMIT, &format!("{name} to go"), || {
+            let is_first = name == &dependent;
+            let found = place.get("helmrequest", name)?;
+            if is_first && found.is_some() {
+                ensure!(place.is_recorded(&dependency)?, "what was depended on went first");
+            }
+            Ok(found.is_none().then_some(()))
+        })?;
     }
     Ok(())
 }

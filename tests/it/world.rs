@@ -249,6 +249,11 @@ impl Place<'_> {
         self.world.cluster.objects().get(&self.namespace, kind, name)
     }
 
+    /// Whether there is a record of the first revision of a release.
+    pub fn is_recorded(&self, release: &str) -> Result<bool> {
+        Ok(self.get("secret", &format!("sh.helm.release.v1.{release}.v1"))?.is_some())
+    }
+
     /// Waits until an object exists and something holds of it.
     pub fn until(&self, kind: &str, name: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Result<Value> {
         let waited = wait::until(LIMIT, what, || Ok(self.get(kind, name)?.filter(|object| holds(object))));
