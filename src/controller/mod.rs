@@ -32,5 +32,6 @@ mod shown;
 mod tenancy;
 mod turns;
 
+pub use fleet::registered_cluster;
 pub use run::{Options, RunError, run};
 pub use tenancy::Tenancy;

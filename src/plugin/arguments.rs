@@ -13,7 +13,7 @@ use super::create::{CreateArguments, RollbackArguments, TriggerArguments, Upgrad
 use super::diff::DiffArguments;
 use super::events::EventsArguments;
 use super::explain::ExplainArguments;
-use super::get::GetArguments;
+use super::get::{GetArguments, RevisionArguments};
 use super::history::HistoryArguments;
 use super::import::ImportArguments;
 use super::layers::LayersArguments;
@@ -60,6 +60,10 @@ pub struct GlobalArguments {
     /// The kubeconfig; what KUBECONFIG names, or ~/.kube/config, unless given
     #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// The namespace where clusters are registered; what is in another cluster is read by what is registered there, as far
+    /// as you may read that
+    #[arg(long, global = true, value_name = "NAMESPACE", default_value = "captain-system", hide_default_value = true)]
+    pub cluster_namespace: String,
     /// How much is told; from 6 on every request to the API server
     #[arg(long, alias = "v", global = true, value_name = "LEVEL", default_value_t = 0, hide_default_value = true)]
     pub verbosity: u8,
@@ -82,7 +86,7 @@ pub enum Command {
     Get(GetArguments),
     /// Print the manifest that is deployed
     #[command(after_help = "Example:\n  kubectl captain get-manifest web | kubectl diff -f -")]
-    GetManifest(NameArgument),
+    GetManifest(RevisionArguments),
     /// Create a request
     #[command(
         after_help = "Example:\n  kubectl captain create web -c charts/hello -v 0.2.0 --set replicas=2 -w -t 300"
@@ -173,13 +177,6 @@ pub enum Command {
     /// Print the version of this program
     #[command(after_help = "Example:\n  kubectl captain version")]
     Version,
-}
-
-/// One request.
-#[derive(Clone, Debug, Args)]
-pub struct NameArgument {
-    /// The name of the HelmRequest
-    pub name: String,
 }
 
 /// How results are written.

@@ -101,7 +101,7 @@ fn global(words: &[String]) -> GlobalArguments {
         namespace: value(&["-n", "--namespace"]),
         context: value(&["--context"]),
         kubeconfig: value(&["--kubeconfig"]).map(Into::into),
-        verbosity: 0,
+        ..GlobalArguments::default()
     }
 }
 

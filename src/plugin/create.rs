@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use super::edit::{self, Change, DryRunArgument, annotate, change, remove};
 use super::requests::{self, KIND};
-use super::revisions::Release;
+use super::revisions::{ClusterArgument, Release};
 use super::selection::{Chosen, SelectionArguments};
 use super::session::Session;
 use super::values::ValuesArguments;
 use super::waiting::{self, Goal, PATIENCE, State, WaitArguments};
 use super::{Error, Outcome};
+use crate::api::helm_request::Destination;
 use crate::api::{HelmRequest, names};
 use crate::cluster::ApiError;
 use crate::value::Json;
@@ -226,11 +227,18 @@ impl RollbackArguments {
         finish(session, &made.await?, "rolled back", &self.wait, self.dry_run).await
     }
 
-    /// Whether the revision exists. Who may not read records is told by the operator.
+    /// Whether the revision exists. Who may not read records is told by the operator, and so is who means several.
     async fn check(&self, session: &Session, number: i64) -> Result<(), Error> {
-        let release = Release::of(requests::find(session, &self.name).await?);
-        let known = match release.revisions(session).await {
-            Err(error) if error.is_forbidden() => return Ok(()),
+        let request = requests::find(session, &self.name).await?;
+        if matches!(request.destination(), Destination::Several(_)) {
+            return Ok(());
+        }
+        let known = match Release::of(session, request, &ClusterArgument::default()).await {
+            Ok(release) => release.revisions().await.map(|known| (release, known)),
+            Err(error) => Err(error),
+        };
+        let (release, known) = match known {
+            Err(error) if error.is_forbidden() || matches!(error, Error::Elsewhere { .. }) => return Ok(()),
             known => known?,
         };
         let known: Vec<i64> = known.iter().map(|meta| meta.revision.number).collect();

@@ -9,7 +9,7 @@ use super::comparison::{Differences, between, data, names, text, with_live};
 use super::draft::{Draft, DraftArguments, secrets};
 use super::inputs::{Changes, Inputs};
 use super::requests::KIND;
-use super::revisions::{Release, objects, objects_of};
+use super::revisions::{ClusterArgument, Release, objects, objects_of};
 use super::session::Session;
 use super::{Error, Outcome};
 use crate::cluster::ObjectKey;
@@ -39,6 +39,9 @@ pub struct DiffArguments {
     /// What is compared
     #[arg(long, value_enum, default_value = "objects", hide_default_value = true, value_name = "WHAT")]
     pub of: Compared,
+    /// Where the release is.
+    #[command(flatten)]
+    pub cluster: ClusterArgument,
     /// What is rendered.
     #[command(flatten)]
     pub draft: DraftArguments,
@@ -62,16 +65,16 @@ impl DiffArguments {
     /// # Errors
     /// There is no such revision, or one of the two sides cannot be read.
     pub async fn run(&self, session: &Session) -> Result<Outcome, Error> {
-        let release = Release::find(session, &self.name).await?;
+        let release = Release::find(session, &self.name, &self.cluster).await?;
         if self.of == Compared::Values {
             return self.compare_values(session, &release).await;
         }
         let (head, found) = if self.live {
-            self.with_live(session, &release).await?
+            self.with_live(&release).await?
         } else if self.next || self.draft.are_any() {
             self.with_next(session, &release).await?
         } else {
-            self.between_revisions(session, &release).await?
+            self.between_revisions(&release).await?
         };
         match self.output.output {
             Format::Json => session.screen.print_json(&data(&found))?,
@@ -92,13 +95,13 @@ impl DiffArguments {
             }
             Some(request) if self.next || self.draft.are_any() => {
                 let draft = Draft::of_request(session, request, &self.draft).await?;
-                let from = release.record(session, self.from).await?;
+                let from = release.record(self.from).await?;
                 let head =
                     format!("revision {} -> {} {}", from.version, draft.chart().name(), draft.chart().metadata.version);
                 (head, inputs(from), draft.inputs())
             }
             _ => {
-                let (from, to) = self.revisions(session, release).await?;
+                let (from, to) = self.revisions(release).await?;
                 (format!("revision {} -> {}", from.version, to.version), inputs(from), inputs(to))
             }
         };
@@ -111,17 +114,17 @@ impl DiffArguments {
         Ok(if changes.are_none() { Outcome::Done } else { Outcome::WouldChange })
     }
 
-    async fn between_revisions(&self, session: &Session, release: &Release) -> Result<(String, Differences), Error> {
-        let (from, to) = self.revisions(session, release).await?;
-        let found = between(&objects(session, &from).await?, &objects(session, &to).await?);
+    async fn between_revisions(&self, release: &Release) -> Result<(String, Differences), Error> {
+        let (from, to) = self.revisions(release).await?;
+        let found = between(&objects(&release.session, &from).await?, &objects(&release.session, &to).await?);
         Ok((format!("revision {} -> {}", from.version, to.version), found))
     }
 
     /// The two revisions that are named, or the deployed one and the one before.
-    async fn revisions(&self, session: &Session, release: &Release) -> Result<(Record, Record), Error> {
-        let to = release.record(session, self.to).await?;
+    async fn revisions(&self, release: &Release) -> Result<(Record, Record), Error> {
+        let to = release.record(self.to).await?;
         let from = match self.from.or_else(|| Some(to.version - 1).filter(|number| *number > 0)) {
-            Some(number) => release.record(session, Some(number)).await?,
+            Some(number) => release.record(Some(number)).await?,
             None => {
                 let next = "name another one with --from, or compare with the cluster with --live";
                 return Err(Error::Usage(format!("revision {} is the first one; {next}", to.version)));
@@ -130,8 +133,9 @@ impl DiffArguments {
         Ok((from, to))
     }
 
-    async fn with_live(&self, session: &Session, release: &Release) -> Result<(String, Differences), Error> {
-        let from = release.record(session, self.from).await?;
+    async fn with_live(&self, release: &Release) -> Result<(String, Differences), Error> {
+        let session = &release.session;
+        let from = release.record(self.from).await?;
         let recorded = objects(session, &from).await?;
         let reads = recorded.iter().map(|object| async move {
             let live = session.cluster.live(object).await.map_err(|error| {
@@ -151,12 +155,12 @@ impl DiffArguments {
             || Error::Usage(format!("release {:?} has no {KIND}, so nothing is rendered for it", release.name));
         let request = release.request.as_ref().ok_or_else(missing)?;
         let draft = Draft::of_request(session, request, &self.draft).await?;
-        let rendered = draft.render(Some(session)).await?;
-        let next = objects_of(session, &rendered.manifest, &release.namespace).await?;
+        let rendered = draft.render(Some(&release.session)).await?;
+        let next = objects_of(&release.session, &rendered.manifest, &release.namespace).await?;
         let chart = format!("{} {}", draft.chart().name(), draft.chart().metadata.version);
-        match self.deployed(session, release).await? {
+        match self.deployed(release).await? {
             Some(record) => {
-                let found = between(&objects(session, &record).await?, &next);
+                let found = between(&objects(&release.session, &record).await?, &next);
                 Ok((format!("revision {} -> {chart} as it would be rendered", record.version), found))
             }
             None => Ok((format!("nothing -> {chart} as it would be rendered"), between(&[], &next))),
@@ -164,8 +168,8 @@ impl DiffArguments {
     }
 
     /// The revision to compare from; nothing where there is none yet.
-    async fn deployed(&self, session: &Session, release: &Release) -> Result<Option<Record>, Error> {
-        match release.record(session, self.from).await {
+    async fn deployed(&self, release: &Release) -> Result<Option<Record>, Error> {
+        match release.record(self.from).await {
             Err(Error::NoRelease { .. }) => Ok(None),
             record => record.map(Some),
         }

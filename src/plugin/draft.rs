@@ -13,11 +13,11 @@ use super::Error;
 use super::download::{self, SharedArgument};
 use super::inputs::{Hidden, Inputs};
 use super::requests::KIND;
-use super::revisions::{Release as Recorded, objects, objects_of};
+use super::revisions::{ClusterArgument, Release as Recorded, objects, objects_of};
 use super::session::Session;
 use super::values::ValuesArguments;
 use crate::api::HelmRequest;
-use crate::api::helm_request::{KeyReference, PostRender, ValuesSource};
+use crate::api::helm_request::{Destination, KeyReference, PostRender, ValuesSource};
 use crate::chart::origins::Setting;
 use crate::chart::{Chart, Limits as ChartLimits, load_archive, load_directory};
 use crate::cluster::Object;
@@ -73,6 +73,8 @@ pub struct Draft {
     release: Release,
     post_render: Option<PostRender>,
     versions: Inventory,
+    /// The cluster of the release, where it is another one than that of the request.
+    place: Option<Session>,
 }
 
 impl DraftArguments {
@@ -119,7 +121,11 @@ impl Draft {
             is_upgrade: deployed.is_some(),
         };
         let layers = layers(session, request, &changed).await?;
-        let versions = if deployed.is_some() { versions(session, request).await } else { Inventory::default() };
+        let place = place(session, request).await;
+        let versions = match &place {
+            Some(release) if deployed.is_some() => versions(release).await,
+            _ => Inventory::default(),
+        };
         let post_render = request.spec.post_render.clone();
         Ok(Self {
             values: all(&layers),
@@ -128,6 +134,7 @@ impl Draft {
             release,
             post_render,
             versions,
+            place: place.map(|release| release.session).filter(|_| request.destination() != Destination::Own),
         })
     }
 
@@ -141,7 +148,8 @@ impl Draft {
         let (name, namespace) = (UNNAMED.to_owned(), namespace.to_owned());
         let release = Release { name, namespace, revision: 1, is_upgrade: false };
         let program = Arc::new(Program::new(load(path)?));
-        Ok(Self { values: all(&layers), layers, program, release, post_render: None, versions: Inventory::default() })
+        let versions = Inventory::default();
+        Ok(Self { values: all(&layers), layers, program, release, post_render: None, versions, place: None })
     }
 
     /// The chart.
@@ -205,7 +213,8 @@ impl Draft {
         render: impl FnOnce(&Program, &Input<'_>) -> Result<T, RenderError> + Send + 'static,
     ) -> Result<Result<T, RenderError>, Error> {
         let draft = self.clone();
-        let (capabilities, lookup): (Arc<Capabilities>, Box<dyn Lookup + Send + Sync>) = match session {
+        let place = session.map(|session| self.place.as_ref().unwrap_or(session));
+        let (capabilities, lookup): (Arc<Capabilities>, Box<dyn Lookup + Send + Sync>) = match place {
             Some(session) => {
                 let capabilities = self.capabilities(session).await?;
                 (capabilities, Box::new(ClusterLookup::new(session.cluster.clone())))
@@ -364,14 +373,20 @@ fn all(layers: &[Layer]) -> Json {
     Json::Object(all)
 }
 
+/// The release of a request; nothing, which is told, where its cluster cannot be looked at.
+async fn place(session: &Session, request: &HelmRequest) -> Option<Recorded> {
+    let found = Recorded::of(session, request.clone(), &ClusterArgument::default()).await;
+    let told = |error: &Error| session.screen.tell(&format!("rendered as if for the cluster of the request: {error}"));
+    found.inspect_err(told).ok()
+}
+
 /// The versions of versioned objects that there are. Who may not read records knows of none.
-async fn versions(session: &Session, request: &HelmRequest) -> Inventory {
-    let release = Recorded::of(request.clone());
-    let known = release.revisions(session).await.unwrap_or_default();
+async fn versions(release: &Recorded) -> Inventory {
+    let known = release.revisions().await.unwrap_or_default();
     let mut notes = known.iter().rev().map(|meta| Notes::read(&meta.annotations));
     let mut versions = notes.find(|notes| notes.inputs.is_some()).unwrap_or_default().versions;
-    if let Ok(record) = release.record(session, None).await
-        && let Ok(objects) = objects(session, &record).await
+    if let Ok(record) = release.record(None).await
+        && let Ok(objects) = objects(&release.session, &record).await
     {
         versions.used_by(0, objects.iter().map(|object| &object.json));
     }

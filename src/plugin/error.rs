@@ -76,6 +76,17 @@ pub enum Error {
         /// What can be done.
         next: String,
     },
+    /// The release is in another cluster, which cannot be reached from here.
+    #[error(
+        "the release is in cluster {cluster:?}, which cannot be reached by what is registered of it: {cause}; correct \
+         --cluster-namespace, or ask that cluster itself: --context its context, and the name of the release"
+    )]
+    Elsewhere {
+        /// The cluster.
+        cluster: String,
+        /// Why.
+        cause: String,
+    },
     /// A record could not be read.
     #[error(transparent)]
     Storage(Box<StorageError>),

@@ -16,6 +16,7 @@ use super::session::Session;
 use super::status::deployed_objects;
 use super::table::{Cell, Table};
 use super::{Error, Outcome};
+use crate::api::helm_request::Destination;
 use crate::cluster::pages::all;
 
 /// How many events one page of a list has.
@@ -43,17 +44,20 @@ impl EventsArguments {
     /// There is no such request, or events cannot be read.
     pub async fn run(&self, session: &Session) -> Result<Outcome, Error> {
         let request = requests::find(session, &self.name).await?;
-        // Who may not read records sees what happened to the request itself.
-        let objects = deployed_objects(session, &request).await.unwrap_or_default();
+        // Who may not read records, or not the cluster of the release, sees what happened to the request itself.
+        let deployed = deployed_objects(session, request.clone()).await.ok();
+        let objects = deployed.iter().flat_map(|(_, objects)| objects);
         let mut known: HashSet<(String, String)> =
-            objects.into_iter().map(|object| (object.key.kind, object.key.name)).collect();
+            objects.map(|object| (object.key.kind.clone(), object.key.name.clone())).collect();
         let workloads: Vec<String> = known.iter().map(|(_, name)| format!("{name}-")).collect();
         known.insert((requests::KIND.to_owned(), request.name_any()));
-        let mut namespaces = vec![session.namespace.clone(), request.release_namespace()];
-        namespaces.dedup();
-        let mut found = Vec::new();
-        for namespace in &namespaces {
-            found.extend(read(session, namespace).await?);
+        let mut found = read(session, &session.namespace).await?;
+        let is_elsewhere = request.destination() != Destination::Own;
+        if is_elsewhere || request.release_namespace() != session.namespace {
+            let place = deployed.as_ref().map(|(place, _)| place).or((!is_elsewhere).then_some(session));
+            if let Some(place) = place {
+                found.extend(read(place, &request.release_namespace()).await?);
+            }
         }
         let is_about = |event: &Event| {
             let (kind, name) = regarding(event);

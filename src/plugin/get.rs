@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::revisions::Release;
+use super::revisions::{ClusterArgument, Release};
 use super::screen::yaml_text;
 use super::session::Session;
 use super::{Error, Outcome};
@@ -60,11 +60,14 @@ pub struct RevisionArguments {
     /// The number of the revision; the deployed one unless given
     #[arg(long, value_name = "NUMBER")]
     pub revision: Option<i64>,
+    /// Where the release is.
+    #[command(flatten)]
+    pub cluster: ClusterArgument,
 }
 
 impl RevisionArguments {
     async fn read(&self, session: &Session) -> Result<Record, Error> {
-        Release::find(session, &self.name).await?.record(session, self.revision).await
+        Release::find(session, &self.name, &self.cluster).await?.record(self.revision).await
     }
 }
 
@@ -82,7 +85,7 @@ impl GetArguments {
                     DataFormat::Json => session.screen.print_json(&values)?,
                 }
             }
-            Part::Manifest(revision) => return manifest(session, &revision.name, revision.revision).await,
+            Part::Manifest(revision) => return manifest(session, revision).await,
             Part::Notes(revision) => session.screen.print(&ended(&revision.read(session).await?.info.notes))?,
             Part::Hooks(revision) => session.screen.print(&hooks(&revision.read(session).await?.hooks))?,
         }
@@ -94,9 +97,8 @@ impl GetArguments {
 ///
 /// # Errors
 /// There is no such revision, or it cannot be read.
-pub async fn manifest(session: &Session, name: &str, revision: Option<i64>) -> Result<Outcome, Error> {
-    let arguments = RevisionArguments { name: name.to_owned(), revision };
-    session.screen.print(&ended(&arguments.read(session).await?.manifest))?;
+pub async fn manifest(session: &Session, revision: &RevisionArguments) -> Result<Outcome, Error> {
+    session.screen.print(&ended(&revision.read(session).await?.manifest))?;
     Ok(Outcome::Done)
 }
 

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::arguments::{Format, OutputArgument};
 use super::moment::exact;
-use super::revisions::Release;
+use super::revisions::{ClusterArgument, Release};
 use super::screen::{Screen, Tone};
 use super::session::Session;
 use super::table::{Cell, Table};
@@ -24,6 +24,9 @@ pub struct HistoryArguments {
     /// Only the last so many revisions
     #[arg(long, value_name = "NUMBER", default_value_t = 256)]
     pub max: usize,
+    /// Where the release is.
+    #[command(flatten)]
+    pub cluster: ClusterArgument,
     /// The form of the output.
     #[command(flatten)]
     pub output: OutputArgument,
@@ -49,10 +52,11 @@ impl HistoryArguments {
     /// # Errors
     /// There are none, or they cannot be read.
     pub async fn run(&self, session: &Session) -> Result<Outcome, Error> {
-        let release = Release::find(session, &self.name).await?;
-        let revisions = release.revisions(session).await?;
+        let release = Release::find(session, &self.name, &self.cluster).await?;
+        let revisions = release.revisions().await?;
         let shown = &revisions[revisions.len().saturating_sub(self.max)..];
-        let read = |meta: &RecordMeta| session.cluster.record(&release.namespace, &release.name, meta.revision.number);
+        let cluster = &release.session.cluster;
+        let read = |meta: &RecordMeta| cluster.record(&release.namespace, &release.name, meta.revision.number);
         let records = join_all(shown.iter().map(|meta| Box::pin(read(meta)))).await;
         let entries: Vec<Entry> = shown.iter().zip(records).filter_map(|(meta, record)| entry(meta, record)).collect();
         match self.output.output {

@@ -62,7 +62,8 @@ impl ImportArguments {
     /// There is no such release, its repository is not known, or the API server refuses the request.
     pub async fn run(&self, session: &Session) -> Result<Outcome, Error> {
         let (namespace, name) = (session.namespace.clone(), self.release.clone());
-        let record = Release { namespace, name, request: None }.record(session, None).await?;
+        let release = Release { session: session.clone(), namespace, name, request: None };
+        let record = release.record(None).await?;
         let metadata = &record.chart.metadata;
         let (name, version) = match self.chart.as_deref().map(|chart| chart.rsplit_once('/').unwrap_or(("", chart))) {
             Some((_, chart)) => (chart.to_owned(), self.version.clone().unwrap_or_else(|| metadata.version.clone())),

@@ -8,7 +8,7 @@ use kube::api::{ListParams, LogParams};
 use kube::{Api, ResourceExt};
 
 use super::requests;
-use super::revisions::{Release, objects};
+use super::revisions::{ClusterArgument, Release, objects};
 use super::screen::{Screen, Tone};
 use super::session::Session;
 use super::{Error, Outcome};
@@ -24,6 +24,9 @@ const PAGE: u32 = 250;
 pub struct LogsArguments {
     /// The name of the HelmRequest
     pub name: String,
+    /// Where the release is.
+    #[command(flatten)]
+    pub cluster: ClusterArgument,
     /// All pods of the release, not only those that do not work and those of hooks
     #[arg(short, long)]
     pub all: bool,
@@ -47,8 +50,9 @@ impl LogsArguments {
     /// # Errors
     /// There is no such request, or pods or records cannot be read.
     pub async fn run(&self, session: &Session) -> Result<Outcome, Error> {
-        let release = Release::of(requests::find(session, &self.name).await?);
-        let record = release.record(session, release.request.as_ref().and_then(newest)).await?;
+        let release = Release::of(session, requests::find(session, &self.name).await?, &self.cluster).await?;
+        let session = &release.session;
+        let record = release.record(release.request.as_ref().and_then(newest)).await?;
         let workloads = objects(session, &record).await?.into_iter().map(|object| object.key).filter(runs_pods);
         let makers = Makers {
             hooks: record.hooks.iter().map(|hook| hook.name.clone()).collect(),
@@ -138,7 +142,10 @@ mod tests {
     #[test]
     fn pods_of_hooks_and_those_that_do_not_work_are_shown() {
         let makers = Makers { hooks: ["seed".to_owned()].into(), workloads: ["web".to_owned()].into() };
-        let arguments = |all| LogsArguments { name: "web".into(), all, tail: 20, previous: false };
+        let arguments = |all| {
+            let cluster = ClusterArgument::default();
+            LogsArguments { name: "web".into(), cluster, all, tail: 20, previous: false }
+        };
         for (pod, all, expected) in [
             (pod("Job", "seed", true), false, true),
             (pod("ReplicaSet", "web-5d8f", false), false, true),

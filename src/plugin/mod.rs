@@ -142,7 +142,7 @@ impl Command {
             Self::Status(arguments) => arguments.run(&session).await,
             Self::History(arguments) => arguments.run(&session).await,
             Self::Get(arguments) => arguments.run(&session).await,
-            Self::GetManifest(arguments) => get::manifest(&session, &arguments.name, None).await,
+            Self::GetManifest(arguments) => get::manifest(&session, &arguments).await,
             Self::Create(arguments) => arguments.run(&session).await,
             Self::Upgrade(arguments) => arguments.run(&session).await,
             Self::TriggerUpdate(arguments) => arguments.run(&session).await,

@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use http::Request;
 use kube::client::Body;
-use kube::{Api, Client};
+use kube::{Api, Client, Config};
 
 use super::Error;
 use super::arguments::GlobalArguments;
 use super::screen::Screen;
 use crate::api::HelmRequest;
 use crate::cluster::{Cluster, ConnectError, kubeconfig, layer};
+use crate::controller::registered_cluster;
 
 /// From which level on requests are told; kubectl tells them from there too.
 const REQUESTS: u8 = 6;
@@ -24,6 +25,10 @@ pub struct Session {
     pub namespace: String,
     /// Where results go.
     pub screen: Screen,
+    /// Where clusters are registered.
+    cluster_namespace: String,
+    /// Whether every request is told.
+    is_telling: bool,
 }
 
 impl Session {
@@ -32,12 +37,11 @@ impl Session {
     /// # Errors
     /// What is missing in the kubeconfig.
     pub async fn connect(global: &GlobalArguments) -> Result<Self, Error> {
-        let mut config = kubeconfig::config(global.kubeconfig.as_deref(), global.context.as_deref()).await?;
+        let config = kubeconfig::config(global.kubeconfig.as_deref(), global.context.as_deref()).await?;
         let namespace = global.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        config.default_retry = false;
-        let client = Client::try_from(config).map_err(|error| ConnectError::Configuration(Box::new(error)))?;
-        let client = if global.verbosity >= REQUESTS { telling(client) } else { client };
-        Ok(Self { cluster: Cluster::from_client(client), namespace, screen: Screen::of_process() })
+        let is_telling = global.verbosity >= REQUESTS;
+        let (cluster, screen) = (cluster(config, is_telling)?, Screen::of_process());
+        Ok(Self { cluster, namespace, screen, cluster_namespace: global.cluster_namespace.clone(), is_telling })
     }
 
     /// The HelmRequests of the session's namespace.
@@ -45,11 +49,28 @@ impl Session {
         Api::namespaced(self.cluster.client(), &self.namespace)
     }
 
+    /// The same session in a registered cluster, reached by what is registered of it, which the caller must be able to
+    /// read.
+    ///
+    /// # Errors
+    /// It is not registered, or what is registered cannot be read or used.
+    pub async fn in_cluster(&self, name: &str) -> Result<Self, Error> {
+        let reached = registered_cluster(&self.cluster.client(), &self.cluster_namespace, name).await;
+        let connection = reached.map_err(|cause| Error::Elsewhere { cluster: name.to_owned(), cause })?;
+        Ok(Self { cluster: cluster(connection.config(), self.is_telling)?, ..self.clone() })
+    }
+
     /// The same session in another namespace.
     #[must_use]
     pub fn within(&self, namespace: &str) -> Self {
         Self { namespace: namespace.to_owned(), ..self.clone() }
     }
+}
+
+fn cluster(mut config: Config, is_telling: bool) -> Result<Cluster, ConnectError> {
+    config.default_retry = false;
+    let client = Client::try_from(config).map_err(|error| ConnectError::Configuration(Box::new(error)))?;
+    Ok(Cluster::from_client(if is_telling { telling(client) } else { client }))
 }
 
 /// A client that tells of every request on standard error.

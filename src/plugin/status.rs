@@ -12,7 +12,7 @@ use super::arguments::{Format, OutputArgument};
 use super::list::{chart_of, condition, is_observed, is_ready, phase_of, state_of, version_of};
 use super::moment::exact;
 use super::requests;
-use super::revisions::{Release, objects};
+use super::revisions::{ClusterArgument, Release, objects};
 use super::screen::{Screen, Tone};
 use super::selection::{Chosen, SelectionArguments};
 use super::session::Session;
@@ -21,6 +21,7 @@ use super::tree::{self, Node};
 use super::{Error, Outcome, made};
 use crate::api::HelmRequest;
 use crate::api::conditions::ConditionType;
+use crate::api::helm_request::Destination;
 use crate::cluster::{Object, ObjectKey};
 use crate::value::message::one_line;
 
@@ -75,31 +76,36 @@ impl Report {
     async fn read(session: &Session, request: HelmRequest) -> Self {
         let status = request.status.clone().unwrap_or_default();
         let (mut incomplete, mut objects) = (Vec::new(), Vec::new());
+        let mut place = (request.destination() == Destination::Own).then(|| session.clone());
         if status.revision.is_some() {
-            match deployed_objects(session, &request).await {
-                Ok(found) => objects = found,
+            match deployed_objects(session, request.clone()).await {
+                Ok((found, recorded)) => (place, objects) = (Some(found), recorded),
                 Err(error) => incomplete.push(format!("Not all objects are shown: {error}")),
             }
         }
         let keys: Vec<ObjectKey> = objects.iter().map(|object| object.key.clone()).collect();
         let mut nodes = tree::roots(&keys, &status);
-        made::judge_unknown(session, &objects, &mut nodes).await;
-        if let Err(error) = made::add(session, &mut nodes).await {
-            incomplete.push(format!("What was made for the objects is not shown: {error}"));
+        if let Some(place) = place {
+            made::judge_unknown(&place, &objects, &mut nodes).await;
+            if let Err(error) = made::add(&place, &mut nodes).await {
+                incomplete.push(format!("What was made for the objects is not shown: {error}"));
+            }
         }
+        nodes.extend(tree::of_clusters(&status));
         tree::sort(&mut nodes);
         Self { objects: nodes, request, incomplete: incomplete.iter().map(|text| one_line(text)).collect() }
     }
 }
 
-/// The objects of the deployed revision.
+/// The objects of the deployed revision, and a session in the cluster where they are.
 ///
 /// # Errors
 /// Its record cannot be read.
-pub async fn deployed_objects(session: &Session, request: &HelmRequest) -> Result<Vec<Object>, Error> {
-    let release = Release::of(request.clone());
+pub async fn deployed_objects(session: &Session, request: HelmRequest) -> Result<(Session, Vec<Object>), Error> {
     let revision = request.status.as_ref().and_then(|status| status.revision);
-    objects(session, &release.record(session, revision).await?).await
+    let release = Release::of(session, request, &ClusterArgument::default()).await?;
+    let found = objects(&release.session, &release.record(revision).await?).await?;
+    Ok((release.session, found))
 }
 
 /// The report for people: the headline, what is wrong, facts, the tree of objects.
@@ -144,7 +150,18 @@ fn facts_of(request: &HelmRequest) -> Vec<(&'static str, String, Tone)> {
     facts.push(("chart", format!("{} {}", chart_of(request), version_of(request)), Tone::Plain));
     let release = format!("{} in namespace {}", request.release_name(), request.release_namespace());
     let revision = status.revision.map_or_else(|| "not deployed".to_owned(), |number| format!("revision {number}"));
-    facts.push(("release", format!("{release}, {revision}"), Tone::Plain));
+    let cluster = match request.destination() {
+        Destination::One(name) => format!(" of cluster {name}"),
+        _ => String::new(),
+    };
+    let is_in_several = matches!(request.destination(), Destination::Several(_));
+    if is_in_several {
+        let deployed = status.synced_clusters.len();
+        let clusters = format!("{release} of each cluster, deployed in {deployed} of {}", status.clusters.len());
+        facts.push(("release", clusters, Tone::Plain));
+    } else {
+        facts.push(("release", format!("{release}{cluster}, {revision}"), Tone::Plain));
+    }
     let entry = status.history.iter().find(|entry| Some(entry.revision) == status.revision);
     if let Some((entry, time)) = entry.and_then(|entry| Some((entry, entry.updated.as_ref()?))) {
         let description = entry.description.clone().unwrap_or_default();

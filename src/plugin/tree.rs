@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::screen::{Screen, Tone};
 use super::table::{Cell, Table};
-use crate::api::helm_request::{HelmRequestStatus, ObjectHealth};
+use crate::api::helm_request::{ClusterEntry, HelmRequestStatus, ObjectHealth, Phase};
 use crate::cluster::ObjectKey;
 use crate::cluster::health::Verdict;
 
@@ -121,6 +121,25 @@ pub fn roots(keys: &[ObjectKey], status: &HelmRequestStatus) -> Vec<Node> {
         found.message = format!("{change}{by} {}", drifted.fields.join(", ")).trim().to_owned();
     }
     nodes
+}
+
+/// The clusters of a request that has several, as its status tells of them.
+pub fn of_clusters(status: &HelmRequestStatus) -> Vec<Node> {
+    let node = |entry: &ClusterEntry| {
+        let health = match (entry.ready, entry.phase) {
+            (true, _) => Health::Current,
+            (false, Some(Phase::Failed)) => Health::Failed,
+            (false, _) => Health::InProgress,
+        };
+        let revision = entry.revision.map(|revision| format!("revision {revision}"));
+        let version = entry.version.as_ref().map(|version| format!("version {version}"));
+        let problem = entry.reason.as_ref().filter(|_| !entry.ready).map(ToString::to_string);
+        let message = entry.message.clone().filter(|_| !entry.ready);
+        let told: Vec<String> = [revision, version, problem, message].into_iter().flatten().collect();
+        let (kind, name) = ("Cluster".to_owned(), entry.name.clone());
+        Node { kind, namespace: String::new(), name, health, message: told.join(", "), made: Vec::new() }
+    };
+    status.clusters.iter().map(node).collect()
 }
 
 /// The node of an object, added where the manifest has it not.

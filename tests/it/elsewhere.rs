@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::lent::{HOME, Lent};
+use crate::plugin::{captain_as, printed, refused};
 use crate::support::wait;
 use crate::world::{LIMIT, Place, World, condition};
 
@@ -168,6 +169,45 @@ impl Stage<'_> {
         self.until_synced_in("everywhere", &["east", "west"])
     }
 
+    /// The command line finds releases where they are, as far as the caller may.
+    fn look(&self) -> Result<()> {
+        let place = &self.place;
+        let history = printed(place, &["history", "web", "-o", "json"])?;
+        let history: Value = serde_json::from_str(&history)?;
+        assert_eq!(history.as_array().map(Vec::len), Some(2), "{history}");
+        assert_eq!(printed(place, &["get", "values", "web"])?, "message: two\n");
+        assert_eq!(
+            printed(place, &["diff", "web", "--live"])?,
+            "web: revision 2 -> the cluster\n\n0 added, 0 changed, 0 removed\n"
+        );
+        let status = printed(place, &["status", "web"])?;
+        assert!(status.contains("of cluster east, revision 2") && status.contains("ReplicaSet/web-hello-"), "{status}");
+
+        let status = printed(place, &["status", "everywhere"])?;
+        for words in ["├─ Cluster/east ", "└─ Cluster/west ", "Current   revision 1, version 0.1.0"] {
+            assert!(status.contains(words), "{status}");
+        }
+        let message = refused(place, &["history", "everywhere"])?;
+        assert!(message.contains("choose with --cluster: \"east\", \"west\""), "{message}");
+        assert!(printed(place, &["history", "everywhere", "--cluster", "west"])?.contains("Install complete"));
+        let message = refused(place, &["history", "everywhere", "--cluster", "north"])?;
+        assert!(message.contains("not installed into cluster \"north\"; it is in \"east\", \"west\""), "{message}");
+
+        place.kubectl(&["create", "serviceaccount", "reader"])?;
+        place.kubectl(&["create", "role", "reader", "--verb=get,list", "--resource=helmrequests.app.alauda.io"])?;
+        let subject = format!("--serviceaccount={}:reader", place.namespace);
+        place.kubectl(&["create", "rolebinding", "reader", "--role=reader", &subject])?;
+        let rights = self.world.cluster.service_account_kubeconfig(&place.namespace, "reader")?;
+        let history = captain_as(&rights, place, &["history", "web"])?;
+        assert_eq!(history.code, Some(1), "{}", history.stdout);
+        for word in ["cluster \"east\"", "clusters.clusterregistry.k8s.io", HOME, "--context"] {
+            assert!(history.stderr.contains(word), "{word}: {}", history.stderr);
+        }
+        let status = captain_as(&rights, place, &["status", "web"])?;
+        assert!(status.success && status.stdout.contains("Not all objects are shown"), "{}", status.stderr);
+        Ok(())
+    }
+
     /// What a request depends on may be in another cluster and in another namespace than its own.
     fn depend(&self, namespace: &str) -> Result<()> {
         let (place, unready) = (&self.place, json!({"podLabels": {"kwok-unready": "true"}}));
@@ -292,6 +332,7 @@ async fn a_request_is_served_in_the_clusters_that_it_names_and_waits_for_them() 
     stage.register()?;
     stage.observe()?;
     stage.spread()?;
+    stage.look()?;
     stage.depend(&world.cluster.namespace("elsewhere-front").await?)?;
     stage.east.stop_apiserver();
     stage.miss()?;

@@ -37,6 +37,7 @@ use super::run::{Options, stopped};
 use crate::api::helm_request::Destination;
 use crate::api::{HelmRequest, Reason};
 
+pub use registration::registered_cluster;
 pub use seat::{Seat, Told};
 pub use spread::held_up;
 

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt;
+use kube::api::{ListParams, PartialObjectMeta};
+use kube::{Api, Client, ResourceExt};
 
 use crate::api::Reason;
 use crate::api::cluster::Cluster as ClusterObject;
 use crate::api::names::{CLUSTER_API_LABEL, CLUSTER_LABEL, INSECURE_SKIP_TLS_VERIFY, switched_on};
+use crate::cluster::ApiError;
 use crate::cluster::connection::{Connection, TokenAccess};
-use crate::controller::failure::Failure;
+use crate::controller::failure::{Failure, reason_of};
 
 /// The keys of a Secret that may hold a kubeconfig: Cluster API's and Flux's, and the plain word.
 const KUBECONFIG: [&str; 3] = ["value", "value.yaml", "kubeconfig"];
@@ -84,6 +86,57 @@ pub(super) async fn connection_by(secret: &Secret) -> Result<Connection, Failure
 async fn of_kubeconfig(text: &str, secret: &Secret) -> Result<Connection, Failure> {
     let unusable = |error| Failure::new(Reason::CredentialsMissing, format!("{}: {error}", named(secret)));
     Connection::with_kubeconfig(text).await.map_err(unusable)
+}
+
+/// How a cluster is reached that is registered in a namespace, read once with the rights of `client`.
+///
+/// # Errors
+/// It is not registered, or what is registered cannot be read or used, in words.
+pub async fn registered_cluster(client: &Client, namespace: &str, name: &str) -> Result<Connection, String> {
+    look_up(client, namespace, name).await.map_err(|failure| failure.message)
+}
+
+async fn look_up(client: &Client, namespace: &str, name: &str) -> Result<Connection, Failure> {
+    let clusters: Api<ClusterObject> = Api::namespaced(client.clone(), namespace);
+    let unread = |kind: &str, error: ApiError| {
+        Failure::new(reason_of(&error), format!("{kind} of namespace {namespace:?} cannot be read: {error}"))
+    };
+    let object = match clusters.get_opt(name).await.map_err(ApiError::from) {
+        Err(ApiError::KindNotServed) => None,
+        object => object.map_err(|error| unread("Clusters", error))?,
+    };
+    if let Some(object) = object {
+        return connection(&object, &secret(client, &secret_of(&object)).await?).await;
+    }
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    for label in [CLUSTER_LABEL, CLUSTER_API_LABEL] {
+        let labelled = ListParams::default().labels(label);
+        let listed = secrets.list_metadata(&labelled).await.map_err(|error| unread("Secrets", error.into()))?;
+        let is_it = |secret: &&PartialObjectMeta<Secret>| {
+            registered_by(secret.labels(), &secret.name_any()).as_deref() == Some(name)
+        };
+        if let Some(found) = listed.items.iter().find(is_it) {
+            let key = SecretKey { namespace: namespace.to_owned(), name: found.name_any() };
+            return connection_by(&secret(client, &key).await?).await;
+        }
+    }
+    Err(Failure::new(Reason::ClusterNotFound, format!("nothing registers it in namespace {namespace:?}")))
+}
+
+/// A Secret that a cluster is registered with.
+///
+/// # Errors
+/// It does not exist or cannot be read.
+pub(super) async fn secret(client: &Client, key: &SecretKey) -> Result<Secret, Failure> {
+    let SecretKey { namespace, name } = key;
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    secrets.get(name).await.map_err(|error| match ApiError::from(error) {
+        ApiError::NotFound => {
+            let message = format!("Secret {namespace}/{name} does not exist; create it or correct the reference");
+            Failure::new(Reason::CredentialsMissing, message)
+        }
+        error => Failure::new(reason_of(&error), format!("Secret {namespace}/{name} cannot be read: {error}")),
+    })
 }
 
 fn authorities(object: &ClusterObject, secret: &Secret) -> Result<Option<Vec<u8>>, Failure> {

@@ -17,7 +17,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::time::{Instant, sleep_until};
 
-use super::registration::{SecretKey, connection, connection_by, registered_by, secret_of};
+use super::registration::{SecretKey, connection, connection_by, registered_by, secret, secret_of};
 use super::seat::connecting;
 use crate::api::Reason;
 use crate::api::cluster::Cluster as ClusterObject;
@@ -339,16 +339,16 @@ impl<F: Fn(&str) + Send + Sync> Clerk<F> {
     async fn find(&self, name: &str) -> Option<Registered> {
         let (labels, found) = match self.objects.get(name) {
             Some(object) => {
-                let found = match self.secret(&secret_of(object)).await {
+                let found = match secret(&self.client, &secret_of(object)).await {
                     Ok(secret) => connection(object, &secret).await,
                     Err(failure) => Err(failure),
                 };
                 (object.labels().clone(), found)
             }
             None => {
-                let (secret, registering) = self.registering.iter().find(|(_, it)| it.cluster == name)?;
-                let key = SecretKey { namespace: self.namespace.clone(), name: secret.clone() };
-                let found = match self.secret(&key).await {
+                let (named, registering) = self.registering.iter().find(|(_, it)| it.cluster == name)?;
+                let key = SecretKey { namespace: self.namespace.clone(), name: named.clone() };
+                let found = match secret(&self.client, &key).await {
                     Ok(secret) => connection_by(&secret).await,
                     Err(failure) => Err(failure),
                 };
@@ -356,18 +356,6 @@ impl<F: Fn(&str) + Send + Sync> Clerk<F> {
             }
         };
         Some(Registered { labels, connection: found.map_err(|failure| of_cluster(name, &failure)) })
-    }
-
-    async fn secret(&self, key: &SecretKey) -> Result<Secret, Failure> {
-        let SecretKey { namespace, name } = key;
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        secrets.get(name).await.map_err(|error| match ApiError::from(error) {
-            ApiError::NotFound => {
-                let message = format!("Secret {namespace}/{name} does not exist; create it or correct the reference");
-                Failure::new(Reason::CredentialsMissing, message)
-            }
-            error => Failure::new(reason_of(&error), format!("Secret {namespace}/{name} cannot be read: {error}")),
-        })
     }
 }
 

@@ -22,7 +22,8 @@ fn captain(place: &Place<'_>, arguments: &[&str]) -> Result<Finished> {
     captain_as(place.world.cluster.kubeconfig(), place, arguments)
 }
 
-fn captain_as(kubeconfig: &Path, place: &Place<'_>, arguments: &[&str]) -> Result<Finished> {
+/// The binary with the rights of a kubeconfig.
+pub fn captain_as(kubeconfig: &Path, place: &Place<'_>, arguments: &[&str]) -> Result<Finished> {
     run(Command::new(binary()).env("KUBECONFIG", kubeconfig).args(arguments).args(["-n", &place.namespace]))
 }
 
@@ -35,14 +36,14 @@ fn run(command: &mut Command) -> Result<Finished> {
 }
 
 /// What the binary printed, where it did what it was to do.
-fn printed(place: &Place<'_>, arguments: &[&str]) -> Result<String> {
+pub fn printed(place: &Place<'_>, arguments: &[&str]) -> Result<String> {
     let finished = captain(place, arguments)?;
     anyhow::ensure!(finished.code == Some(0), "{arguments:?}: {}{}", finished.stdout, finished.stderr);
     Ok(finished.stdout)
 }
 
 /// What the binary said when it failed, as it must.
-fn refused(place: &Place<'_>, arguments: &[&str]) -> Result<String> {
+pub fn refused(place: &Place<'_>, arguments: &[&str]) -> Result<String> {
     let finished = captain(place, arguments)?;
     anyhow::ensure!(finished.code == Some(1), "{arguments:?} ended with {:?}: {}", finished.code, finished.stdout);
     Ok(finished.stderr)
