@@ -51,13 +51,18 @@ use crate::cluster::scope::Scope;
 use crate::cluster::shards::{FIRST_SHARD, Shards};
 use crate::source::{Document, Fetched, Options, Reach, Validators, Workshop};
 
-/// How a repository is reached, for whoever reads it with his own rights: his reach is that of his machine.
+/// How a repository is reached, for whoever reads it with his own rights: his reach is that of his machine. One that has
+/// to be checked out needs a workshop.
 ///
 /// # Errors
 /// What the ChartRepo or the objects that it names lack, in words.
-pub async fn options(client: &Client, operator_namespace: &str, object: &ChartRepo) -> Result<Options, String> {
-    let surroundings =
-        Surroundings { client, operator_namespace, reach: Reach::Everywhere, writer: None, workshop: None };
+pub async fn options(
+    client: &Client,
+    operator_namespace: &str,
+    object: &ChartRepo,
+    workshop: Option<&Workshop>,
+) -> Result<Options, String> {
+    let surroundings = Surroundings { client, operator_namespace, reach: Reach::Everywhere, writer: None, workshop };
     connection::options(&surroundings, object).await.map_err(|failure| failure.message)
 }
 

@@ -1,17 +1,29 @@
 //! Fetching charts as the operator does it, with nothing but the caller's own rights: on the ChartRepo, and on the
 //! Secrets and ConfigMaps that it or the request names.
 
+use std::fs::DirBuilder;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use clap::Args;
 
 use super::Error;
 use super::repositories;
 use super::requests::KIND;
 use super::session::Session;
+use crate::api::chart_repo::RepositoryType;
 use crate::api::{ChartRepo, HelmRequest};
+use crate::chart::{Dependency, Limits};
 use crate::controller::chartrepo;
 use crate::controller::helm_request::{fetch, wanted_version};
-use crate::source::index::Index;
-use crate::source::{Fetched, Repository, Validators};
+use crate::source::index::{Entry, Index};
+use crate::source::{Charts, Dependencies, Fetched, Repository, Validators, Workshop};
+
+/// The memory that parsed charts of a repository that is checked out may take, in bytes of their files.
+const PARSED_CHARTS: u64 = 64 << 20;
 
 /// Where repositories that all requests may name are.
 #[derive(Clone, Debug, Args)]
@@ -57,8 +69,13 @@ pub async fn of_request(session: &Session, shared: &SharedArgument, request: &He
 pub async fn from_repository(session: &Session, shared: &SharedArgument, wanted: Wanted<'_>) -> Result<Vec<u8>, Error> {
     let Wanted { repository, chart, version } = wanted;
     let object = find(session, shared, repository).await?;
-    let options = chartrepo::options(&session.cluster.client(), &shared.repo_namespace, &object).await;
     let failed = |cause: &dyn std::fmt::Display| Error::Unmet(format!("ChartRepo {repository:?}: {cause}"));
+    let checkout = match object.spec.type_() {
+        RepositoryType::Git | RepositoryType::Svn => Some(Checkout::open().map_err(|error| failed(&error))?),
+        _ => None,
+    };
+    let workshop = checkout.as_ref().map(|checkout| &checkout.workshop);
+    let options = chartrepo::options(&session.cluster.client(), &shared.repo_namespace, &object, workshop).await;
     let reached = Repository::new(options.map_err(|message| failed(&message))?).map_err(|error| failed(&error))?;
     let index = match reached.fetch_index(&Validators::default()).await.map_err(|error| failed(&error))? {
         Fetched::Index { index, .. } => index,
@@ -76,4 +93,43 @@ async fn find(session: &Session, shared: &SharedArgument, name: &str) -> Result<
         namespace: session.namespace.clone(),
         hint: "see those that exist: kubectl get chartrepos -A".to_owned(),
     })
+}
+
+/// Where a repository is checked out for one command; it goes with its value.
+struct Checkout {
+    folder: PathBuf,
+    workshop: Workshop,
+}
+
+impl Checkout {
+    /// A new folder that only the caller can read.
+    fn open() -> io::Result<Self> {
+        let chance = RandomState::new().hash_one(std::process::id());
+        let folder = std::env::temp_dir().join(format!("kubectl-captain-{chance:016x}"));
+        DirBuilder::new().mode(0o700).create(&folder)?;
+        let charts = Charts::new(None, PARSED_CHARTS, Limits::default());
+        let workshop = Workshop::open(&folder, charts, Arc::new(OnlyItself))?;
+        Ok(Self { folder, workshop })
+    }
+}
+
+impl Drop for Checkout {
+    fn drop(&mut self) {
+        // What stays is among the temporary files, which the system removes.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Only what is in the repository itself is looked for.
+#[derive(Debug)]
+struct OnlyItself;
+
+impl Dependencies for OnlyItself {
+    fn find(&self, _: &str, dependency: &Dependency) -> Result<(Repository, Entry), String> {
+        Err(format!(
+            "{:?} of repository {:?} is fetched by the operator only: check the chart out, run helm dependency update, and \
+             name its folder with --path",
+            dependency.name, dependency.repository
+        ))
+    }
 }

@@ -7,6 +7,7 @@ use coxswain::api::{Reason, names};
 use serde_json::{Value, json};
 
 use crate::bad_input::{CONFIG_MAP, SECRET, list, pack, shows_no_secret, told};
+use crate::plugin::printed;
 use crate::support::git::GitRepository;
 use crate::support::sshd::Sshd;
 use crate::support::{ChartServer, Fault};
@@ -97,6 +98,9 @@ async fn git_charts_are_installed_and_follow_pushes_of_any_kind() -> Result<()> 
     place.apply(&place.request("web", json!({"chart": "store/plain"})))?;
     place.apply(&place.request("pinned", json!({"chart": "store/plain", "version": "0.1.0"})))?;
     let revision = until_message(&place, "web", "first")?["status"]["revision"].clone();
+    // The command line checks it out by itself.
+    assert_eq!(printed(&place, &["show", "values", "store/plain"])?, "message: first\n");
+    assert!(printed(&place, &["template", "web"])?.contains("message: \"first\""));
 
     // A commit that leaves the chart alone is no news to its releases.
     let aside = forge.commit(&[("README.md", "nothing to see")])?;

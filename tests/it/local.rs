@@ -9,6 +9,7 @@ use coxswain::api::{Reason, names};
 use serde_json::json;
 
 use crate::bad_input::{CONFIG_MAP, PROMPT, pack, told};
+use crate::plugin::printed;
 use crate::support::charts::Packed;
 use crate::support::wait;
 use crate::world::{LIMIT, Place, World, condition, world};
@@ -61,6 +62,7 @@ async fn local_charts_are_installed_noticed_and_go_with_their_repository() -> Re
     assert_eq!((&version["version"], &version["digest"]), (&json!("0.1.0"), &json!(digest)), "{version}");
     place.apply(&place.request("web", json!({"chart": "store/plain", "version": "^0.1"})))?;
     until_message(&place, "first")?;
+    assert_eq!(printed(&place, &["show", "values", "store/plain"])?, "message: first\n");
 
     // In two parts, in a ConfigMap and a Secret.
     let second = std::fs::read(plain(&place, "0.1.1", "second")?.path)?;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::bad_input::{SECRET, shows_no_secret};
 use crate::git::{commit_plain, secret, until_failed, until_message, until_revision};
+use crate::plugin::printed;
 use crate::support::apache::Apache;
 use crate::support::svn::{SvnRepository, Svnserve};
 use crate::world::{Place, with, world};
@@ -39,6 +40,7 @@ async fn svn_charts_are_installed_and_follow_commits() -> Result<()> {
     place.apply(&place.request("web", json!({"chart": "store/plain"})))?;
     let deployed = until_message(&place, "web", "first")?;
     assert_eq!(deployed["status"]["version"], format!("0.1.0+r{first}"));
+    assert_eq!(printed(&place, &["show", "values", "store/plain"])?, "message: first\n");
     // What changes elsewhere is no news, also where it is a copy of the folder.
     store.copy_folder("trunk", "branch")?;
     let second = commit(&store, "0.2.0", "second")?;
