@@ -67,7 +67,21 @@ pub enum Part {
     Chart(ChartArguments),
     /// The versions, the newest first
     #[command(after_help = "Example:\n  kubectl captain show versions charts/hello")]
-    Versions(ChartArguments),
+    Versions(VersionsArguments),
+}
+
+/// The flags of `show versions`.
+#[derive(Clone, Debug, Args)]
+pub struct VersionsArguments {
+    /// The chart, as repository/name
+    #[arg(value_name = "REPOSITORY/NAME")]
+    pub chart: String,
+    /// Where else repositories are.
+    #[command(flatten)]
+    pub shared: SharedArgument,
+    /// The form of the output.
+    #[command(flatten)]
+    pub output: OutputArgument,
 }
 
 /// A version of a chart.
@@ -131,7 +145,7 @@ impl ShowArguments {
     /// There is no such chart or version, or it cannot be downloaded.
     pub async fn run(&self, session: &Session) -> Result<Outcome, Error> {
         let (chart, file) = match &self.part {
-            Part::Versions(chart) => return chart.print_versions(session).await,
+            Part::Versions(arguments) => return arguments.run(session).await,
             Part::Values(chart) => (chart, "values.yaml"),
             Part::Readme(chart) => (chart, "readme.md"),
             Part::Chart(chart) => (chart, "chart.yaml"),
@@ -147,29 +161,26 @@ impl ShowArguments {
 }
 
 impl ChartArguments {
-    fn parts(&self) -> Result<(&str, &str), Error> {
-        let parts = self.chart.split_once('/').filter(|(repository, name)| !repository.is_empty() && !name.is_empty());
-        parts.ok_or_else(|| Error::Usage(format!("chart {:?} is not REPOSITORY/NAME", self.chart)))
-    }
-
     /// The files of the archive of the version.
     async fn files(&self, session: &Session) -> Result<Vec<File>, Error> {
-        let (repository, chart) = self.parts()?;
+        let (repository, chart) = parts(&self.chart)?;
         let wanted = Wanted { repository, chart, version: self.version.as_deref().unwrap_or_default() };
         let archive = download::from_repository(session, &self.shared, wanted).await?;
         load_files(&archive, &Limits::default())
             .map_err(|error| Error::Unmet(format!("chart {:?}: {error}", self.chart)))
     }
+}
 
-    async fn print_versions(&self, session: &Session) -> Result<Outcome, Error> {
-        let (repository, chart) = self.parts()?;
+impl VersionsArguments {
+    async fn run(&self, session: &Session) -> Result<Outcome, Error> {
+        let (repository, chart) = parts(&self.chart)?;
         let name = chart_object_name(chart, repository);
         for namespace in [&session.namespace, &self.shared.repo_namespace] {
             let api: Api<ChartObject> = Api::namespaced(session.cluster.client(), namespace);
             match api.get_opt(&name).await.map_err(ApiError::from) {
                 Ok(Some(found)) => {
                     let lines: Vec<Line> = found.spec.versions.iter().map(|entry| line(&found, entry)).collect();
-                    print(&lines, Format::Table, &session.screen)?;
+                    print(&lines, self.output.output, &session.screen)?;
                     return Ok(Outcome::Done);
                 }
                 Ok(None) => {}
@@ -178,6 +189,11 @@ impl ChartArguments {
         }
         Err(absent(session, "Chart", &name, "see those that exist: kubectl captain search"))
     }
+}
+
+fn parts(chart: &str) -> Result<(&str, &str), Error> {
+    let parts = chart.split_once('/').filter(|(repository, name)| !repository.is_empty() && !name.is_empty());
+    parts.ok_or_else(|| Error::Usage(format!("chart {chart:?} is not REPOSITORY/NAME")))
 }
 
 fn absent(session: &Session, kind: &'static str, name: &str, hint: &str) -> Error {

@@ -2,12 +2,12 @@
 
 use clap::Args;
 use jiff::Timestamp;
-use kube::Api;
+use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::json;
 use std::time::Duration;
 
-use super::edit::{self, Change, DryRunArgument, annotate, change, remove};
+use super::edit::{self, Change, WriteArguments, annotate, change, remove};
 use super::requests::{self, KIND};
 use super::revisions::{ClusterArgument, Release};
 use super::selection::{Chosen, SelectionArguments};
@@ -43,9 +43,9 @@ pub struct CreateArguments {
     /// Whether to wait.
     #[command(flatten)]
     pub wait: WaitArguments,
-    /// Whether to change anything.
+    /// How it is changed and told.
     #[command(flatten)]
-    pub dry_run: DryRunArgument,
+    pub write: WriteArguments,
 }
 
 /// The flags of `upgrade`.
@@ -68,9 +68,9 @@ pub struct UpgradeArguments {
     /// Whether to wait.
     #[command(flatten)]
     pub wait: WaitArguments,
-    /// Whether to change anything.
+    /// How it is changed and told.
     #[command(flatten)]
-    pub dry_run: DryRunArgument,
+    pub write: WriteArguments,
 }
 
 /// The flags of `rollback`.
@@ -87,9 +87,9 @@ pub struct RollbackArguments {
     /// Whether to wait.
     #[command(flatten)]
     pub wait: WaitArguments,
-    /// Whether to change anything.
+    /// How it is changed and told.
     #[command(flatten)]
-    pub dry_run: DryRunArgument,
+    pub write: WriteArguments,
 }
 
 /// The flags of `trigger-update`.
@@ -101,9 +101,9 @@ pub struct TriggerArguments {
     /// Whether to wait.
     #[command(flatten)]
     pub wait: WaitArguments,
-    /// Whether to change anything.
+    /// How it is changed and told.
     #[command(flatten)]
-    pub dry_run: DryRunArgument,
+    pub write: WriteArguments,
 }
 
 impl CreateArguments {
@@ -123,7 +123,7 @@ impl CreateArguments {
             spec["createNamespace"] = true.into();
         }
         self.values.write_into(&mut spec)?;
-        create(session, &self.name, spec, &self.wait, self.dry_run).await
+        create(session, &self.name, spec, &self.wait, self.write).await
     }
 }
 
@@ -136,30 +136,26 @@ pub async fn create(
     name: &str,
     spec: Json,
     wait: &WaitArguments,
-    dry_run: DryRunArgument,
+    write: WriteArguments,
 ) -> Result<Outcome, Error> {
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(session.cluster.client(), &session.namespace, &requests::resource());
+    let api = requests::whole(session);
     let mut object = DynamicObject::new(name, &requests::resource());
     object.data = json!({"spec": spec});
-    match api.create(&dry_run.parameters(), &object).await.map_err(ApiError::from) {
-        Ok(_) => {}
+    let created = match api.create(&write.parameters(), &object).await.map_err(ApiError::from) {
+        Ok(created) => created,
         Err(ApiError::AlreadyExists) => {
             let place = &session.namespace;
             let next = "change it with kubectl captain upgrade, or choose another name";
             return Err(Error::Usage(format!("{KIND} {name:?} exists in namespace {place:?}; {next}")));
         }
         Err(error) => return Err(Error::api(format!("create {KIND} {name:?}"), KIND, error)),
-    }
-    if dry_run.dry_run {
-        session.screen.print(&format!("helmrequest.app.alauda.io/{name} created (dry run)\n"))?;
-        return Ok(Outcome::WouldChange);
-    }
-    session.screen.print(&format!("helmrequest.app.alauda.io/{name} created\n"))?;
-    if wait.wait {
+    };
+    write.tell(&session.screen, &requests::shown(name), "created")?;
+    if wait.wait && !write.dry_run {
         waiting::until(session, name, &Goal::of_state(State::Deployed, Duration::ZERO), wait.limit).await?;
     }
-    Ok(Outcome::Done)
+    write.show(session, &api, &created).await?;
+    Ok(if write.dry_run { Outcome::WouldChange } else { Outcome::Done })
 }
 
 impl UpgradeArguments {
@@ -169,8 +165,8 @@ impl UpgradeArguments {
     /// It is not there, the ConfigMap is not, or the API server refuses the change.
     pub async fn run(&self, session: &Session) -> Result<Outcome, Error> {
         self.values.check(session).await?;
-        let made = change(session, &self.name, self.dry_run, |before, object| self.edit(before, object)).await?;
-        finish(session, &made, "upgraded", &self.wait, self.dry_run).await
+        let made = change(session, &self.name, self.write, |before, object| self.edit(before, object)).await?;
+        finish(session, &made, "upgraded", &self.wait, self.write).await
     }
 
     fn edit(&self, before: &HelmRequest, object: &mut Json) -> Result<(), Error> {
@@ -203,11 +199,11 @@ impl TriggerArguments {
                 annotate(object, names::RESYNC, &token());
                 Ok(())
             };
-            let made = change(&session, &name, self.dry_run, edit).await?;
+            let made = change(&session, &name, self.write, edit).await?;
             changes.push((session, made));
         }
         for (session, made) in &changes {
-            outcome = outcome.and(finish(session, made, "triggered", &self.wait, self.dry_run).await?);
+            outcome = outcome.and(finish(session, made, "triggered", &self.wait, self.write).await?);
         }
         Ok(outcome)
     }
@@ -223,8 +219,8 @@ impl RollbackArguments {
         if let Some(revision) = revision {
             self.check(session, revision).await?;
         }
-        let made = change(session, &self.name, self.dry_run, |before, object| edit_back(before, object, revision));
-        finish(session, &made.await?, "rolled back", &self.wait, self.dry_run).await
+        let made = change(session, &self.name, self.write, |before, object| edit_back(before, object, revision));
+        finish(session, &made.await?, "rolled back", &self.wait, self.write).await
     }
 
     /// Whether the revision exists. Who may not read records is told by the operator, and so is who means several.
@@ -295,23 +291,25 @@ pub async fn finish(
     made: &Change,
     done: &str,
     wait: &WaitArguments,
-    dry_run: DryRunArgument,
+    write: WriteArguments,
 ) -> Result<Outcome, Error> {
-    let name = made.after.metadata.name.clone().unwrap_or_default();
+    let (name, screen) = (made.after.name_any(), &session.screen);
+    let api = requests::whole(session);
     if made.differences.is_empty() {
-        session.screen.print(&format!("helmrequest.app.alauda.io/{name} unchanged\n"))?;
+        let write = WriteArguments { dry_run: false, ..write };
+        write.tell(screen, &requests::shown(&name), "unchanged")?;
+        write.show(session, &api, &made.after).await?;
         return Ok(Outcome::Done);
     }
-    if dry_run.dry_run {
-        let lines: String = made.differences.iter().map(|line| format!("  {line}\n")).collect();
-        session.screen.print(&format!("helmrequest.app.alauda.io/{name} {done} (dry run)\n{lines}"))?;
-        return Ok(Outcome::WouldChange);
+    write.tell(screen, &requests::shown(&name), done)?;
+    if write.dry_run && write.is_for_people() {
+        screen.print(&made.differences.iter().map(|line| format!("  {line}\n")).collect::<String>())?;
     }
-    session.screen.print(&format!("helmrequest.app.alauda.io/{name} {done}\n"))?;
-    if wait.wait {
+    if wait.wait && !write.dry_run {
         waiting::until(session, &name, &Goal::of_change(made, PATIENCE), wait.limit).await?;
     }
-    Ok(Outcome::Done)
+    write.show(session, &api, &made.after).await?;
+    Ok(if write.dry_run { Outcome::WouldChange } else { Outcome::Done })
 }
 
 /// Sets or removes a field of the spec of a request.
@@ -321,12 +319,12 @@ pub async fn finish(
 pub async fn switch(
     session: &Session,
     name: &str,
-    dry_run: DryRunArgument,
+    write: WriteArguments,
     edit: impl FnMut(&HelmRequest, &mut Json) -> Result<(), Error>,
     done: &str,
 ) -> Result<Outcome, Error> {
-    let made = edit::change(session, name, dry_run, edit).await?;
-    finish(session, &made, done, &WaitArguments::default(), dry_run).await
+    let made = edit::change(session, name, write, edit).await?;
+    finish(session, &made, done, &WaitArguments::default(), write).await
 }
 
 #[cfg(test)]

@@ -4,11 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
-use kube::Api;
 use kube::api::{DynamicObject, PostParams};
+use kube::{Api, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::Error;
+use super::arguments::Format;
 use super::requests::{self, KIND};
+use super::screen::Screen;
 use super::session::Session;
 use crate::api::HelmRequest;
 use crate::cluster::ApiError;
@@ -19,18 +23,62 @@ pub const MANAGER: &str = "kubectl-captain";
 /// How often a change is made over that others go before.
 const ATTEMPTS: usize = 5;
 
-/// The flag `--dry-run`.
+/// How a change is made, and told.
 #[derive(Clone, Copy, Debug, Default, Args)]
-pub struct DryRunArgument {
+pub struct WriteArguments {
     /// Change nothing; show what would change, checked by the API server. Exit status 2 if there is something
     #[arg(long)]
     pub dry_run: bool,
+    /// The form of the output: json and yaml print the object as it is at the end, one after the other where there are
+    /// several
+    #[arg(short, long, value_enum, default_value = "table", hide_default_value = true, value_name = "FORM")]
+    pub output: Format,
 }
 
-impl DryRunArgument {
+impl WriteArguments {
     /// How writes are made.
     pub fn parameters(self) -> PostParams {
         PostParams { dry_run: self.dry_run, field_manager: Some(MANAGER.to_owned()) }
+    }
+
+    /// Whether lines are printed, for people.
+    pub fn is_for_people(self) -> bool {
+        matches!(self.output, Format::Table | Format::Wide)
+    }
+
+    /// Tells what was done with an object, by its kind and name; nothing where the object itself is wanted.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn tell(self, screen: &Screen, object: &str, done: &str) -> Result<(), Error> {
+        match self.output {
+            Format::Table | Format::Wide if self.dry_run => screen.print(&format!("{object} {done} (dry run)\n")),
+            Format::Table | Format::Wide => screen.print(&format!("{object} {done}\n")),
+            Format::Name => screen.print(&format!("{object}\n")),
+            Format::Json | Format::Yaml => Ok(()),
+        }
+    }
+
+    /// Prints an object, where that is wanted: after a dry run as it would be, else as it is now.
+    ///
+    /// # Errors
+    /// It cannot be read or written.
+    pub async fn show<K>(self, session: &Session, api: &Api<K>, would_be: &K) -> Result<(), Error>
+    where
+        K: ResourceExt + Clone + std::fmt::Debug + DeserializeOwned + Serialize,
+    {
+        let name = would_be.name_any();
+        let read = match self.output {
+            Format::Json | Format::Yaml if !self.dry_run => api.get_opt(&name).await.map_err(ApiError::from),
+            _ => Ok(None),
+        };
+        let now = read.map_err(|error| Error::Api { what: format!("get {name:?}"), error: Box::new(error) })?;
+        let shown = now.as_ref().unwrap_or(would_be);
+        match self.output {
+            Format::Json => session.screen.print_json(shown),
+            Format::Yaml => session.screen.print("---\n").and_then(|()| session.screen.print_yaml(shown)),
+            Format::Table | Format::Wide | Format::Name => Ok(()),
+        }
     }
 }
 
@@ -40,7 +88,7 @@ pub struct Change {
     /// The request as it was.
     pub before: HelmRequest,
     /// The request as it is or, after a dry run, as it would be.
-    pub after: HelmRequest,
+    pub after: DynamicObject,
     /// What differs in spec and annotations: path, old and new value.
     pub differences: Vec<String>,
 }
@@ -59,12 +107,11 @@ impl Change {
 pub async fn change(
     session: &Session,
     name: &str,
-    dry_run: DryRunArgument,
+    write: WriteArguments,
     mut edit: impl FnMut(&HelmRequest, &mut Json) -> Result<(), Error>,
 ) -> Result<Change, Error> {
     let name = requests::bare(name);
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(session.cluster.client(), &session.namespace, &requests::resource());
+    let api = requests::whole(session);
     let mut attempts = 0;
     loop {
         let live = requests::get(session, &api, name).await?;
@@ -74,11 +121,11 @@ pub async fn change(
         edit(&before, &mut new)?;
         let differences = differences(&old, &new);
         if differences.is_empty() {
-            return Ok(Change { after: before.clone(), before, differences });
+            return Ok(Change { after: live, before, differences });
         }
         let wanted: DynamicObject = serde_json::from_value(new).map_err(unreadable)?;
-        match api.replace(name, &dry_run.parameters(), &wanted).await.map_err(ApiError::from) {
-            Ok(after) => return Ok(Change { before, after: requests::typed(&after)?, differences }),
+        match api.replace(name, &write.parameters(), &wanted).await.map_err(ApiError::from) {
+            Ok(after) => return Ok(Change { before, after, differences }),
             Err(ApiError::Conflict { .. }) if attempts < ATTEMPTS => attempts += 1,
             Err(error) => return Err(Error::api(format!("change {KIND} {name:?}"), KIND, error)),
         }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::charts::charts;
 use super::create::create;
-use super::edit::DryRunArgument;
+use super::edit::WriteArguments;
 use super::get::user_values;
 use super::repositories::{self, NewRepository};
 use super::revisions::Release;
@@ -50,9 +50,9 @@ pub struct ImportArguments {
     /// Whether to wait.
     #[command(flatten)]
     pub wait: WaitArguments,
-    /// Whether to change anything.
+    /// How it is changed and told.
     #[command(flatten)]
-    pub dry_run: DryRunArgument,
+    pub write: WriteArguments,
 }
 
 impl ImportArguments {
@@ -81,7 +81,7 @@ impl ImportArguments {
             None => self.only_repository(session, &name, &version).await?,
         };
         let spec = spec(&record, &format!("{repository}/{name}"), &version);
-        create(session, &self.release, spec, &self.wait, self.dry_run).await
+        create(session, &self.release, spec, &self.wait, self.write).await
     }
 
     /// Creates the repository where the cluster has none of the name.
@@ -95,7 +95,7 @@ impl ImportArguments {
         };
         let known = helm_repositories().into_iter().find(|known| known.name == name);
         let known = known.filter(|_| self.create_chartrepo).ok_or_else(missing)?;
-        known.create(session, self.dry_run).await
+        known.create(session, self.write).await.map(drop)
     }
 
     /// The repository that has a version of a chart, where it is the only one.

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::create::token;
-use super::edit::{DryRunArgument, MANAGER};
+use super::edit::{MANAGER, WriteArguments};
 use super::session::Session;
 use super::waiting::{Commentary, WaitArguments};
 use super::{Error, Outcome};
@@ -40,9 +40,9 @@ pub struct CreateRepoArguments {
     /// Whether to wait.
     #[command(flatten)]
     pub wait: WaitArguments,
-    /// Whether to change anything.
+    /// How it is changed and told.
     #[command(flatten)]
-    pub dry_run: DryRunArgument,
+    pub write: WriteArguments,
 }
 
 /// The flags of `resync-repo`.
@@ -53,9 +53,9 @@ pub struct ResyncRepoArguments {
     /// Whether to wait.
     #[command(flatten)]
     pub wait: WaitArguments,
-    /// Whether to change anything.
+    /// How it is changed and told.
     #[command(flatten)]
-    pub dry_run: DryRunArgument,
+    pub write: WriteArguments,
 }
 
 /// A repository as it is to be created.
@@ -77,11 +77,12 @@ impl CreateRepoArguments {
     pub async fn run(&self, session: &Session) -> Result<Outcome, Error> {
         let login = self.username.clone().zip(self.password.clone());
         let repository = NewRepository { name: self.name.clone(), url: self.url.clone(), login };
-        repository.create(session, self.dry_run).await?;
-        if self.dry_run.dry_run {
-            return Ok(Outcome::WouldChange);
+        let created = repository.create(session, self.write).await?;
+        if !self.write.dry_run {
+            wait_for(session, &self.name, None, &self.wait).await?;
         }
-        wait_for(session, &self.name, None, &self.wait).await
+        self.write.show(session, &repositories(session), &created).await?;
+        Ok(if self.write.dry_run { Outcome::WouldChange } else { Outcome::Done })
     }
 }
 
@@ -90,25 +91,25 @@ impl NewRepository {
     ///
     /// # Errors
     /// Either exists, or the API server refuses it.
-    pub async fn create(&self, session: &Session, dry_run: DryRunArgument) -> Result<(), Error> {
+    pub async fn create(&self, session: &Session, write: WriteArguments) -> Result<ChartRepo, Error> {
         let Self { name, url, login } = self;
         let mut spec = json!({"url": url});
-        let suffix = if dry_run.dry_run { " (dry run)" } else { "" };
         if let Some((username, password)) = login {
             let secret = json!({
                 "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
                 "stringData": {"username": username, "password": password},
             });
             let secrets: Api<Secret> = Api::namespaced(session.cluster.client(), &session.namespace);
-            put(&secrets, &secret, "Secret", dry_run).await?;
-            session.screen.print(&format!("secret/{name} created{suffix}\n"))?;
+            put(&secrets, &secret, "Secret", write).await?;
+            write.tell(&session.screen, &format!("secret/{name}"), "created")?;
             spec["secret"] = json!({"name": name});
         }
         let object = json!({
             "apiVersion": "app.alauda.io/v1beta1", "kind": KIND, "metadata": {"name": name}, "spec": spec,
         });
-        put(&repositories(session), &object, KIND, dry_run).await?;
-        session.screen.print(&format!("chartrepo.app.alauda.io/{name} created{suffix}\n"))
+        let created = put(&repositories(session), &object, KIND, write).await?;
+        write.tell(&session.screen, &shown(name), "created")?;
+        Ok(created)
     }
 }
 
@@ -121,18 +122,20 @@ impl ResyncRepoArguments {
         let token = token();
         // The phase is what Captain looks at, and what scripts wait to see changed.
         let patch = json!({"metadata": {"annotations": {names::REFRESH: token}}, "status": {"phase": "Pending"}});
-        let parameters = PatchParams { dry_run: self.dry_run.dry_run, ..PatchParams::apply(MANAGER) };
+        let parameters = PatchParams { dry_run: self.write.dry_run, ..PatchParams::apply(MANAGER) };
         let patched = repositories(session).patch(&self.name, &parameters, &Patch::Merge(patch)).await;
         match patched.map_err(ApiError::from) {
-            Ok(_) if self.dry_run.dry_run => {
-                session.screen.print(&format!("chartrepo.app.alauda.io/{} resynced (dry run)\n", self.name))?;
-                return Ok(Outcome::WouldChange);
+            Ok(patched) => {
+                self.write.tell(&session.screen, &shown(&self.name), "resynced")?;
+                if !self.write.dry_run {
+                    wait_for(session, &self.name, Some(&token), &self.wait).await?;
+                }
+                self.write.show(session, &repositories(session), &patched).await?;
+                Ok(if self.write.dry_run { Outcome::WouldChange } else { Outcome::Done })
             }
-            Ok(_) => session.screen.print(&format!("chartrepo.app.alauda.io/{} resynced\n", self.name))?,
-            Err(ApiError::NotFound) => return Err(absent(session, &self.name)),
-            Err(error) => return Err(Error::api(format!("change {KIND} {:?}", self.name), KIND, error)),
+            Err(ApiError::NotFound) => Err(absent(session, &self.name)),
+            Err(error) => Err(Error::api(format!("change {KIND} {:?}", self.name), KIND, error)),
         }
-        wait_for(session, &self.name, Some(&token), &self.wait).await
     }
 }
 
@@ -156,12 +159,17 @@ pub async fn find(session: &Session, shared: &str, name: &str) -> Result<Option<
     Ok(None)
 }
 
+/// A repository by kind and name, as kubectl takes it.
+fn shown(name: &str) -> String {
+    format!("chartrepo.app.alauda.io/{name}")
+}
+
 fn absent(session: &Session, name: &str) -> Error {
     let hint = format!("see those that exist: kubectl get chartrepos -n {}", session.namespace);
     Error::Absent { kind: KIND, name: name.to_owned(), namespace: session.namespace.clone(), hint }
 }
 
-async fn put<K>(api: &Api<K>, object: &Json, kind: &'static str, dry_run: DryRunArgument) -> Result<(), Error>
+async fn put<K>(api: &Api<K>, object: &Json, kind: &'static str, write: WriteArguments) -> Result<K, Error>
 where
     K: Clone + std::fmt::Debug + serde::de::DeserializeOwned + serde::Serialize,
 {
@@ -169,20 +177,15 @@ where
     let unreadable =
         |error: serde_json::Error| Error::api(what(), kind, ApiError::Undecodable { message: error.to_string() });
     let object: K = serde_json::from_value(object.clone()).map_err(unreadable)?;
-    let created = api.create(&dry_run.parameters(), &object).await;
-    created.map(drop).map_err(|error| Error::api(what(), kind, error.into()))
+    let created = api.create(&write.parameters(), &object).await;
+    created.map_err(|error| Error::api(what(), kind, error.into()))
 }
 
 /// Waits until a repository was read, where that is wanted.
-async fn wait_for(
-    session: &Session,
-    name: &str,
-    refresh: Option<&str>,
-    wait: &WaitArguments,
-) -> Result<Outcome, Error> {
+async fn wait_for(session: &Session, name: &str, refresh: Option<&str>, wait: &WaitArguments) -> Result<(), Error> {
     let (begun, limit) = (Instant::now(), wait.limit);
     if !wait.wait {
-        return Ok(Outcome::Done);
+        return Ok(());
     }
     let mut commentary = Commentary::new(&session.screen, name);
     loop {
@@ -192,7 +195,7 @@ async fn wait_for(
         let is_new = refresh.is_none() || refresh == status.last_handled_refresh.as_deref();
         let reason = status.reason.unwrap_or_default();
         match status.phase {
-            Some(RepositoryPhase::Synced) if is_new => return Ok(Outcome::Done),
+            Some(RepositoryPhase::Synced) if is_new => return Ok(()),
             Some(RepositoryPhase::Failed) if is_new => {
                 return Err(Error::Unmet(format!("{KIND} {:?} failed: {reason}", repository.name_any())));
             }

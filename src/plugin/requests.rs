@@ -26,6 +26,16 @@ pub fn resource() -> ApiResource {
     ApiResource::erase::<HelmRequest>(&())
 }
 
+/// The requests of the session's namespace as they are, with every field that they have.
+pub fn whole(session: &Session) -> Api<DynamicObject> {
+    Api::namespaced_with(session.cluster.client(), &session.namespace, &resource())
+}
+
+/// A request by kind and name, as kubectl takes it.
+pub fn shown(name: &str) -> String {
+    format!("helmrequest.app.alauda.io/{name}")
+}
+
 /// The name that is meant by `web`, `hr/web` or `helmrequest.app.alauda.io/web`.
 pub fn bare(name: &str) -> &str {
     name.rsplit_once('/').map_or(name, |(_, name)| name)

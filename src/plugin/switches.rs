@@ -5,7 +5,7 @@ use kube::api::DeleteParams;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::create::switch;
-use super::edit::{DryRunArgument, annotate, change, remove};
+use super::edit::{WriteArguments, annotate, change, remove};
 use super::requests::{self, KIND};
 use super::selection::{Chosen, SelectionArguments};
 use super::session::Session;
@@ -24,9 +24,9 @@ pub struct SwitchArguments {
     /// Which requests.
     #[command(flatten)]
     pub selection: SelectionArguments,
-    /// Whether to change anything.
+    /// How it is changed and told.
     #[command(flatten)]
-    pub dry_run: DryRunArgument,
+    pub write: WriteArguments,
 }
 
 /// The flags of `uninstall`.
@@ -41,9 +41,9 @@ pub struct UninstallArguments {
     /// Whether to wait.
     #[command(flatten)]
     pub wait: WaitArguments,
-    /// Whether to change anything.
+    /// How it is changed and told.
     #[command(flatten)]
-    pub dry_run: DryRunArgument,
+    pub write: WriteArguments,
 }
 
 impl SwitchArguments {
@@ -75,7 +75,7 @@ impl SwitchArguments {
                 edit(object);
                 Ok(())
             };
-            outcome = outcome.and(switch(&session, &name, self.dry_run, edit, done).await?);
+            outcome = outcome.and(switch(&session, &name, self.write, edit, done).await?);
         }
         Ok(outcome)
     }
@@ -96,7 +96,7 @@ impl UninstallArguments {
         for Chosen { session, name } in &chosen {
             self.delete(session, name).await?;
         }
-        if self.dry_run.dry_run && !chosen.is_empty() {
+        if self.write.dry_run && !chosen.is_empty() {
             return Ok(Outcome::WouldChange);
         }
         for Chosen { session, name } in chosen.iter().filter(|_| self.wait.wait) {
@@ -106,19 +106,20 @@ impl UninstallArguments {
     }
 
     async fn delete(&self, session: &Session, name: &str) -> Result<(), Error> {
-        requests::find(session, name).await?;
+        let request = requests::find(session, name).await?;
         if self.keep_resources {
             let keep = |_: &_, object: &mut Json| {
                 annotate(object, names::KEEP_RESOURCES, "true");
                 Ok(())
             };
-            change(session, name, self.dry_run, keep).await?;
+            change(session, name, self.write, keep).await?;
         }
-        let parameters = DeleteParams { dry_run: self.dry_run.dry_run, ..DeleteParams::default() };
+        let parameters = DeleteParams { dry_run: self.write.dry_run, ..DeleteParams::default() };
         let deleted = session.requests().delete(name, &parameters).await;
         deleted.map_err(|error| Error::api(format!("delete {KIND} {name:?}"), KIND, error.into()))?;
-        let done = if self.dry_run.dry_run { "uninstalled (dry run)" } else { "is being uninstalled" };
-        session.screen.print(&format!("helmrequest.app.alauda.io/{name} {done}\n"))
+        let done = if self.write.dry_run { "uninstalled" } else { "is being uninstalled" };
+        self.write.tell(&session.screen, &requests::shown(name), done)?;
+        self.write.show(session, &session.requests(), &request).await
     }
 
     async fn until_gone(&self, session: &Session, name: &str) -> Result<(), Error> {

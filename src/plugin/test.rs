@@ -8,8 +8,9 @@ use kube::Api;
 use kube::api::ListParams;
 use tokio::time::{Instant, sleep};
 
+use super::arguments::OutputArgument;
 use super::create::token;
-use super::edit::{DryRunArgument, annotate, change, remove};
+use super::edit::{Change, WriteArguments, annotate, change, remove};
 use super::list::condition;
 use super::requests::{self, KIND};
 use super::selection::{Chosen, SelectionArguments};
@@ -34,9 +35,9 @@ pub struct TestArguments {
     /// How long to wait for the outcome.
     #[command(flatten)]
     pub limit: LimitArgument,
-    /// Whether to change anything.
+    /// How it is changed and told.
     #[command(flatten)]
-    pub dry_run: DryRunArgument,
+    pub write: WriteArguments,
 }
 
 /// The flags of `wait`.
@@ -57,6 +58,9 @@ pub struct WaitForArguments {
     /// How long to wait.
     #[command(flatten)]
     pub limit: LimitArgument,
+    /// The form of the output.
+    #[command(flatten)]
+    pub output: OutputArgument,
 }
 
 /// The states that can be waited for.
@@ -83,11 +87,12 @@ impl WaitForArguments {
         for Chosen { session, name } in &chosen {
             match waiting::until(session, name, &goal, self.limit).await {
                 Ok(request) => {
-                    let revision = request.status.and_then(|status| status.revision).unwrap_or_default();
+                    let revision = request.status.as_ref().and_then(|status| status.revision).unwrap_or_default();
                     let reached = if state == State::Ready { "ready" } else { "deployed" };
-                    session
-                        .screen
-                        .print(&format!("helmrequest.app.alauda.io/{name} {reached} at revision {revision}\n"))?;
+                    let told = WriteArguments { dry_run: false, output: self.output.output };
+                    let done = format!("{reached} at revision {revision}");
+                    told.tell(&session.screen, &requests::shown(name), &done)?;
+                    told.show(session, &session.requests(), &request).await?;
                 }
                 Err(Error::Unmet(message)) => return Err(Error::Unmet(with_worst(session, name, message).await)),
                 Err(error) => return Err(error),
@@ -133,32 +138,35 @@ impl TestArguments {
             }
             Ok(())
         };
-        let made = change(session, name, self.dry_run, begin).await?;
-        if self.dry_run.dry_run {
-            session.screen.print(&format!("helmrequest.app.alauda.io/{name} tested (dry run)\n"))?;
+        let made = change(session, name, self.write, begin).await?;
+        if self.write.dry_run {
+            self.write.tell(&session.screen, &requests::shown(name), "tested")?;
+            self.write.show(session, &requests::whole(session), &made.after).await?;
             return Ok(Outcome::WouldChange);
         }
-        let outcome = self.outcome(session, &Goal::of_change(&made, PATIENCE), &made.after).await;
+        let outcome = self.outcome(session, &Goal::of_change(&made, PATIENCE), &made).await;
         if !tests_itself {
             let end = |_: &HelmRequest, object: &mut Json| {
                 remove(object, "/spec", "test");
                 Ok(())
             };
-            change(session, name, DryRunArgument::default(), end).await?;
+            change(session, name, WriteArguments::default(), end).await?;
         }
         let tested = outcome?;
-        session.screen.print(&format!("helmrequest.app.alauda.io/{name} {}: {}\n", tested.reason, tested.message))?;
+        let done = format!("{}: {}", tested.reason, tested.message);
+        self.write.tell(&session.screen, &requests::shown(name), &done)?;
+        self.write.show(session, &requests::whole(session), &made.after).await?;
         Ok(Outcome::Done)
     }
 
-    async fn outcome(&self, session: &Session, goal: &Goal, asked: &HelmRequest) -> Result<Condition, Error> {
+    async fn outcome(&self, session: &Session, goal: &Goal, asked: &Change) -> Result<Condition, Error> {
         let name = requests::bare(&self.name);
         let begun = Instant::now();
         waiting::until(session, name, goal, self.limit).await?;
         loop {
             let request = requests::find(session, name).await?;
             let tested = condition(&request, ConditionType::TestSuccess).cloned();
-            let is_new = |tested: &Condition| tested.observed_generation >= asked.metadata.generation;
+            let is_new = |tested: &Condition| tested.observed_generation >= asked.after.metadata.generation;
             match tested.filter(is_new) {
                 Some(tested) if tested.status == ConditionStatus::True => return Ok(tested),
                 Some(tested) if tested.status == ConditionStatus::False => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args};
 use jiff::Timestamp;
+use kube::ResourceExt;
 use tokio::time::{Instant, sleep};
 
 use super::Error;
@@ -16,7 +17,7 @@ use super::session::Session;
 use crate::api::conditions::{ConditionStatus, ConditionType};
 use crate::api::duration::DurationError;
 use crate::api::helm_request::Phase;
-use crate::api::{GoDuration, HelmRequest};
+use crate::api::{GoDuration, HelmRequest, names};
 
 /// The pauses between looks: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -107,7 +108,7 @@ pub struct Goal {
 impl Goal {
     /// That a change is deployed.
     pub fn of_change(change: &Change, patience: Duration) -> Self {
-        let resync = change.after.resync_token().map(str::to_owned);
+        let resync = change.after.annotations().get(names::RESYNC).cloned();
         let resync = resync.filter(|token| change.before.resync_token() != Some(token));
         Self { may_be_old: !change.is_of_spec(), ..Self::of_state(State::Deployed, patience) }.with_resync(resync)
     }

@@ -187,3 +187,32 @@ async fn a_release_of_the_helm_command_is_imported_and_taken_over() -> Result<()
     assert!(none.contains("release \"nothing\" in namespace") && none.contains("has no revision yet"), "{none}");
     Ok(())
 }
+
+#[tokio::test]
+async fn what_was_changed_is_told_in_the_form_that_is_asked_for() -> Result<()> {
+    let place = place("forms").await?;
+    let json = |arguments: &[&str]| -> Result<Value> {
+        let finished = captain(&place, &[arguments, &["-o", "json"]].concat())?;
+        serde_json::from_str(&finished.stdout).with_context(|| format!("{arguments:?}: {}", finished.stderr))
+    };
+    let name = "helmrequest.app.alauda.io/web\n";
+    let wished = json(&["create", "web", "-c", "charts/hello", "-v", "0.1.0", "--dry-run"])?;
+    assert_eq!((&wished["kind"], &wished["spec"]["version"]), (&json!("HelmRequest"), &json!("0.1.0")));
+    assert_eq!(place.get("helmrequest", "web")?, None);
+    let created = json(&["create", "web", "-c", "charts/hello", "-v", "0.1.0", "-w", "-t", "60"])?;
+    assert_eq!(created["status"]["phase"], "Synced", "it is as it is at the end: {created}");
+    assert_eq!(printed(&place, &["upgrade", "web", "-v", "0.2.0", "-o", "name"])?, name);
+    assert_eq!(json(&["wait", "web", "-t", "60"])?["status"]["version"], "0.2.0");
+    assert_eq!(printed(&place, &["wait", "web", "-o", "name"])?, name);
+    let all = printed(&place, &["suspend", "-A", "-l", "team=nobody", "-o", "yaml"])?;
+    assert_eq!(all, "");
+    let suspended = printed(&place, &["suspend", "web", "-o", "yaml"])?;
+    assert!(suspended.starts_with("---\n") && suspended.contains("  suspend: true\n"), "{suspended}");
+    assert_eq!(json(&["resume", "web"])?["spec"]["suspend"], Value::Null);
+    assert_eq!(json(&["rollback", "web", "1", "--dry-run"])?["spec"]["rollbackTo"], 1);
+    assert_eq!(printed(&place, &["resync-repo", "charts", "-o", "name"])?, "chartrepo.app.alauda.io/charts\n");
+    let versions = json(&["show", "versions", "charts/hello"])?;
+    assert_eq!((&versions[0]["version"], &versions[1]["version"]), (&json!("0.2.0"), &json!("0.1.0")));
+    assert_eq!(json(&["uninstall", "web"])?["metadata"]["name"], "web");
+    Ok(())
+}
