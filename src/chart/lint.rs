@@ -1,6 +1,7 @@
 //! What can be said against a chart before it is rendered (`pkg/chart/v2/lint/rules`, in our words). What would keep it
 //! from being loaded is no matter of this.
 
+use serde::Serialize;
 use std::fmt;
 
 use super::dependencies::missing;
@@ -8,7 +9,8 @@ use super::{Chart, Metadata};
 use crate::value::Json;
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum Level {
     /// It could be better.
     Info,
@@ -29,7 +31,7 @@ impl fmt::Display for Level {
 }
 
 /// Something that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// How bad it is.
     pub level: Level,

@@ -33,6 +33,12 @@ pub struct SearchArguments {
     /// All versions, not only the newest
     #[arg(long)]
     pub versions: bool,
+    /// The charts of the repositories of all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Only the charts of repositories of this label, for example alauda.io/project=shop
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<String>,
     /// Where else repositories are.
     #[command(flatten)]
     pub shared: SharedArgument,
@@ -113,10 +119,12 @@ impl SearchArguments {
     /// # Errors
     /// They cannot be read.
     pub async fn run(&self, session: &Session) -> Result<Outcome, Error> {
-        let mut found = charts(session, &session.namespace).await?;
-        if self.shared.repo_namespace != session.namespace {
+        let selector = self.selector.as_deref();
+        let own = Some(&*session.namespace).filter(|_| !self.all_namespaces);
+        let mut found = charts(session, own, selector).await?;
+        if own.is_some() && self.shared.repo_namespace != session.namespace {
             // Who may not look there has only what is in his own namespace.
-            found.extend(charts(session, &self.shared.repo_namespace).await.unwrap_or_default());
+            found.extend(charts(session, Some(&self.shared.repo_namespace), selector).await.unwrap_or_default());
         }
         let shown = |chart: &ChartObject| if self.versions { chart.spec.versions.len() } else { 1 };
         let wanted = found.iter().filter(|chart| self.is_meant(chart));
@@ -200,14 +208,24 @@ fn absent(session: &Session, kind: &'static str, name: &str, hint: &str) -> Erro
     Error::Absent { kind, name: name.to_owned(), namespace: session.namespace.clone(), hint: hint.to_owned() }
 }
 
-/// The charts of the repositories of a namespace.
+/// The charts of the repositories of a namespace, or of all.
 ///
 /// # Errors
 /// They cannot be listed.
-pub async fn charts(session: &Session, namespace: &str) -> Result<Vec<ChartObject>, Error> {
-    let api: Api<ChartObject> = Api::namespaced(session.cluster.client(), namespace);
-    let listed = all(&api, ListParams::default().limit(PAGE)).await;
-    listed.map_err(|error| Error::api(format!("list Charts in namespace {namespace:?}"), "Chart", error))
+pub async fn charts(
+    session: &Session,
+    namespace: Option<&str>,
+    selector: Option<&str>,
+) -> Result<Vec<ChartObject>, Error> {
+    let (api, place): (Api<ChartObject>, String) = match namespace {
+        Some(namespace) => {
+            (Api::namespaced(session.cluster.client(), namespace), format!(" in namespace {namespace:?}"))
+        }
+        None => (Api::all(session.cluster.client()), String::new()),
+    };
+    let parameters = ListParams { label_selector: selector.map(str::to_owned), ..ListParams::default() };
+    let listed = all(&api, parameters.limit(PAGE)).await;
+    listed.map_err(|error| Error::api(format!("list Charts{place}"), "Chart", error))
 }
 
 /// How a request names the chart.
@@ -267,8 +285,9 @@ mod tests {
         {
             let output = OutputArgument::default();
             let shared = SharedArgument { repo_namespace: "captain-system".into() };
-            let arguments = SearchArguments { word: Some(word.into()), versions: false, shared, output };
-            assert_eq!(arguments.is_meant(&chart), expected, "{word}");
+            let (word, selector) = (Some(word.to_owned()), None);
+            let arguments = SearchArguments { word, versions: false, all_namespaces: false, selector, shared, output };
+            assert_eq!(arguments.is_meant(&chart), expected, "{:?}", arguments.word);
         }
     }
 }

@@ -12,6 +12,7 @@ use super::arguments::{Format, OutputArgument};
 use super::moment::age;
 use super::requests;
 use super::screen::{Screen, Tone};
+use super::selection::{Chosen, SelectionArguments};
 use super::session::Session;
 use super::status::deployed_objects;
 use super::table::{Cell, Table};
@@ -27,8 +28,9 @@ const MADE: [&str; 3] = ["Pod", "ReplicaSet", "Job"];
 /// The flags of `events`.
 #[derive(Clone, Debug, Args)]
 pub struct EventsArguments {
-    /// The name of the HelmRequest
-    pub name: String,
+    /// Of which requests.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
     /// Only warnings
     #[arg(long)]
     pub warnings: bool,
@@ -43,45 +45,58 @@ impl EventsArguments {
     /// # Errors
     /// There is no such request, or events cannot be read.
     pub async fn run(&self, session: &Session) -> Result<Outcome, Error> {
-        let request = requests::find(session, &self.name).await?;
-        // Who may not read records, or not the cluster of the release, sees what happened to the request itself.
-        let deployed = deployed_objects(session, request.clone()).await.ok();
-        let objects = deployed.iter().flat_map(|(_, objects)| objects);
-        let mut known: HashSet<(String, String)> =
-            objects.map(|object| (object.key.kind.clone(), object.key.name.clone())).collect();
-        let workloads: Vec<String> = known.iter().map(|(_, name)| format!("{name}-")).collect();
-        known.insert((requests::KIND.to_owned(), request.name_any()));
-        let mut found = read(session, &session.namespace).await?;
-        let is_elsewhere = request.destination() != Destination::Own;
-        if is_elsewhere || request.release_namespace() != session.namespace {
-            let place = deployed.as_ref().map(|(place, _)| place).or((!is_elsewhere).then_some(session));
-            if let Some(place) = place {
-                found.extend(read(place, &request.release_namespace()).await?);
-            }
+        let mut found = Vec::new();
+        for Chosen { session, name } in self.selection.find(session).await? {
+            found.extend(of_request(&session, &name).await?);
         }
-        let is_about = |event: &Event| {
-            let (kind, name) = regarding(event);
-            let is_made = MADE.contains(&kind.as_str()) && workloads.iter().any(|workload| name.starts_with(workload));
-            is_made || known.contains(&(kind, name))
-        };
-        found.retain(|event| is_about(event) && (!self.warnings || event.type_.as_deref() == Some("Warning")));
+        found.retain(|event| !self.warnings || event.type_.as_deref() == Some("Warning"));
         found.sort_by_key(seen);
+        // What two requests have made in one namespace may look as if it were of both.
+        let mut known = HashSet::new();
+        found.retain(|event| known.insert((event.namespace(), event.name_any())));
+        let screen = &session.screen;
         match self.output.output {
-            Format::Json => return session.screen.print_json(&found).map(|()| Outcome::Done),
-            Format::Yaml => return session.screen.print_yaml(&found).map(|()| Outcome::Done),
+            Format::Json => screen.print_json(&found)?,
+            Format::Yaml => screen.print_yaml(&found)?,
             Format::Name => {
-                let names: String = found.iter().map(|event| format!("event/{}\n", event.name_any())).collect();
-                return session.screen.print(&names).map(|()| Outcome::Done);
+                screen.print(&found.iter().map(|event| format!("event/{}\n", event.name_any())).collect::<String>())?;
             }
-            Format::Table | Format::Wide => {}
+            Format::Table | Format::Wide if found.is_empty() => {
+                screen.tell("there are no such events; the API server forgets them after an hour");
+            }
+            form => {
+                let with_namespaces = self.selection.all_namespaces || form == Format::Wide;
+                screen.print(&text(&found, Timestamp::now(), with_namespaces, screen))?;
+            }
         }
-        if found.is_empty() {
-            session.screen.tell(&format!("no events about {:?}; the API server forgets them after an hour", self.name));
-            return Ok(Outcome::Done);
-        }
-        session.screen.print(&text(&found, Timestamp::now(), &session.screen))?;
         Ok(Outcome::Done)
     }
+}
+
+/// The events about a request, the objects of its release, and what was made for them.
+async fn of_request(session: &Session, name: &str) -> Result<Vec<Event>, Error> {
+    let request = requests::find(session, name).await?;
+    // Who may not read records, or not the cluster of the release, sees what happened to the request itself.
+    let deployed = deployed_objects(session, request.clone()).await.ok();
+    let objects = deployed.iter().flat_map(|(_, objects)| objects);
+    let mut known: HashSet<(String, String)> =
+        objects.map(|object| (object.key.kind.clone(), object.key.name.clone())).collect();
+    let workloads: Vec<String> = known.iter().map(|(_, name)| format!("{name}-")).collect();
+    known.insert((requests::KIND.to_owned(), request.name_any()));
+    let mut found = read(session, &session.namespace).await?;
+    let is_elsewhere = request.destination() != Destination::Own;
+    if is_elsewhere || request.release_namespace() != session.namespace {
+        let place = deployed.as_ref().map(|(place, _)| place).or((!is_elsewhere).then_some(session));
+        if let Some(place) = place {
+            found.extend(read(place, &request.release_namespace()).await?);
+        }
+    }
+    found.retain(|event| {
+        let (kind, name) = regarding(event);
+        let is_made = MADE.contains(&kind.as_str()) && workloads.iter().any(|workload| name.starts_with(workload));
+        is_made || known.contains(&(kind, name))
+    });
+    Ok(found)
 }
 
 async fn read(session: &Session, namespace: &str) -> Result<Vec<Event>, Error> {
@@ -103,19 +118,27 @@ pub fn seen(event: &Event) -> Option<Timestamp> {
     series.or(last).or(first).or_else(|| event.metadata.creation_timestamp.as_ref().map(|time| time.0))
 }
 
-fn text(events: &[Event], now: Timestamp, screen: &Screen) -> String {
-    let mut table = Table::new(["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]);
+fn text(events: &[Event], now: Timestamp, with_namespaces: bool, screen: &Screen) -> String {
+    let mut head = vec!["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"];
+    if with_namespaces {
+        head.insert(0, "NAMESPACE");
+    }
+    let mut table = Table::new(head);
     for event in events {
         let (kind, name) = regarding(event);
         let type_ = event.type_.clone().unwrap_or_default();
         let tone = if type_ == "Warning" { Tone::Uneasy } else { Tone::Plain };
-        table.push(vec![
+        let mut row: Vec<Cell> = vec![
             seen(event).map(|time| age(time, now)).unwrap_or_default().into(),
             Cell::new(type_, tone),
             event.reason.clone().unwrap_or_default().into(),
             format!("{kind}/{name}").into(),
             event.message.clone().unwrap_or_default().into(),
-        ]);
+        ];
+        if with_namespaces {
+            row.insert(0, event.namespace().unwrap_or_default().into());
+        }
+        table.push(row);
     }
     table.text(screen)
 }

@@ -41,6 +41,9 @@ pub struct ExplainArguments {
     /// '.spec.template.spec.containers[name=app].image'
     #[arg(required = true, num_args = 2..=3, value_name = "OBJECT FIELD")]
     pub object_and_field: Vec<String>,
+    /// The registered cluster that the object is in; that of the context unless given
+    #[arg(long, value_name = "CLUSTER")]
+    pub cluster: Option<String>,
     /// Where else repositories are.
     #[command(flatten)]
     pub shared: SharedArgument,
@@ -83,8 +86,9 @@ impl ExplainArguments {
     pub async fn run(&self, session: &Session) -> Result<Outcome, Error> {
         let (field, object) = self.object_and_field.split_last().ok_or_else(|| no_field(""))?;
         let path = FieldPath::parse(field).ok_or_else(|| no_field(field))?;
-        let found = find_object(session, kind_and_name(object)?).await?;
-        let request = owner(session, &found).await?;
+        let cluster = self.cluster.as_deref();
+        let found = find_object(&session.at(cluster).await?, kind_and_name(object)?).await?;
+        let request = owner(session, cluster, &found).await?;
         let home = session.within(&request.namespace().unwrap_or_default());
         let draft = Draft::of_request(&home, &request, &self.deployed(&request)).await?;
         let traced = draft.trace(&home).await?;
@@ -110,7 +114,7 @@ fn no_field(text: &str) -> Error {
 }
 
 /// The request that an object is of.
-async fn owner(session: &Session, found: &Found) -> Result<HelmRequest, Error> {
+async fn owner(session: &Session, cluster: Option<&str>, found: &Found) -> Result<HelmRequest, Error> {
     let shown = found.shown();
     if let Some((_, kind, name)) = &found.maker {
         let next = format!("explain {}/{name}, .spec.template for example", kind.to_lowercase());
@@ -118,7 +122,7 @@ async fn owner(session: &Session, found: &Found) -> Result<HelmRequest, Error> {
     }
     let (namespace, release) =
         found.release.clone().ok_or_else(|| Error::Unmet(format!("{shown} belongs to no release")))?;
-    let request = request_of(session, &namespace, &release).await?;
+    let request = request_of(session, cluster, &namespace, &release).await?;
     request.ok_or_else(|| Error::Unmet(format!("release {release:?} in namespace {namespace:?} is of no {KIND}")))
 }
 

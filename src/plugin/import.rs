@@ -101,7 +101,7 @@ impl ImportArguments {
     /// The repository that has a version of a chart, where it is the only one.
     async fn only_repository(&self, session: &Session, chart: &str, version: &str) -> Result<String, Error> {
         for namespace in [&session.namespace, &self.repo_namespace] {
-            let listed = charts(session, namespace).await?;
+            let listed = charts(session, Some(namespace), None).await?;
             let having = listed.iter().filter(|candidate| has(candidate, chart, version));
             let mut found: Vec<String> = having.filter_map(repository_of).collect();
             found.sort();

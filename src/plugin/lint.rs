@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::arguments::GlobalArguments;
+use super::arguments::{Format, GlobalArguments, OutputArgument};
 use super::draft::{Draft, DraftArguments};
 use super::requests;
 use super::screen::{Screen, Tone};
@@ -26,6 +26,9 @@ pub struct LintArguments {
     /// Fail also for warnings
     #[arg(long)]
     pub strict: bool,
+    /// The form of the output.
+    #[command(flatten)]
+    pub output: OutputArgument,
 }
 
 impl LintArguments {
@@ -60,7 +63,14 @@ impl LintArguments {
         let count = |level: Level| found.iter().filter(|finding| finding.level == level).count();
         let (errors, warnings) = (count(Level::Error), count(Level::Warning));
         let chart = format!("{} {}", draft.chart().name(), draft.chart().metadata.version);
-        screen.print(&format!("{chart}\n{}", text(found, screen)))?;
+        match self.output.output {
+            Format::Json => screen.print_json(&found)?,
+            Format::Yaml => screen.print_yaml(&found)?,
+            Format::Name => {
+                screen.print(&found.iter().map(|finding| format!("{}\n", finding.place)).collect::<String>())?
+            }
+            Format::Table | Format::Wide => screen.print(&format!("{chart}\n{}", text(found, screen)))?,
+        }
         if errors > 0 || (self.strict && warnings > 0) {
             return Err(Error::Unmet(format!("chart {chart} has {errors} errors and {warnings} warnings")));
         }

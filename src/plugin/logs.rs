@@ -10,6 +10,7 @@ use kube::{Api, ResourceExt};
 use super::requests;
 use super::revisions::{ClusterArgument, Release, objects};
 use super::screen::{Screen, Tone};
+use super::selection::{Chosen, SelectionArguments};
 use super::session::Session;
 use super::{Error, Outcome};
 use crate::cluster::pages::all;
@@ -22,8 +23,9 @@ const PAGE: u32 = 250;
 /// The flags of `logs`.
 #[derive(Clone, Debug, Args)]
 pub struct LogsArguments {
-    /// The name of the HelmRequest
-    pub name: String,
+    /// Of which requests.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
     /// Where the release is.
     #[command(flatten)]
     pub cluster: ClusterArgument,
@@ -50,7 +52,19 @@ impl LogsArguments {
     /// # Errors
     /// There is no such request, or pods or records cannot be read.
     pub async fn run(&self, session: &Session) -> Result<Outcome, Error> {
-        let release = Release::of(session, requests::find(session, &self.name).await?, &self.cluster).await?;
+        let mut shown = 0;
+        for Chosen { session, name } in self.selection.find(session).await? {
+            shown += self.of_request(&session, &name).await?;
+        }
+        if shown == 0 {
+            session.screen.tell("no pods of hooks, and none that does not work; --all shows the others");
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Prints the logs of a request; tells of how many pods.
+    async fn of_request(&self, session: &Session, name: &str) -> Result<usize, Error> {
+        let release = Release::of(session, requests::find(session, name).await?, &self.cluster).await?;
         let session = &release.session;
         let record = release.record(release.request.as_ref().and_then(newest)).await?;
         let workloads = objects(session, &record).await?.into_iter().map(|object| object.key).filter(runs_pods);
@@ -67,10 +81,7 @@ impl LogsArguments {
             shown += 1;
             self.print(session, &pods, pod).await?;
         }
-        if shown == 0 {
-            session.screen.tell("no pods of hooks, and none that does not work; --all shows the others");
-        }
-        Ok(Outcome::Done)
+        Ok(shown)
     }
 
     fn wants(&self, pod: &Pod, makers: &Makers) -> bool {
@@ -142,9 +153,12 @@ mod tests {
     #[test]
     fn pods_of_hooks_and_those_that_do_not_work_are_shown() {
         let makers = Makers { hooks: ["seed".to_owned()].into(), workloads: ["web".to_owned()].into() };
-        let arguments = |all| {
-            let cluster = ClusterArgument::default();
-            LogsArguments { name: "web".into(), cluster, all, tail: 20, previous: false }
+        let arguments = |all| LogsArguments {
+            selection: SelectionArguments::default(),
+            cluster: ClusterArgument::default(),
+            all,
+            tail: 20,
+            previous: false,
         };
         for (pod, all, expected) in [
             (pod("Job", "seed", true), false, true),

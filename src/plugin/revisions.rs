@@ -90,10 +90,7 @@ impl Release {
     /// # Errors
     /// Its cluster is not chosen, or cannot be reached.
     pub async fn of(session: &Session, request: HelmRequest, chosen: &ClusterArgument) -> Result<Self, Error> {
-        let session = match chosen.of(&request)? {
-            Some(cluster) => session.in_cluster(&cluster).await?,
-            None => session.clone(),
-        };
+        let session = session.at(chosen.of(&request)?.as_deref()).await?;
         let (namespace, name) = (request.release_namespace(), request.release_name());
         Ok(Self { session, namespace, name, request: Some(request) })
     }

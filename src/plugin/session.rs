@@ -60,6 +60,17 @@ impl Session {
         Ok(Self { cluster: cluster(connection.config(), self.is_telling)?, ..self.clone() })
     }
 
+    /// The same session in a registered cluster, where one is named.
+    ///
+    /// # Errors
+    /// It cannot be reached.
+    pub async fn at(&self, cluster: Option<&str>) -> Result<Self, Error> {
+        match cluster {
+            Some(name) => self.in_cluster(name).await,
+            None => Ok(self.clone()),
+        }
+    }
+
     /// The same session in another namespace.
     #[must_use]
     pub fn within(&self, namespace: &str) -> Self {

@@ -3,12 +3,15 @@
 use clap::Args;
 use kube::api::DynamicObject;
 use kube::{Api, ResourceExt};
+use serde::Serialize;
 
+use super::arguments::{Format, OutputArgument};
 use super::list::phase_of;
 use super::requests::{self, KIND};
 use super::session::Session;
 use super::{Error, Outcome};
 use crate::api::HelmRequest;
+use crate::api::helm_request::Destination;
 use crate::cluster::object::{RELEASE_NAME_ANNOTATION, RELEASE_NAMESPACE_ANNOTATION};
 use crate::cluster::{ApiError, Kind, ObjectKey};
 use crate::value::Json;
@@ -22,6 +25,56 @@ pub struct TraceArguments {
     /// The object, as KIND/NAME or KIND NAME; the kind as kubectl takes it, for example pod, deployments.apps
     #[arg(required = true, num_args = 1..=2, value_name = "OBJECT")]
     pub object: Vec<String>,
+    /// The registered cluster that the object is in; that of the context unless given
+    #[arg(long, value_name = "CLUSTER")]
+    pub cluster: Option<String>,
+    /// The form of the output.
+    #[command(flatten)]
+    pub output: OutputArgument,
+}
+
+/// The way from an object to its request.
+#[derive(Clone, Debug, Serialize)]
+struct Way {
+    /// The object, and what it was made for.
+    objects: Vec<Step>,
+    /// The release of the last of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<Traced>,
+}
+
+/// An object on the way.
+#[derive(Clone, Debug, Serialize)]
+struct Step {
+    kind: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    namespace: String,
+    name: String,
+}
+
+/// A release, and the request that it is of.
+#[derive(Clone, Debug, Serialize)]
+struct Traced {
+    namespace: String,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<Requested>,
+}
+
+/// How it stands with the request.
+#[derive(Clone, Debug, Serialize)]
+struct Requested {
+    namespace: String,
+    name: String,
+    revision: i64,
+    phase: &'static str,
+}
+
+impl Step {
+    fn of(found: &Found) -> Self {
+        let ObjectKey { kind, namespace, name, .. } = found.key();
+        Self { kind, namespace, name }
+    }
 }
 
 /// An object in the cluster: which release it says that it is of, and what it was made for.
@@ -71,23 +124,32 @@ impl TraceArguments {
     /// # Errors
     /// There is no such object, or it belongs to no release.
     pub async fn run(&self, session: &Session) -> Result<Outcome, Error> {
-        let mut found = find_object(session, kind_and_name(&self.object)?).await?;
-        let (mut way, mut release) = (vec![found.shown()], found.release.clone());
-        let snapshot = session.cluster.discovery().snapshot().await.map_err(Error::discovery)?;
+        let cluster = self.cluster.as_deref();
+        let place = session.at(cluster).await?;
+        let mut found = find_object(&place, kind_and_name(&self.object)?).await?;
+        let (mut objects, mut release) = (vec![Step::of(&found)], found.release.clone());
+        let snapshot = place.cluster.discovery().snapshot().await.map_err(Error::discovery)?;
         for _ in 1..DEPTH {
             let Some((group, made_by, maker)) = &found.maker else { break };
             let Some(kind) = snapshot.preferred(group, made_by) else { break };
-            found = look(session, kind.clone(), maker).await?;
-            way.push(found.shown());
+            found = look(&place, kind.clone(), maker).await?;
+            objects.push(Step::of(&found));
             // What a workload makes often has a copy of its annotations, so the way is gone to its end.
             release = found.release.clone().or(release);
         }
         let end = found.shown();
-        if let Some((namespace, release)) = &release {
-            way.push(told(session, namespace, release).await?);
+        let release = match release {
+            Some((namespace, name)) => Some(Traced::of(session, cluster, namespace, name).await?),
+            None => None,
+        };
+        let (way, screen) = (Way { objects, release }, &session.screen);
+        match self.output.output {
+            Format::Json => screen.print_json(&way)?,
+            Format::Yaml => screen.print_yaml(&way)?,
+            Format::Name => screen.print(&way.request_name())?,
+            Format::Table | Format::Wide => screen.print(&ladder(&way.lines()))?,
         }
-        session.screen.print(&ladder(&way))?;
-        release.map(|_| Outcome::Done).ok_or_else(|| Error::Unmet(format!("{end} belongs to no release")))
+        way.release.map(|_| Outcome::Done).ok_or_else(|| Error::Unmet(format!("{end} belongs to no release")))
     }
 }
 
@@ -128,13 +190,27 @@ async fn look(session: &Session, kind: Kind, name: &str) -> Result<Found, Error>
     }
 }
 
-/// The request of a release, where there is one.
+/// The request of a release of a registered cluster, or of the request's own, where there is one.
 ///
 /// # Errors
 /// Requests cannot be listed.
-pub async fn request_of(session: &Session, namespace: &str, release: &str) -> Result<Option<HelmRequest>, Error> {
-    let of_release =
-        |request: &HelmRequest| request.release_name() == release && request.release_namespace() == namespace;
+pub async fn request_of(
+    session: &Session,
+    cluster: Option<&str>,
+    namespace: &str,
+    release: &str,
+) -> Result<Option<HelmRequest>, Error> {
+    let of_release = |request: &HelmRequest| {
+        let is_there = match (cluster, request.destination()) {
+            (None, destination) => destination == Destination::Own,
+            (Some(_), Destination::Own) => false,
+            (Some(cluster), Destination::One(name)) => name == cluster,
+            (Some(cluster), Destination::Several(_)) => {
+                request.status.iter().flat_map(|status| &status.clusters).any(|entry| entry.name == cluster)
+            }
+        };
+        is_there && request.release_name() == release && request.release_namespace() == namespace
+    };
     // Who may not look everywhere looks where most requests are: beside their release.
     let objects = match requests::list(session, true, None).await {
         Err(error) if error.is_forbidden() => requests::list(&session.within(namespace), false, None).await?,
@@ -149,15 +225,44 @@ pub async fn request_of(session: &Session, namespace: &str, release: &str) -> Re
     Ok(None)
 }
 
-/// The release with its request, one line.
-async fn told(session: &Session, namespace: &str, release: &str) -> Result<String, Error> {
-    let Some(request) = request_of(session, namespace, release).await? else {
-        return Ok(format!("release {release} in namespace {namespace}, of no {KIND}"));
-    };
-    let revision = request.status.as_ref().and_then(|status| status.revision).unwrap_or_default();
-    let (name, home) = (request.name_any(), request.namespace().unwrap_or_default());
-    let phase = phase_of(&request).as_str();
-    Ok(format!("{KIND}/{name} in namespace {home}: release {release}, revision {revision}, {phase}"))
+impl Traced {
+    async fn of(session: &Session, cluster: Option<&str>, namespace: String, name: String) -> Result<Self, Error> {
+        let found = request_of(session, cluster, &namespace, &name).await?;
+        let request = found.map(|request| Requested {
+            namespace: request.namespace().unwrap_or_default(),
+            name: request.name_any(),
+            revision: request.status.as_ref().and_then(|status| status.revision).unwrap_or_default(),
+            phase: phase_of(&request).as_str(),
+        });
+        Ok(Self { namespace, name, request })
+    }
+
+    /// The release with its request, one line.
+    fn line(&self) -> String {
+        let Self { namespace, name, request } = self;
+        match request {
+            None => format!("release {name} in namespace {namespace}, of no {KIND}"),
+            Some(Requested { namespace, name: request, revision, phase }) => {
+                format!("{KIND}/{request} in namespace {namespace}: release {name}, revision {revision}, {phase}")
+            }
+        }
+    }
+}
+
+impl Way {
+    fn lines(&self) -> Vec<String> {
+        let object = |Step { kind, namespace, name }: &Step| match namespace.as_str() {
+            "" => format!("{kind}/{name}"),
+            _ => format!("{kind}/{name} in namespace {namespace}"),
+        };
+        self.objects.iter().map(object).chain(self.release.iter().map(Traced::line)).collect()
+    }
+
+    /// The request by kind and name, as other commands take it.
+    fn request_name(&self) -> String {
+        let request = self.release.as_ref().and_then(|release| release.request.as_ref());
+        request.map(|request| format!("{}\n", requests::shown(&request.name))).unwrap_or_default()
+    }
 }
 
 /// Lines, each a step further in.

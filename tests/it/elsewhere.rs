@@ -183,6 +183,11 @@ impl Stage<'_> {
         let status = printed(place, &["status", "web"])?;
         assert!(status.contains("of cluster east, revision 2") && status.contains("ReplicaSet/web-hello-"), "{status}");
 
+        let way = printed(place, &["trace", "deployment/web-hello", "--cluster", "east", "-o", "name"])?;
+        assert_eq!(way, "helmrequest.app.alauda.io/web\n");
+        let told = printed(place, &["explain", "configmap/web-hello", ".data.message", "--cluster", "east"])?;
+        assert!(told.contains("from ConfigMap values key values.yaml"), "{told}");
+
         let status = printed(place, &["status", "everywhere"])?;
         for words in ["├─ Cluster/east ", "└─ Cluster/west ", "Current   revision 1, version 0.1.0"] {
             assert!(status.contains(words), "{status}");

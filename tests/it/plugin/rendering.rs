@@ -67,6 +67,8 @@ async fn faults_are_found_before_anything_is_installed() -> Result<()> {
     let place = place("linted").await?;
     let told = printed(&place, &["lint", "web"])?;
     assert!(told.starts_with("hello 0.1.0\n") && told.contains("INFO Chart.yaml: icon is recommended"), "{told}");
+    let found: Value = serde_json::from_str(&printed(&place, &["lint", "web", "-o", "json"])?)?;
+    assert_eq!((&found[0]["level"], &found[0]["place"]), (&json!("INFO"), &json!("Chart.yaml")));
     let said = captain(&place, &["lint", "web", "--set", "image=x"])?;
     assert!(said.code == Some(1) && said.stdout.contains("ERROR templates/: "), "{}", said.stdout);
 

@@ -1,7 +1,7 @@
 //! What people do with a release beside changing its spec.
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{assert_golden, captain, printed, refused};
 use crate::support::{charts, wait};
@@ -72,6 +72,10 @@ async fn what_is_wrong_is_found_by_waiting_by_events_and_by_logs() -> Result<()>
     let events = printed(&place, &["events", "web"])?;
     assert!(events.starts_with("LAST SEEN") && events.contains("HelmRequest/web"), "{events}");
     assert!(events.contains("Deployment/web-hello") && events.contains("Pod/web-hello-"), "{events}");
+    assert_eq!(printed(&place, &["events", "-A", "-l", "team=nobody"])?, "");
+    place.merge("helmrequest", "web", &json!({"metadata": {"labels": {"team": "sick"}}}))?;
+    let events = printed(&place, &["events", "-A", "-l", "team=sick"])?;
+    assert!(events.starts_with("NAMESPACE") && events.contains(&place.namespace), "{events}");
     let logs = printed(&place, &["logs", "web"])?;
     assert!(logs.contains("==> Pod/web-hello-"), "{logs}");
 
@@ -95,6 +99,9 @@ async fn an_object_is_traced_to_its_request() -> Result<()> {
     let request = format!("└─ HelmRequest/web in namespace {namespace}: release web, revision 1, Synced");
     assert_eq!(lines[3], request);
     assert!(printed(&place, &["trace", "deployments.apps/web-hello"])?.contains("HelmRequest/web"));
+    let way: Value = serde_json::from_str(&printed(&place, &["trace", "pod", &pod, "-o", "json"])?)?;
+    assert_eq!((&way["objects"][2]["kind"], &way["release"]["request"]["name"]), (&json!("Deployment"), &json!("web")));
+    assert_eq!(printed(&place, &["trace", "pod", &pod, "-o", "name"])?, "helmrequest.app.alauda.io/web\n");
     assert!(refused(&place, &["trace", "gizmo/web"])?.contains("serves no kind \"gizmo\""));
     assert!(refused(&place, &["trace", "configmap/kube-root-ca.crt"])?.contains("belongs to no release"));
     Ok(())
@@ -108,6 +115,8 @@ async fn charts_are_found_and_looked_into() -> Result<()> {
     assert_eq!(lines.len(), 3, "{found}");
     assert!(lines[1].starts_with("charts/hello   0.2.0     2.0.0"), "{found}");
     assert_eq!(printed(&place, &["search", "hook", "-o", "name"])?, "charts/hooks\n");
+    assert!(printed(&place, &["search", "hook", "-A", "-l", "repo=charts"])?.contains("charts/hooks"));
+    assert_eq!(printed(&place, &["search", "hook", "-l", "repo=others"])?, "");
     let values = std::fs::read_to_string(charts::folder("hello-0.1.0").join("values.yaml"))?;
     assert_eq!(printed(&place, &["show", "values", "charts/hello", "-v", "0.1.0"])?, values);
     assert!(printed(&place, &["show", "chart", "charts/hello"])?.contains("version: 0.2.0"));
