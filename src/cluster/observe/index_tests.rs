@@ -147,6 +147,21 @@ fn our_own_write_that_is_seen_before_its_reply_is_no_news_for_a_held_owner() {
 }
 
 #[test]
+fn what_went_before_the_reply_to_our_write_came_is_gone() {
+    let mut fixture = Fixture::settled();
+    fixture.index.hold(&owner());
+    fixture.seen("web", 20, OURS);
+    fixture.gone("web", 21);
+    fixture.wrote("web", 20);
+    fixture.index.release(&owner());
+    assert_eq!(fixture.triggers(), [("web".into(), Change::Deleted)]);
+    assert_eq!(fixture.deviations(), [("web".into(), true)]);
+    // What is written in its place is waited for.
+    fixture.wrote("web", 25);
+    assert_eq!(fixture.deviations(), []);
+}
+
+#[test]
 fn a_change_that_comes_after_our_write_is_sent_when_the_owner_is_let_go() {
     let mut fixture = Fixture::settled();
     fixture.index.hold(&owner());

@@ -78,7 +78,7 @@ impl Tracked {
     }
 
     /// Whether an observation is from before our last write.
-    pub(super) fn is_after(&self, version: u64) -> bool {
+    fn is_after(&self, version: u64) -> bool {
         version != 0 && version < self.version
     }
 
@@ -118,6 +118,8 @@ pub(super) struct Entry {
     pub(super) name: Box<str>,
     pub(super) live: Option<Live>,
     pub(super) tracked: Option<Tracked>,
+    /// The version at which it was last seen to go, as long as it is expected.
+    pub(super) lost: u64,
     /// The telling in which it was last seen.
     telling: u32,
 }
@@ -194,7 +196,7 @@ impl KindIndex {
     pub(super) fn entry_mut(&mut self, namespace: &str, name: &str) -> &mut Entry {
         self.entries.entry(identity(namespace, name)).or_insert_with(|| {
             let (namespace, name) = (namespace.into(), name.into());
-            Box::new(Entry { namespace, name, live: None, tracked: None, telling: 0 })
+            Box::new(Entry { namespace, name, live: None, tracked: None, lost: 0, telling: 0 })
         })
     }
 
@@ -281,6 +283,7 @@ impl KindIndex {
             self.entries.remove(&identity);
             return None;
         };
+        entry.lost = version;
         let change = tracked.lose(version)?;
         self.news(identity, change)
     }

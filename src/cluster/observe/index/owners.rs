@@ -83,7 +83,8 @@ impl Index {
             Expectation::Written { hash, version } => (hash, version),
         };
         let mut tracked = Tracked { owner: Arc::clone(owner), hash, version, awaiting: false, since: Instant::now() };
-        tracked.awaiting = version != 0 && entry.live.as_ref().is_none_or(|live| tracked.is_after(live.version));
+        // The watch may have told of our write, and even that the object has gone since, before the reply came.
+        tracked.awaiting = version > entry.live.as_ref().map_or(entry.lost, |live| live.version);
         entry.tracked = Some(tracked);
         (id, identity(&object.namespace, &object.name))
     }
