@@ -101,6 +101,9 @@ reasons! {
     NotAnIndex,
     /// What was downloaded does not have the digest that the index or the request names.
     DigestMismatch stalled,
+    /// The chart is not signed by a key of the Secret in `verify`, or its signature does not count; the message has the
+    /// key.
+    ChartNotTrusted stalled,
     /// The branch, tag or commit is not in the repository.
     ReferenceNotFound,
     /// The repository has no chart of this name.
@@ -113,7 +116,7 @@ reasons! {
     ChartTooLarge stalled,
     /// The chart asks for another Kubernetes version than the cluster has.
     IncompatibleCluster stalled,
-    /// A Secret with credentials or certificates is missing or has not the keys that are needed.
+    /// A Secret with credentials, certificates or public keys is missing or has not the keys that are needed.
     CredentialsMissing,
 
     // Values and rendering.

@@ -106,6 +106,7 @@ impl Failure {
                 | Reason::NotFound
                 | Reason::ReferenceNotFound
                 | Reason::DigestMismatch
+                | Reason::ChartNotTrusted
                 | Reason::ChartInvalid
                 | Reason::ChartTooLarge
         )
@@ -307,6 +308,7 @@ impl From<&SourceError> for Reason {
             SourceError::TooLarge { .. }
             | SourceError::TooManyFiles { .. }
             | SourceError::Chart { too_large: true, .. } => Self::ChartTooLarge,
+            SourceError::NotTrusted(_) => Self::ChartNotTrusted,
             SourceError::DigestMismatch { .. } | SourceError::NotThePinned { .. } => Self::DigestMismatch,
             SourceError::Chart { too_large: false, .. } => Self::ChartInvalid,
             SourceError::Interrupted { .. } | SourceError::NoProgram { .. } | SourceError::Disk { .. } => {

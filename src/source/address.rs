@@ -48,6 +48,18 @@ pub(super) fn archive(repository: &Url, named: &str) -> Result<(Url, Option<Cred
     }
 }
 
+/// The name of the file at a URL.
+pub(super) fn file_name(url: &Url) -> String {
+    percent_decode(url.path().rsplit('/').next().unwrap_or_default().as_bytes())
+}
+
+/// The URL of the file beside that has the same name and a suffix.
+pub(super) fn with_suffix(url: &Url, suffix: &str) -> Url {
+    let mut beside = url.clone();
+    beside.set_path(&format!("{}{suffix}", url.path()));
+    beside
+}
+
 /// Whether both URLs have the same scheme, host and port.
 pub(super) fn same_origin(left: &Url, right: &Url) -> bool {
     left.origin() == right.origin()

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::folder::Found;
 use super::index::Entry;
-use super::{Charts, Repository, SourceError, Validators, git, http};
+use super::{Charts, Digest, Repository, SourceError, Validators, git, http};
 
 /// How soon an address is asked again that could not be read, where its archive is known from before.
 const RETRY: Duration = Duration::from_secs(60);
@@ -159,6 +159,8 @@ impl Place {
         let (found, validators) = match &self.source {
             Source::Http(repository) => {
                 let Some((archive, validators)) = repository.fetch_archive(&known).await? else { return Ok(()) };
+                let digest = Digest::of(&archive);
+                repository.verify(&Entry::new("", repository.url(), Some(digest)), digest).await?;
                 (Found { archive, version: None, url: repository.url().to_owned(), needed: Vec::new() }, validators)
             }
             Source::Git(repository) => {

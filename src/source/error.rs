@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::revision::Revision;
+use super::signatures::NotTrusted;
 use crate::chart::LoadError;
 
 /// Why a chart source failed. Messages are one sentence with the place and the next step; URLs in them carry neither
@@ -291,6 +292,9 @@ pub enum SourceError {
         /// The digest of its manifest.
         actual: String,
     },
+    /// The chart is not signed by whom it must be signed.
+    #[error(transparent)]
+    NotTrusted(Box<NotTrusted>),
     /// The archive is not a chart.
     #[error("{url} is not a chart that can be installed: {reason}; {}", if *.too_large { "make it smaller and publish it again" } else { "correct it and publish it again" })]
     Chart {

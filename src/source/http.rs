@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::read::MultiGzDecoder;
+use futures::FutureExt;
+use jiff::Timestamp;
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     LAST_MODIFIED,
@@ -16,12 +18,17 @@ use reqwest::{StatusCode, Url};
 
 use super::access::{Credentials, Tls};
 use super::document::ReadError;
-use super::index::Index;
+use super::index::{Entry, Index};
 use super::reach::Reach;
 use super::repository::{Fetched, Validators};
 use super::scroll::{Scroll, ScrollError};
+use super::signatures::gate::Gate;
+use super::signatures::{Keyring, Refusal, Signer, provenance};
 use super::transport::{Request, Transport};
 use super::{Digest, Document, SourceError, address};
+
+/// The most bytes of a provenance file.
+const PROVENANCE_LIMIT: u64 = 1 << 20;
 
 /// How a repository is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +51,8 @@ pub struct Options {
     pub archive_limit: u64,
     /// Where a large index is while it is read; in memory where there is no such folder.
     pub folder: Option<PathBuf>,
+    /// Who must have signed the charts, with provenance files beside them.
+    pub keyring: Option<Keyring>,
 }
 
 /// A chart repository; a handle that is cheap to clone.
@@ -61,6 +70,8 @@ struct Inner {
     index_limit: u64,
     archive_limit: u64,
     folder: Option<PathBuf>,
+    /// Who must have signed the charts, and which are known to be signed.
+    guard: Option<(Keyring, Gate)>,
 }
 
 impl Default for Options {
@@ -75,6 +86,7 @@ impl Default for Options {
             index_limit: 256 << 20,
             archive_limit: 64 << 20,
             folder: None,
+            keyring: None,
         }
     }
 }
@@ -85,12 +97,14 @@ impl Repository {
     /// # Errors
     /// [`SourceError::InvalidUrl`] and [`SourceError::InvalidCertificate`].
     pub fn new(options: Options) -> Result<Self, SourceError> {
-        let Options { url, credentials, pass_credentials_all, tls, reach, timeout, index_limit, archive_limit, folder } =
-            options;
+        let Options { url, credentials, pass_credentials_all, tls, reach, timeout, .. } = options;
+        let Options { index_limit, archive_limit, folder, keyring, .. } = options;
         let (url, credentials_of_url) = address::parse(&url)?;
         let transport = Transport::new(&tls, reach, timeout)?;
         let credentials = credentials.or(credentials_of_url);
-        let inner = Inner { url, credentials, pass_credentials_all, transport, index_limit, archive_limit, folder };
+        let guard = keyring.map(|keyring| (keyring, Gate::default()));
+        let inner =
+            Inner { url, credentials, pass_credentials_all, transport, index_limit, archive_limit, folder, guard };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -140,16 +154,56 @@ impl Repository {
     pub async fn download(&self, named: &str, digest: Option<Digest>) -> Result<Vec<u8>, SourceError> {
         let (url, own) = address::archive(&self.inner.url, named)?;
         let shown = address::shown(&url);
-        let ours = self.inner.pass_credentials_all || address::same_origin(&self.inner.url, &url);
-        let credentials = own.as_ref().or(self.inner.credentials.as_ref().filter(|_| ours));
-        let authorization = credentials.map(Credentials::header);
-        let request = Request { authorization, ..Request::get(url, self.inner.archive_limit) };
-        let answer = self.inner.transport.get(&request).await.map_err(|error| match error {
+        let body = self.file(url, own, self.inner.archive_limit).await.map_err(|error| match error {
             SourceError::NotFound { url } => SourceError::ArchiveNotFound { url },
             error => error,
         })?;
-        let body = answer.body.ok_or_else(|| SourceError::Status { url: shown.clone(), status: 304 })?;
         Digest::verified(digest, body, &shown)
+    }
+
+    /// Which charts are known to be signed, where they must be.
+    pub(super) fn gate(&self) -> Option<&Gate> {
+        self.inner.guard.as_ref().map(|(_, gate)| gate)
+    }
+
+    /// Verifies that an archive is signed, where it must be.
+    pub(super) async fn verify(&self, entry: &Entry, digest: Digest) -> Result<(), SourceError> {
+        let Some((keyring, gate)) = &self.inner.guard else { return Ok(()) };
+        let check = || {
+            let (repository, keyring, entry) = (self.clone(), keyring.clone(), entry.clone());
+            let check = async move {
+                let verdict = repository.verdict(&keyring, &entry.url, digest).await?;
+                verdict.map_err(|refusal| refusal.of(&entry, repository.shown_archive(&entry.url), keyring.named()))
+            };
+            check.boxed()
+        };
+        gate.pass(entry, digest, check).await
+    }
+
+    /// Whether the archive that the index names so, of this digest, is signed by the provenance file beside it.
+    async fn verdict(
+        &self,
+        keyring: &Keyring,
+        named: &str,
+        digest: Digest,
+    ) -> Result<Result<Signer, Refusal>, SourceError> {
+        let (url, own) = address::archive(&self.inner.url, named)?;
+        let (file, beside) = (address::file_name(&url), address::with_suffix(&url, ".prov"));
+        match self.file(beside, own, PROVENANCE_LIMIT).await {
+            Ok(signed) => Ok(provenance::verify(keyring, &signed, &file, digest, Timestamp::now())),
+            Err(SourceError::NotFound { url: wanted }) => Ok(Err(Refusal::NoProvenance { wanted })),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is at a URL, which may have credentials of its own; those of the repository go only where they belong.
+    async fn file(&self, url: Url, own: Option<Credentials>, limit: u64) -> Result<Vec<u8>, SourceError> {
+        let shown = address::shown(&url);
+        let ours = self.inner.pass_credentials_all || address::same_origin(&self.inner.url, &url);
+        let credentials = own.as_ref().or(self.inner.credentials.as_ref().filter(|_| ours));
+        let authorization = credentials.map(Credentials::header);
+        let answer = self.inner.transport.get(&Request { authorization, ..Request::get(url, limit) }).await?;
+        answer.body.ok_or(SourceError::Status { url: shown, status: 304 })
     }
 
     /// Downloads the archive that is at the address itself, unless it is the one that `known` tells of.

@@ -27,6 +27,7 @@ mod reach;
 mod repository;
 mod revision;
 mod scroll;
+mod signatures;
 pub mod svn;
 #[cfg(test)]
 mod testing;
@@ -43,4 +44,5 @@ pub use error::SourceError;
 pub use programs::Charts;
 pub use reach::Reach;
 pub use repository::{Fetched, Options, Repository, Validators};
+pub use signatures::{InvalidKeys, Keyring, NotTrusted, PublicKeys, Refusal, Trust};
 pub use workshop::Workshop;

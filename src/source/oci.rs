@@ -11,6 +11,7 @@
 //! each digest, and at each refresh it is asked whether their tags have moved. An older version is looked at when it is
 //! used, and then at each refresh too.
 
+mod attached;
 mod authorization;
 mod listing;
 mod manifest;
@@ -31,6 +32,8 @@ use super::access::{Credentials, Tls};
 use super::index::Entry;
 use super::reach::Reach;
 use super::repository::{Fetched, Validators};
+use super::signatures::Trust;
+use super::signatures::gate::Gate;
 use super::transport::Transport;
 use super::{Digest, SourceError};
 use crate::chart::version::{Constraint, Version};
@@ -61,6 +64,8 @@ pub struct Options {
     pub timeout: Duration,
     /// The most bytes of an archive.
     pub archive_limit: u64,
+    /// Who must have signed the charts.
+    pub trust: Option<Trust>,
 }
 
 impl Default for Options {
@@ -75,6 +80,7 @@ impl Default for Options {
             plain_http: false,
             timeout: Duration::from_secs(60),
             archive_limit: 64 << 20,
+            trust: None,
         }
     }
 }
@@ -94,6 +100,8 @@ struct Inner {
     registry: Registry,
     listing: Listing,
     archive_limit: u64,
+    /// Who must have signed the charts, and which are known to be signed.
+    guard: Option<(Trust, Gate)>,
 }
 
 /// A manifest of a chart.
@@ -101,6 +109,7 @@ struct ChartManifest {
     digest: Digest,
     archive: Digest,
     config: Option<Digest>,
+    provenance: Option<Digest>,
     created: Option<String>,
 }
 
@@ -110,7 +119,8 @@ impl Repository {
     /// # Errors
     /// [`SourceError::InvalidReference`], [`SourceError::InvalidTagFilter`] and [`SourceError::InvalidCertificate`].
     pub fn new(options: Options) -> Result<Self, SourceError> {
-        let Options { url, charts, tag_filter, credentials, tls, reach, plain_http, timeout, archive_limit } = options;
+        let Options { url, charts, tag_filter, credentials, tls, reach, plain_http, timeout, archive_limit, trust } =
+            options;
         let place = Reference::parse(&url, plain_http)?;
         let compile = |pattern: String| {
             let compiled = regex::RegexBuilder::new(&pattern).size_limit(1 << 20).build();
@@ -122,13 +132,19 @@ impl Repository {
         let tag_filter = tag_filter.map(compile).transpose()?;
         let registry = Registry::new(place.base.clone(), credentials, Transport::new(&tls, reach, timeout)?);
         let listing = Listing::default();
-        let inner = Inner { place, charts, tag_filter, plain_http, registry, listing, archive_limit };
+        let guard = trust.map(|trust| (trust, Gate::default()));
+        let inner = Inner { place, charts, tag_filter, plain_http, registry, listing, archive_limit, guard };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The same for clones of one repository, different for any two that live at the same time.
     pub(super) fn identity(&self) -> usize {
         Arc::as_ptr(&self.inner) as usize
+    }
+
+    /// Which charts are known to be signed, where they must be.
+    pub(super) fn gate(&self) -> Option<&Gate> {
+        self.inner.guard.as_ref().map(|(_, gate)| gate)
     }
 
     /// The address for messages.
@@ -159,9 +175,7 @@ impl Repository {
         let archive = match digest {
             Some(digest) => digest,
             None => {
-                let pinned = reference.digest.map(|digest| format!("sha256:{digest}"));
-                let of = pinned.or(reference.tag.clone()).unwrap_or_default();
-                let manifest = inner.chart(&reference.path, &of).await?;
+                let manifest = inner.chart(&reference.path, &reference.wanted()).await?;
                 inner.listing.note_use(&reference.path, reference.tag.as_deref());
                 manifest.archive
             }
@@ -238,7 +252,9 @@ impl Inner {
             manifest = self.chart_of_index(path, &candidates).await?;
         }
         match manifest {
-            Manifest::Chart { archive, config, created } => Ok(ChartManifest { digest, archive, config, created }),
+            Manifest::Chart { archive, config, provenance, created } => {
+                Ok(ChartManifest { digest, archive, config, provenance, created })
+            }
             Manifest::Index(_) => Err(self.not_a_chart(path, of, "an index".to_owned())),
             Manifest::Other(found) => Err(self.not_a_chart(path, of, found)),
         }

@@ -3,6 +3,7 @@
 //! A chart is downloaded, verified, unpacked and parsed once, however many requests ask for it at the same time: those
 //! that come later wait for the first and get its result, the error too.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -79,6 +80,7 @@ impl Charts {
     /// # Errors
     /// [`SourceError`] of the download, or [`SourceError::Chart`] where the archive is not a chart.
     pub async fn program(&self, repository: &Repository, entry: &Entry) -> Outcome {
+        let entry = &*self.verified(repository, entry).await?;
         if let Some(program) = entry.cached_digest().and_then(|digest| self.shared.parsed().get(&digest)) {
             return Ok(program);
         }
@@ -98,6 +100,7 @@ impl Charts {
     /// # Errors
     /// As for [`Charts::program`], by which it is fetched where it is not at hand.
     pub async fn files(&self, repository: &Repository, entry: &Entry) -> Result<(Digest, Vec<File>), SourceError> {
+        let entry = &*self.verified(repository, entry).await?;
         let url = repository.shown_archive(&entry.url);
         let interrupted = || SourceError::Interrupted { url: url.clone() };
         let archive = match self.shared.stored(entry).await.map_err(|_| interrupted())? {
@@ -139,16 +142,34 @@ impl Charts {
         entry: &'a Entry,
     ) -> BoxFuture<'a, Result<Vec<u8>, SourceError>> {
         let fetch = async move {
-            let (store, digest) = (Arc::clone(&self.shared), entry.cached_digest());
-            let stored = tokio::task::spawn_blocking(move || store.archives.as_ref()?.get(&digest?)).await;
-            if let Ok(Some(archive)) = stored {
-                return Ok(archive);
-            }
-            let archive = repository.download(&entry.url, entry.digest).await?;
-            entry.learn(self.keep(&archive));
-            Ok(archive)
+            let entry = self.verified(repository, entry).await?;
+            self.fetch(repository, &entry).await
         };
         fetch.boxed()
+    }
+
+    /// The entry of an archive that is signed as its repository asks for; what is in the cache may be there for somebody
+    /// who does not ask. It has the digest that is signed, so that nothing else can come from elsewhere.
+    async fn verified<'a>(&self, repository: &Repository, entry: &'a Entry) -> Result<Cow<'a, Entry>, SourceError> {
+        if repository.gate().is_none() {
+            return Ok(Cow::Borrowed(entry));
+        }
+        let digest = match entry.cached_digest() {
+            Some(digest) => digest,
+            None => Digest::of(&self.fetch(repository, entry).await?),
+        };
+        repository.verify(entry, digest).await?;
+        Ok(Cow::Owned(Entry::new(&entry.version, &entry.url, Some(digest))))
+    }
+
+    /// The archive of an index entry from the folder or its place, whoever has signed it.
+    async fn fetch(&self, repository: &Repository, entry: &Entry) -> Result<Vec<u8>, SourceError> {
+        if let Ok(Some(archive)) = self.shared.stored(entry).await {
+            return Ok(archive);
+        }
+        let archive = repository.download(&entry.url, entry.digest).await?;
+        entry.learn(self.keep(&archive));
+        Ok(archive)
     }
 
     /// Keeps an archive whose chart nobody uses yet; gives its digest.

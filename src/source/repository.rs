@@ -1,6 +1,8 @@
 //! A place with charts, whatever its kind: an index that is read, and archives that are downloaded.
 
-use super::index::Index;
+use super::index::{Entry, Index};
+use super::signatures::Trust;
+use super::signatures::gate::Gate;
 use super::{Digest, Document, SourceError, git, http, local, oci, svn};
 
 /// How a repository is reached, by its kind.
@@ -80,6 +82,17 @@ pub enum Fetched {
     },
 }
 
+impl Options {
+    /// Who must have signed the charts.
+    pub fn trust(&self) -> Option<Trust> {
+        match self {
+            Self::Http(options) => options.keyring.clone().map(Trust::Provenance),
+            Self::Oci(options) => options.trust.clone(),
+            Self::Local(_) | Self::Git(_) | Self::Svn(_) => None,
+        }
+    }
+}
+
 impl Repository {
     /// Prepares a repository; nothing is sent.
     ///
@@ -130,6 +143,43 @@ impl Repository {
             // Nobody but us makes these, and there are no credentials in them.
             Self::Local(_) | Self::Git(_) | Self::Svn(_) => named.to_owned(),
         }
+    }
+
+    /// Downloads the archive of a version and verifies all that is known of it: its digest, and who signed it.
+    ///
+    /// # Errors
+    /// [`SourceError`], one kind for each cause.
+    pub async fn fetch(&self, entry: &Entry) -> Result<Vec<u8>, SourceError> {
+        let archive = self.download(&entry.url, entry.digest).await?;
+        self.verify(entry, Digest::of(&archive)).await?;
+        Ok(archive)
+    }
+
+    /// Verifies that the archive of this digest is signed as its place asks for, where it does. It is asked for once,
+    /// until the handle or the signer goes out of use.
+    ///
+    /// # Errors
+    /// [`SourceError::NotTrusted`], or why the signature cannot be had.
+    pub(super) async fn verify(&self, entry: &Entry, digest: Digest) -> Result<(), SourceError> {
+        match self {
+            Self::Http(repository) => repository.verify(entry, digest).await,
+            Self::Oci(repository) => repository.verify(entry, digest).await,
+            Self::Local(_) | Self::Git(_) | Self::Svn(_) => Ok(()),
+        }
+    }
+
+    /// Which charts are known to be signed, where they must be.
+    pub(super) fn gate(&self) -> Option<&Gate> {
+        match self {
+            Self::Http(repository) => repository.gate(),
+            Self::Oci(repository) => repository.gate(),
+            Self::Local(_) | Self::Git(_) | Self::Svn(_) => None,
+        }
+    }
+
+    /// The fingerprint of the key that signed a version which was verified.
+    pub fn signed_by(&self, entry: &Entry) -> Option<String> {
+        self.gate()?.signer(entry)
     }
 
     /// Reads the index, unless it is the one that `known` tells of.

@@ -7,9 +7,13 @@ use crate::source::Digest;
 /// What is accepted as a manifest; a registry may answer 404 where it is not told.
 pub(super) const ACCEPTED: &str = "application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.index.v1+json";
+/// The type of a list of manifests.
+pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
 /// Helm's archives today, and those of its first versions, which are Captain's too.
 const ARCHIVES: [&str; 2] = ["application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/tar+gzip"];
+/// Helm's provenance file.
+const PROVENANCE: &str = "application/vnd.cncf.helm.chart.provenance.v1.prov";
 const CREATED: &str = "org.opencontainers.image.created";
 
 /// What a manifest says.
@@ -21,6 +25,8 @@ pub(super) enum Manifest {
         archive: Digest,
         /// The metadata of Chart.yaml in JSON.
         config: Option<Digest>,
+        /// The provenance file.
+        provenance: Option<Digest>,
         /// When it was pushed.
         created: Option<String>,
     },
@@ -73,9 +79,11 @@ impl Manifest {
         let archive = ARCHIVES.iter().find_map(|type_| document.layers.iter().find(|layer| layer.media_type == *type_));
         let Some(archive) = archive else { return Ok(Self::Other(document.media_types())) };
         let archive = archive.sha256().ok_or("its manifest names the archive by no SHA-256 digest")?;
+        let provenance = document.layers.iter().find(|layer| layer.media_type == PROVENANCE);
+        let provenance = provenance.and_then(Descriptor::sha256);
         let config = document.config.filter(|config| config.media_type == CONFIG);
         let created = document.annotations.and_then(|mut annotations| annotations.remove(CREATED));
-        Ok(Self::Chart { archive, config: config.and_then(|config| config.sha256()), created })
+        Ok(Self::Chart { archive, config: config.and_then(|config| config.sha256()), provenance, created })
     }
 }
 
@@ -105,12 +113,13 @@ mod tests {
         for type_ in ARCHIVES {
             let manifest = json!({
                 "config": descriptor(CONFIG, b"config"),
-                "layers": [descriptor("application/vnd.cncf.helm.chart.provenance.v1.prov", b"p"), descriptor(type_, b"a")],
+                "layers": [descriptor(PROVENANCE, b"p"), descriptor(type_, b"a")],
                 "annotations": {CREATED: "2026-01-01T00:00:00Z"},
             });
             let expected = Manifest::Chart {
                 archive: Digest::of(b"a"),
                 config: Some(Digest::of(b"config")),
+                provenance: Some(Digest::of(b"p")),
                 created: Some("2026-01-01T00:00:00Z".to_owned()),
             };
             assert_eq!(parse(&manifest), Ok(expected), "{type_}");

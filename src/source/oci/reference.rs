@@ -64,6 +64,12 @@ impl Reference {
         format!("oci://{}/{path}:{tag}{digest}", self.host)
     }
 
+    /// What to ask the registry for: the digest, else the tag.
+    pub(super) fn wanted(&self) -> String {
+        let pinned = self.digest.map(|digest| format!("sha256:{digest}"));
+        pinned.or(self.tag.clone()).unwrap_or_default()
+    }
+
     /// The repository for messages.
     pub(super) fn shown(&self, path: &str) -> String {
         format!("oci://{}/{path}", self.host)

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::authorization::{self, Challenge};
-use super::manifest::{ACCEPTED, Manifest};
+use super::manifest::{ACCEPTED, INDEX, Manifest};
 use super::reference::Reference;
 use crate::source::transport::{Answer, Request, Transport};
 use crate::source::{Credentials, Digest, SourceError, address};
@@ -87,15 +87,27 @@ impl Registry {
 
     /// The manifest of a tag or digest, and its digest; it must have the digest that was asked for.
     pub(super) async fn manifest(&self, path: &str, of: &str) -> Result<(Digest, Manifest), SourceError> {
+        let body = self.document(path, of).await?;
+        let shown = || format!("{}v2/{path}/manifests/{of}", address::shown(&self.base));
+        let unreadable = |reason| SourceError::NotARegistry { url: shown(), reason };
+        Ok((Digest::of(&body), Manifest::parse(&body).map_err(unreadable)?))
+    }
+
+    /// The bytes of the manifest of a tag or digest; they must have the digest that was asked for.
+    pub(super) async fn document(&self, path: &str, of: &str) -> Result<Vec<u8>, SourceError> {
         let url = self.url(&format!("v2/{path}/manifests/{of}"))?;
         let request = Request { headers: accepting(ACCEPTED), ..Request::get(url, MANIFEST_LIMIT) };
         let answer = self.ask(request, &pull(path)).await?;
         let (shown, told) = (address::shown(&answer.url), told_digest(&answer));
         let body = answer.body.unwrap_or_default();
-        let digest = Digest::of(&body);
-        Digest::check(Digest::parse(of).or(told), digest, &shown)?;
-        let manifest = Manifest::parse(&body).map_err(|reason| SourceError::NotARegistry { url: shown, reason })?;
-        Ok((digest, manifest))
+        Digest::verified(Digest::parse(of).or(told), body, &shown)
+    }
+
+    /// The list of what refers to a manifest, where the registry keeps one.
+    pub(super) async fn referrers(&self, path: &str, manifest: Digest) -> Result<Vec<u8>, SourceError> {
+        let url = self.url(&format!("v2/{path}/referrers/sha256:{manifest}"))?;
+        let request = Request { headers: accepting(INDEX), ..Request::get(url, MANIFEST_LIMIT) };
+        Ok(self.ask(request, &pull(path)).await?.body.unwrap_or_default())
     }
 
     /// The digest of a tag's manifest, without reading it where the registry tells it.
