@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-use super::GoDuration;
 use super::conditions::Condition;
 use super::lenient;
 use super::rules::{self, rule};
+use super::{GoDuration, Verification};
 
 /// How often a repository is read unless it says otherwise.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(600);
@@ -103,6 +103,9 @@ pub struct ChartRepoSpec {
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub tag_filter: Option<String>,
+    /// Who must have signed the charts; only for HTTP and OCI. Default: nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verification>,
 }
 
 /// What a ChartRepo is.

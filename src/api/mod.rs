@@ -20,12 +20,14 @@ pub mod names;
 pub mod reason;
 pub mod release;
 mod rules;
+pub mod verification;
 
 pub use chart_repo::ChartRepo;
 pub use conditions::Condition;
 pub use duration::GoDuration;
 pub use helm_request::HelmRequest;
 pub use reason::Reason;
+pub use verification::Verification;
 
 #[cfg(test)]
 mod captain_objects;

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 pub const POSITIVE_DURATION: &str =
     "self.matches('^([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+$') && self.matches('[1-9]')";
 
+/// That charts are not to be signed with cosign.
+pub const NOT_COSIGN: &str = "!has(self.provider) || self.provider != 'Cosign'";
+
 /// The name that a release keeps: the spec's, else the object's.
 const RELEASE_NAME_KEPT: (&str, &str) = (
     "has(self.spec.releaseName) && self.spec.releaseName != '' \
@@ -101,6 +104,15 @@ pub fn repository() -> Value {
         (
             "!(has(self.type) && self.type in ['Git', 'SVN']) || has(self.source) && self.source != null",
             "a Git or SVN repository needs source.url, the address to check out",
+        ),
+        (
+            "!has(self.verify) || self.verify == null || !(has(self.type) && self.type in ['Git', 'SVN', 'Local'])",
+            "verify is for repositories of the types HTTP and OCI: charts in Git, SVN and Local have no signatures",
+        ),
+        (
+            "!has(self.verify) || self.verify == null || !has(self.verify.provider) || self.verify.provider != 'Cosign' \
+             || has(self.type) && self.type == 'OCI' || has(self.url) && self.url.startsWith('oci://')",
+            "signatures of cosign are in registries: set verify.provider to Provenance, or type to OCI",
         ),
     ])
 }

@@ -267,6 +267,10 @@ impl ChartRepos {
             return memory.come_back();
         }
         let options = connection::options(&surroundings, object).await;
+        if memory.loses_trust(object, options.as_ref()) {
+            self.repositories.forget_read(key);
+            memory.give_up();
+        }
         if let Some(wait) = memory.is_due(object, options.as_ref().ok(), Instant::now()) {
             if news {
                 self.report(object, memory, Outcome::Standing).await;

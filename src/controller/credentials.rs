@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
-use crate::source::{Credentials, Identity, SshKeys, Tls, oci};
+use crate::api::verification::SignatureProvider;
+use crate::source::{Credentials, Identity, InvalidKeys, Keyring, PublicKeys, SshKeys, Tls, Trust, oci};
 
 /// The key of Secrets of the type `kubernetes.io/dockerconfigjson`.
 const DOCKER_CONFIG: &str = ".dockerconfigjson";
@@ -50,6 +51,9 @@ pub enum KeysError {
     /// There is no authority.
     #[error("{0} needs the key ca.crt: add it")]
     Authority(String),
+    /// The public keys cannot be used.
+    #[error("{0}")]
+    PublicKeys(#[from] InvalidKeys),
     /// There is no token.
     #[error("{0} needs the key token: add it")]
     Token(String),
@@ -124,6 +128,33 @@ impl Keys {
     /// It is not said.
     pub fn needed_authority(&self) -> Result<String, KeysError> {
         self.authority().ok_or_else(|| KeysError::Authority(self.named.clone()))
+    }
+
+    /// By whom charts must be signed.
+    ///
+    /// # Errors
+    /// It has no public keys, or some that cannot be used.
+    pub fn trust(&self, provider: SignatureProvider) -> Result<Trust, KeysError> {
+        Ok(match provider {
+            SignatureProvider::Provenance => Trust::Provenance(self.keyring()?),
+            SignatureProvider::Cosign => {
+                // Beside the public key cosign puts the private one into the Secrets that it makes.
+                let files = self.files().filter(|(name, _)| name.ends_with(".pub"));
+                Trust::Cosign(PublicKeys::read(&self.named, files)?)
+            }
+        })
+    }
+
+    /// Whose provenance files count.
+    ///
+    /// # Errors
+    /// It has no keyring, or something else.
+    pub fn keyring(&self) -> Result<Keyring, KeysError> {
+        Ok(Keyring::read(&self.named, self.files())?)
+    }
+
+    fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.data.iter().map(|(name, content)| (name.as_str(), content.0.as_slice()))
     }
 
     /// What webhooks prove to know, in the key that Flux's receivers have it in.

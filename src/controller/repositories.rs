@@ -230,6 +230,13 @@ impl Repositories {
         });
     }
 
+    /// Forgets what was read of a ChartRepo, as its charts may no longer be had in the same way. What is read next is told.
+    pub(super) fn forget_read(&self, key: &RepositoryKey) {
+        if let Some(known) = self.write().known.get_mut(key) {
+            known.read = None;
+        }
+    }
+
     /// Notes that the index is still what it was.
     pub(super) fn set_unchanged(&self, key: &RepositoryKey) {
         self.change(key, |known| {

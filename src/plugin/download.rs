@@ -82,7 +82,7 @@ pub async fn from_repository(session: &Session, shared: &SharedArgument, wanted:
         Fetched::Unchanged => Index::default(),
     };
     let entry = index.choose(chart, version).map_err(|error| failed(&error))?;
-    reached.download(&entry.url, entry.digest).await.map_err(|error| failed(&error))
+    reached.fetch(entry).await.map_err(|error| failed(&error))
 }
 
 /// The ChartRepo of the name, one's own first.

@@ -60,6 +60,7 @@ mod rights;
 mod rooms;
 mod samples;
 mod shards;
+mod signatures;
 mod storage;
 mod storm;
 mod survival;

@@ -14,7 +14,7 @@ use crate::support::registry::{Registry, USER};
 use crate::world::{Place, condition, with, world};
 
 /// The registry that all tests share; each works below a path of its own, the name of its namespace.
-fn registry() -> &'static Registry {
+pub fn registry() -> &'static Registry {
     static SHARED: OnceLock<std::result::Result<Registry, String>> = OnceLock::new();
     let start = || Registry::start(&world().cluster, SECRET).map_err(|error| format!("{error:#}"));
     SHARED.get_or_init(start).as_ref().unwrap_or_else(|error| panic!("the registry does not start: {error}"))

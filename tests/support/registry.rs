@@ -1,6 +1,7 @@
 //! The real registry of the distribution project on the loopback address: one store behind three doors. One lets
 //! everybody in and push, one wants a password and speaks TLS, one wants a token.
 
+mod attach;
 mod tokens;
 
 use std::path::Path;
@@ -110,15 +111,8 @@ impl Registry {
         new_tag: &str,
         media_type: &str,
     ) -> Result<()> {
-        const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-        let client = reqwest::Client::builder().build()?;
-        let url = |tag: &str| format!("http://{}/v2/{repository}/manifests/{tag}", self.open);
-        let manifest =
-            client.get(url(tag)).header("accept", MANIFEST).send().await?.error_for_status()?.bytes().await?;
-        let mut manifest: serde_json::Value = serde_json::from_slice(&manifest)?;
+        let mut manifest: serde_json::Value = serde_json::from_slice(&self.manifest(repository, tag).await?)?;
         *manifest.pointer_mut("/layers/0/mediaType").context("a layer")? = json!(media_type);
-        let put = client.put(url(new_tag)).header("content-type", MANIFEST).body(manifest.to_string());
-        put.send().await?.error_for_status()?;
-        Ok(())
+        self.put_manifest(repository, new_tag, &manifest).await.map(drop)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::api::chart_repo::DEFAULT_INTERVAL;
 use crate::api::rules::{self, rule};
-use crate::api::{GoDuration, lenient};
+use crate::api::{GoDuration, Verification, lenient};
 
 /// Where the chart comes from: http, oci, git or configMap.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -62,6 +62,10 @@ pub struct HttpSource {
     /// The SHA-256 digest that the archive must have, as 64 hexadecimal digits with or without `sha256:` in front.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Who must have signed the chart. Default: nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-validations" = rule(rules::NOT_COSIGN, "signatures of cosign are in registries: set verify.provider to Provenance, or fetch the chart by source.oci")))]
+    pub verify: Option<Verification>,
     /// Certificates (PEM) of the authorities that the server's certificate may be signed by, instead of the
     /// system's.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
@@ -102,6 +106,9 @@ pub struct OciSource {
     /// The digest that the chart's manifest must have, for example `sha256:…`.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Who must have signed the chart. Default: nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verification>,
     /// Certificates (PEM) of the authorities that the registry's certificate may be signed by, instead of the
     /// system's.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]

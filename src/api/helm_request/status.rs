@@ -70,6 +70,9 @@ pub struct HelmRequestStatus {
     /// the same chart is deployed whatever happens to its tag.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub chart_digest: Option<String>,
+    /// The fingerprint of the key that signed the chart that is deployed, where verify asks for one.
+    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    pub chart_signed_by: Option<String>,
     /// Why it is not deployed; empty when it is.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

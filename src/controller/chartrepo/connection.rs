@@ -6,11 +6,12 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, ResourceExt};
 
 use super::{Failure, shelf};
-use crate::api::Reason;
 use crate::api::chart_repo::{ChartRepo, ConfigMapReference, RepositoryType, SecretReference, VersionControl};
+use crate::api::verification::SignatureProvider;
+use crate::api::{Reason, Verification};
 use crate::cluster::ApiError;
 use crate::controller::credentials::{self, Keys, KeysError};
-use crate::source::{Credentials, Options, Reach, Tls, Workshop, git, http, oci, svn};
+use crate::source::{Credentials, Keyring, Options, Reach, Tls, Trust, Workshop, git, http, oci, svn};
 
 /// Where the objects are read that a ChartRepo names, and which addresses it may have.
 #[derive(Clone, Copy)]
@@ -26,7 +27,15 @@ pub(super) struct Surroundings<'a> {
 
 /// The options; reads the Secrets and the ConfigMap that the ChartRepo names.
 pub(super) async fn options(surroundings: &Surroundings<'_>, object: &ChartRepo) -> Result<Options, Failure> {
-    match object.spec.type_() {
+    let type_ = object.spec.type_();
+    if object.spec.verify.is_some()
+        && matches!(type_, RepositoryType::Git | RepositoryType::Svn | RepositoryType::Local)
+    {
+        let message = "spec.verify is for repositories of the types HTTP and OCI: charts in Git, SVN and Local have no \
+                       signatures; remove it";
+        return Err(Failure::new(Reason::InvalidRequest, message));
+    }
+    match type_ {
         RepositoryType::Http | RepositoryType::Chart => surroundings.http(object).await.map(Options::Http),
         RepositoryType::Oci => surroundings.oci(object).await.map(Options::Oci),
         RepositoryType::Git => surroundings.git(object).await.map(Options::Git),
@@ -48,6 +57,7 @@ impl Surroundings<'_> {
             tls: self.tls(object).await?,
             reach: self.reach,
             folder: self.workshop.map(|workshop| workshop.folder().to_owned()),
+            keyring: self.keyring(object).await?,
             ..http::Options::default()
         })
     }
@@ -62,8 +72,30 @@ impl Surroundings<'_> {
             tls: self.tls(object).await?,
             reach: self.reach,
             plain_http: spec.plain_http,
+            trust: self.trust(object).await?,
             ..oci::Options::default()
         })
+    }
+
+    /// Who must have signed the charts of a registry.
+    async fn trust(&self, object: &ChartRepo) -> Result<Option<Trust>, Failure> {
+        let Some(verify) = &object.spec.verify else { return Ok(None) };
+        Ok(Some(self.public_keys(object, verify).await?.trust(verify.provider())?))
+    }
+
+    /// Who must have signed the charts of a web server.
+    async fn keyring(&self, object: &ChartRepo) -> Result<Option<Keyring>, Failure> {
+        let Some(verify) = &object.spec.verify else { return Ok(None) };
+        if verify.provider() == SignatureProvider::Cosign {
+            let message = "signatures of cosign are in registries: set spec.verify.provider to Provenance";
+            return Err(Failure::new(Reason::InvalidRequest, message));
+        }
+        Ok(Some(self.public_keys(object, verify).await?.keyring()?))
+    }
+
+    async fn public_keys(&self, object: &ChartRepo, verify: &Verification) -> Result<Keys, Failure> {
+        let reference = SecretReference { name: verify.secret_ref.clone(), namespace: None };
+        self.secret(object, "spec.verify.secretRef", &reference).await
     }
 
     async fn svn(&self, object: &ChartRepo) -> Result<svn::Options, Failure> {
@@ -182,6 +214,7 @@ pub(super) fn users_of(store: &Store<ChartRepo>, secret: &PartialObjectMeta<Secr
         let spec = &object.spec;
         let mut references = spec.secret.iter().chain(&spec.tls_secret).chain(&spec.webhook_secret);
         references.any(|other| other.name == name && *other.namespace.as_ref().unwrap_or(&own) == namespace)
+            || spec.verify.as_ref().is_some_and(|verify| verify.secret_ref == name && own == namespace)
     };
     let users = store.state().into_iter().filter(|object| names_it(object));
     users.map(|object| ObjectRef::from_obj(object.as_ref())).collect()

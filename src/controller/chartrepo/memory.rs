@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
+use super::Failure;
 use super::charts::Published;
 use super::status::Outcome;
 use super::webhook::Standing;
 use crate::api::chart_repo::{ChartRepo, RepositoryPhase};
-use crate::api::names;
+use crate::api::{Reason, names};
 use crate::controller::backoff::pause;
 use crate::source::{Options, Repository, SourceError, Validators};
 
@@ -95,6 +96,29 @@ impl Memory {
         self.next.map_or_else(Action::await_change, wait)
     }
 
+    /// Whether charts are no longer to be had through the handle that there is: they must now be signed by others, or it
+    /// cannot be known by whom.
+    pub(super) fn loses_trust(&self, object: &ChartRepo, options: Result<&Options, &Failure>) -> bool {
+        let Some((known, _)) = &self.connection else { return false };
+        match options {
+            Ok(options) => options.trust() != known.trust(),
+            // While the API server does not answer, who was trusted still is.
+            Err(Failure { reason: Reason::ClusterUnreachable, .. }) if known.trust().is_some() => false,
+            Err(_) => object.spec.verify.is_some(),
+        }
+    }
+
+    /// Gives the handle up, and with it what was read: the repository is due at once.
+    pub(super) fn give_up(&mut self) {
+        self.disconnect();
+        self.next = None;
+    }
+
+    fn disconnect(&mut self) {
+        self.connection = None;
+        self.validators = Validators::default();
+    }
+
     /// The handle for the given options; the same as before while they stay the same.
     pub(super) fn connect(&mut self, options: Options) -> Result<Repository, SourceError> {
         if let Some((known, repository)) = &self.connection
@@ -102,8 +126,7 @@ impl Memory {
         {
             return Ok(repository.clone());
         }
-        self.validators = Validators::default();
-        self.connection = None;
+        self.disconnect();
         let repository = Repository::new(options.clone())?;
         self.connection = Some((options, repository.clone()));
         Ok(repository)
@@ -129,7 +152,8 @@ impl Wishes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::http;
+    use crate::api::Verification;
+    use crate::source::{InvalidKeys, PublicKeys, Trust, http, oci};
     use serde_json::json;
 
     fn object(status: serde_json::Value, annotations: serde_json::Value) -> ChartRepo {
@@ -143,6 +167,42 @@ mod tests {
 
     fn options(url: &str) -> Options {
         Options::Http(http::Options { url: url.to_owned(), ..http::Options::default() })
+    }
+
+    #[test]
+    fn a_handle_that_trusts_others_than_wanted_is_given_up() -> Result<(), Box<dyn std::error::Error>> {
+        let signed = |key: &str| {
+            let keys = PublicKeys::read("Secret \"keys\"", [("cosign.pub", key.as_bytes())])?;
+            let url = "oci://127.0.0.1:1/charts".to_owned();
+            let trust = Some(Trust::Cosign(keys));
+            Ok::<_, InvalidKeys>(Options::Oci(oci::Options { url, trust, ..oci::Options::default() }))
+        };
+        let (ours, theirs) =
+            (rcgen::KeyPair::generate()?.public_key_pem(), rcgen::KeyPair::generate()?.public_key_pem());
+        let careless = object(json!({}), json!({}));
+        let mut careful = careless.clone();
+        careful.spec.verify = Some(Verification::default());
+        let missing = Failure::new(Reason::CredentialsMissing, "there is no Secret");
+        let away = Failure::new(Reason::ClusterUnreachable, "no answer");
+        let mut memory = Memory::default();
+        assert!(!memory.loses_trust(&careful, Ok(&signed(&ours)?)), "there is none yet");
+        memory.connect(signed(&ours)?)?;
+        for (options, expected) in [
+            (Ok(signed(&ours)?), false),
+            (Ok(signed(&theirs)?), true),
+            (Err(missing.clone()), true),
+            (Err(away.clone()), false),
+        ] {
+            assert_eq!(memory.loses_trust(&careful, options.as_ref()), expected, "{options:?}");
+        }
+        memory.connect(options("http://127.0.0.1:1"))?;
+        assert!(memory.loses_trust(&careful, Err(&away)), "nobody had to sign yet");
+        assert!(!memory.loses_trust(&careless, Err(&missing)));
+        memory.next = Some(Instant::now() + NEW_LOOK);
+        memory.give_up();
+        assert!(!memory.loses_trust(&careful, Err(&missing)), "there is none any more");
+        assert_eq!(memory.is_due(&careful, None, Instant::now()), None, "and that is told at once");
+        Ok(())
     }
 
     #[test]

@@ -96,6 +96,7 @@ pub(super) fn summarize(
     let newest = synced.first().map(|member| &member.status);
     status.version = newest.and_then(|status| status.version.clone()).or(status.version);
     status.chart_digest = newest.and_then(|status| status.chart_digest.clone()).or(status.chart_digest);
+    status.chart_signed_by = newest.and_then(|status| status.chart_signed_by.clone()).or(status.chart_signed_by);
     status.notes = newest.and_then(|status| status.notes.clone()).or(status.notes);
     if synced.len() == wanted.len() {
         status.last_spec_hash = newest.and_then(|status| status.last_spec_hash.clone()).or(status.last_spec_hash);

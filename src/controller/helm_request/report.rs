@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::deploy::Outcome;
 use super::inputs::Inputs;
-use super::status::{Deployed, Facts, Standing, Tests, compose, readiness, whole_seconds};
+use super::status::{Deployed, DeployedChart, Facts, Standing, Tests, compose, readiness, whole_seconds};
 use crate::api::conditions::{ConditionType, is_true};
 use crate::api::helm_request::{HelmRequestStatus, ObjectsStatus, RevisionEntry, SHOWN_OBJECTS};
 use crate::api::{HelmRequest, Reason};
@@ -169,10 +169,14 @@ impl<'a> Report<'a> {
         let is_back = record.info.rollback_revision != 0;
         let Resolved { entry, repository } = inputs.chart();
         let shown = if repository.has_one_state() && !is_back { &*entry.version } else { &chart.version };
+        let chart_told = DeployedChart {
+            version: shown.to_owned(),
+            digest: manifest_digest(&entry.url).filter(|_| !is_back).map(str::to_owned),
+            signed_by: repository.signed_by(entry).filter(|_| !is_back),
+        };
         let deployed = Deployed {
             revision: record.version,
-            version: Some(shown.to_owned()),
-            chart_digest: manifest_digest(&entry.url).filter(|_| !is_back).map(str::to_owned),
+            chart: Some(chart_told),
             notes: outcome.notes.clone().filter(|notes| !notes.trim().is_empty()),
         };
         let mut facts = self.facts(standing, Some(deployed));

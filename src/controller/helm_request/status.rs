@@ -1,11 +1,14 @@
 //! What a request's status says, computed from what was found out. Pure: the same facts give the same status, so that
 //! it is written only when it says something new.
 
+mod chart;
+
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
+pub use self::chart::DeployedChart;
 use crate::api::conditions::{self, ConditionStatus, ConditionType};
 use crate::api::helm_request::{DriftStatus, HelmRequestStatus, ObjectsStatus, Phase, RevisionEntry};
 use crate::api::{Condition, Reason};
@@ -51,10 +54,8 @@ pub enum Tests {
 pub struct Deployed {
     /// Its number.
     pub revision: i64,
-    /// The version of its chart, where this operator knows it.
-    pub version: Option<String>,
-    /// The digest of the chart's manifest, where it comes from a registry.
-    pub chart_digest: Option<String>,
+    /// Its chart, where this operator knows it.
+    pub chart: Option<DeployedChart>,
     /// The rendered notes, where this operator knows them.
     pub notes: Option<String>,
 }
@@ -98,9 +99,8 @@ pub fn compose(previous: &HelmRequestStatus, facts: &Facts, now: Timestamp) -> H
     };
     if let Some(deployed) = &facts.deployed {
         status.revision = Some(deployed.revision);
-        if deployed.version.is_some() {
-            status.version.clone_from(&deployed.version);
-            status.chart_digest.clone_from(&deployed.chart_digest);
+        if let Some(chart) = &deployed.chart {
+            chart.tell(&mut status);
         }
         status.notes = deployed.notes.clone().or(status.notes);
     }
@@ -331,10 +331,11 @@ mod tests {
     use crate::api::helm_request::ObjectHealth;
 
     fn facts(standing: Standing) -> Facts {
+        let chart = DeployedChart { version: "1.2.3".into(), ..DeployedChart::default() };
         Facts {
             generation: Some(2),
             standing,
-            deployed: Some(Deployed { revision: 3, version: Some("1.2.3".into()), ..Deployed::default() }),
+            deployed: Some(Deployed { revision: 3, chart: Some(chart), notes: None }),
             tests: None,
             history: None,
             objects: Some(ObjectsStatus { ready: 2, total: 2, worst: vec![] }),

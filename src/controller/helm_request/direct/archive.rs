@@ -7,11 +7,12 @@ use super::place::{self, Access};
 use super::{Found, Reader, Search};
 use crate::api::Reason;
 use crate::api::helm_request::HttpSource;
+use crate::api::verification::SignatureProvider;
 use crate::cluster::observe::SourceRead;
 use crate::controller::failure::Failure;
 use crate::controller::repositories::Resolved;
 use crate::source::index::Entry;
-use crate::source::{Address, Digest, Place, Reach, http};
+use crate::source::{Address, Digest, Keyring, Place, Reach, http};
 
 /// The source.
 pub(super) const FIELD: &str = "spec.source.http";
@@ -80,6 +81,17 @@ pub(super) async fn options(
         insecure_skip_tls_verify: source.insecure_skip_tls_verify,
     };
     let (tls, keys) = access.read(reader).await?;
+    let keyring = keyring(reader, source).await?;
     let credentials = keys.map(|keys| keys.credentials(&source.url)).transpose()?.flatten();
-    Ok(http::Options { url: source.url.clone(), credentials, tls, reach, ..http::Options::default() })
+    Ok(http::Options { url: source.url.clone(), credentials, tls, reach, keyring, ..http::Options::default() })
+}
+
+/// Who must have signed the archive.
+async fn keyring(reader: &mut Reader<'_>, source: &HttpSource) -> Result<Option<Keyring>, Failure> {
+    let Some(verify) = &source.verify else { return Ok(None) };
+    if verify.provider() == SignatureProvider::Cosign {
+        let message = format!("signatures of cosign are in registries: set {FIELD}.verify.provider to Provenance");
+        return Err(Failure::new(Reason::InvalidRequest, message));
+    }
+    Ok(Some(reader.secret(&verify.secret_ref, &format!("{FIELD}.verify.secretRef")).await?.keyring()?))
 }

@@ -6,6 +6,7 @@ use crate::api::helm_request::ChartSource;
 use crate::api::{HelmRequest, Reason};
 use crate::cluster::Cluster;
 use crate::controller::failure::Failure;
+use crate::source::index::Entry;
 use crate::source::{Reach, Repository, http, oci};
 
 /// Fetches the archive.
@@ -25,17 +26,17 @@ async fn run(reader: &mut Reader<'_>, request: &HelmRequest, source: &ChartSourc
             let digest = source.digest.as_deref().map(archive::parsed).transpose()?;
             let options = archive::options(reader, source, Reach::Everywhere).await?;
             let repository = http::Repository::new(options).map_err(failed)?;
-            repository.download(repository.url(), digest).await.map_err(failed)
+            let entry = Entry::new("", repository.url(), digest);
+            Repository::Http(repository).fetch(&entry).await.map_err(failed)
         }
         ChartSource { oci: Some(source), .. } => {
-            let credentials = registry::credentials(reader, source).await?;
-            let repository = oci::Repository::new(registry::options(source, credentials, Reach::Everywhere))?;
+            let repository = oci::Repository::new(registry::options(reader, source, Reach::Everywhere).await?)?;
             let entry = repository.find(registry::wanted(request, source)).await?;
-            Ok(Repository::Oci(repository).download(&entry.url, entry.digest).await?)
+            Ok(Repository::Oci(repository).fetch(&entry).await?)
         }
         ChartSource { config_map: Some(source), .. } => {
             let chosen = config_map::choose(reader, request, source).await?;
-            Ok(chosen.repository.download(&chosen.entry.url, chosen.entry.digest).await?)
+            Ok(chosen.repository.fetch(&chosen.entry).await?)
         }
         ChartSource { git: Some(source), .. } => {
             let message =
