@@ -1,5 +1,5 @@
 //! `conformance CHARTS_DIR VALUES_DIR [STEM …] > OUT.jsonl` renders charts as the recording of Helm did, for comparison
-//! with it. The stubs' certificate and key are read from the recording's folder.
+//! with it. The stubs' certificate and key are read from the recording's folder, else from beside the charts.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -16,8 +16,7 @@ fn main() -> anyhow::Result<()> {
     };
     let stems: Vec<String> = arguments.collect();
     let (charts, values) = (PathBuf::from(charts), PathBuf::from(values));
-    let folder = conformance::folder().or_else(|| charts.parent().map(PathBuf::from)).unwrap_or_default();
-    let stubs = Stubs::read(&folder)?;
+    let stubs = Stubs::find(conformance::folder().as_deref().into_iter().chain(charts.parent()));
     let wanted = |stem: &str| stems.is_empty() || stems.iter().any(|wanted| wanted == stem);
     let subjects = conformance::subjects(&charts, &values, wanted)?;
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());

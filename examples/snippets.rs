@@ -21,10 +21,9 @@ use conformance::stubs::Stubs;
 const SNIPPET: &str = "templates/t.yaml";
 
 fn main() -> anyhow::Result<()> {
-    let path = std::env::args().nth(1).context("usage: snippets IN.jsonl")?;
-    let folder = conformance::folder().unwrap_or_else(|| PathBuf::from("."));
-    let stubs = Stubs::read(&folder)?;
-    let input = std::io::BufReader::new(std::fs::File::open(path)?);
+    let path = PathBuf::from(std::env::args().nth(1).context("usage: snippets IN.jsonl")?);
+    let stubs = Stubs::find(conformance::folder().as_deref().into_iter().chain(path.parent()));
+    let input = std::io::BufReader::new(std::fs::File::open(&path).with_context(|| path.display().to_string())?);
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
     let (mut agreeing, mut total) = (0, 0);
     for line in input.lines() {

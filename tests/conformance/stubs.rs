@@ -3,24 +3,34 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use coxswain::template::functions::{Certificate, Chance};
 use coxswain::value::Value;
 
+/// Why there is neither certificate nor key.
+const NO_PAIR: &str =
+    "stub-cert.pem and stub-key.pem are not beside the recording; COXSWAIN_CONFORMANCE names its folder";
+
 /// Fixed results in place of chance.
 #[derive(Debug)]
 pub struct Stubs {
-    certificate: String,
-    key: String,
+    pair: Option<Certificate>,
 }
 
 impl Stubs {
-    /// Reads the fixed certificate and key of the recording's folder.
-    pub fn read(folder: &Path) -> anyhow::Result<Self> {
-        let read = |name: &str| fs::read_to_string(folder.join(name)).with_context(|| name.to_owned());
-        Ok(Self { certificate: read("stub-cert.pem")?, key: read("stub-key.pem")? })
+    /// Reads the fixed certificate and key of the recording from the first of these folders that has them. Where none
+    /// has, what does not make certificates or keys renders all the same.
+    pub fn find<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Self {
+        let read = |folder: &Path| {
+            let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
+            Some(Certificate { certificate: read("stub-cert.pem")?, key: read("stub-key.pem")? })
+        };
+        Self { pair: folders.into_iter().find_map(read) }
+    }
+
+    fn pair(&self) -> Result<Certificate, String> {
+        self.pair.clone().ok_or_else(|| NO_PAIR.to_owned())
     }
 }
 
@@ -54,15 +64,13 @@ impl Chance for Stubs {
             "bcrypt" => "$2a$10$stub".into(),
             "htpasswd" => format!("{}:$2a$10$stub", text(0)).into(),
             "encryptAES" => "c3R1Yg==".into(),
-            "genPrivateKey" => self.key.as_str().into(),
+            "genPrivateKey" => return Some(self.pair().map(|pair| pair.key.into())),
             "genCA"
             | "genCAWithKey"
             | "genSelfSignedCert"
             | "genSelfSignedCertWithKey"
             | "genSignedCert"
-            | "genSignedCertWithKey" => {
-                Value::object(Certificate { certificate: self.certificate.clone(), key: self.key.clone() })
-            }
+            | "genSignedCertWithKey" => return Some(self.pair().map(Value::object)),
             _ => return None,
         }))
     }

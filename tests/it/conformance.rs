@@ -36,7 +36,7 @@ fn charts_render_as_helm_renders_them() {
         eprintln!("skipped: no recording of Helm (set COXSWAIN_CONFORMANCE)");
         return;
     };
-    let stubs = Stubs::read(&folder).expect("the stubs are beside the recording");
+    let stubs = Stubs::find([folder.as_path()]);
     let subjects = recording::subjects(&folder.join("charts"), &folder.join("values"), |_| true).expect("charts");
     let goldens = goldens(&folder.join("goldens.jsonl.gz")).expect("goldens");
     for required in REQUIRED {
@@ -64,7 +64,7 @@ fn a_source_map_changes_no_byte_and_knows_every_line() {
         eprintln!("skipped: no recording of Helm (set COXSWAIN_CONFORMANCE)");
         return;
     };
-    let stubs = Stubs::read(&folder).expect("the stubs are beside the recording");
+    let stubs = Stubs::find([folder.as_path()]);
     for chart in TRACED {
         let archive = std::fs::read(folder.join(format!("charts/{chart}.tgz"))).expect(chart);
         let loaded = coxswain::chart::load_archive(&archive, &coxswain::chart::Limits::default()).expect(chart);
