@@ -42,12 +42,17 @@ async fn bad_repository_that_is_slow() -> Result<()> {
 
 #[tokio::test]
 async fn bad_repositories_that_hang_delay_nobody() -> Result<()> {
-    // Connections are taken, and nobody ever answers. In turns of 8 this would take more than 6 minutes.
+    // Connections are taken, and nobody ever answers, or an answer begins and goes no further. In turns of 8 this would
+    // take more than 6 minutes.
     let hanging = std::net::TcpListener::bind("127.0.0.1:0")?;
     let place = world().bare_place("hanging").await?;
     let old = publish_plain(&place)?;
+    place.server.fail("/stuck/index.yaml", Fault::Stuck);
     for number in 0..50 {
-        let url = format!("http://{}/{number}", hanging.local_addr()?);
+        let url = match number % 2 {
+            0 => format!("http://{}/{number}", hanging.local_addr()?),
+            _ => format!("{}/{number}/stuck", place.server.url()),
+        };
         place.apply(&place.repository(&format!("hanging-{number}"), &url))?;
     }
     open_store(&place)?;

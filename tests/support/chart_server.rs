@@ -6,6 +6,7 @@
 mod git;
 mod tls;
 
+use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,13 +14,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::{StreamExt, stream};
 use tokio_rustls::TlsAcceptor;
 
 use self::tls::TlsListener;
@@ -37,6 +39,8 @@ pub enum Fault {
     Broken,
     /// The right answer, that much later.
     Slow(Duration),
+    /// 200 with the beginning of an index, and then nothing more.
+    Stuck,
     /// 200 with bytes that are neither an index nor an archive.
     Garbage,
     /// 200 with other bytes of the same meaning: an archive still unpacks, its digest is another.
@@ -215,11 +219,18 @@ fn respond(shared: &Shared, path: &str, headers: &HeaderMap, fault: Option<Fault
     let found = shared.file(path);
     match (fault, found) {
         (Some(Fault::Broken), _) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        (Some(Fault::Stuck), _) => stuck().into_response(),
         (Some(Fault::NotFound), _) | (_, None) => StatusCode::NOT_FOUND.into_response(),
         (Some(Fault::Garbage), _) => content(path, b"\x00: [garbage".to_vec(), headers),
         (Some(Fault::WrongDigest), Some(bytes)) => content(path, with_other_digest(bytes), headers),
         (_, Some(bytes)) => content(path, bytes, headers),
     }
+}
+
+/// A body that begins and does not end.
+fn stuck() -> Body {
+    let begun = Bytes::from_static(b"apiVersion: v1\nentries:\n");
+    Body::from_stream(stream::once(async { Ok::<_, io::Error>(begun) }).chain(stream::pending()))
 }
 
 /// In a gzip archive a byte of its time stamp is another, elsewhere there is a new line at the end.

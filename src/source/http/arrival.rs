@@ -1,9 +1,14 @@
 //! A body that is read while it arrives, by what waits for files and for the processor.
+//!
+//! The reader has a thread of its own as long as the body lasts. Those of the runtime's pool are few, renders and records
+//! need them, and a server that begins an answer and goes no further would keep one until its time is over.
 
 use std::io::{self, Read};
+use std::thread;
 
 use bytes::{Buf as _, Bytes};
 use tokio::sync::mpsc::{Receiver, channel};
+use tokio::sync::oneshot;
 
 use crate::source::SourceError;
 use crate::source::address::shown;
@@ -33,12 +38,19 @@ impl Read for Arriving {
 }
 
 /// Passes a body on to a reader that runs beside; gives what that has made of it.
+///
+/// # Errors
+/// The body does not arrive whole, or there is no thread for the reader.
 pub(super) async fn pass<T: Send + 'static>(
     mut incoming: Incoming<'_>,
     read: impl FnOnce(Arriving) -> T + Send + 'static,
 ) -> Result<T, SourceError> {
     let (sender, parts) = channel(WAITING);
-    let reading = tokio::task::spawn_blocking(move || read(Arriving { parts, part: Bytes::new() }));
+    let (made, reading) = oneshot::channel();
+    // Where nobody waits for it any more, what was read is dropped.
+    let work = move || drop(made.send(read(Arriving { parts, part: Bytes::new() })));
+    // Without a thread the work is dropped, and the reading is interrupted.
+    let _ = thread::Builder::new().name("arrival".to_owned()).spawn(work);
     let passed = loop {
         match incoming.chunk().await {
             Ok(None) => break Ok(()),
