@@ -1,5 +1,6 @@
-//! The door of the API, which strangers may knock at: so many connections at a time, and none that says nothing for long,
-//! so that they cannot take the operator's own connections away.
+//! The door of the API, which strangers may knock at: so many connections at a time, and none that is given no answer for
+//! long, whether it says nothing or says it a byte at a time, so that they cannot take the operator's own connections
+//! away.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 
 /// Connections at a time; those above wait until one ends.
 const CONNECTIONS: usize = 256;
-/// How long a connection may pass nothing. A chart that is downloaded for an answer takes its time.
+/// How long a connection may be given nothing. A chart that is downloaded for an answer takes its time.
 const SILENCE: Duration = Duration::from_secs(120);
 
 /// A listener that lets so many in.
@@ -63,10 +64,9 @@ impl Listener for Door {
 }
 
 impl Visitor {
-    /// What came of a try to pass something; nothing passes for long only once.
+    /// What came of a try to pass something, as long as there is patience.
     fn timed<T>(&mut self, context: &mut Context<'_>, tried: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if tried.is_ready() {
-            self.patience.as_mut().reset(Instant::now() + self.silence);
             return tried;
         }
         ready!(self.patience.as_mut().poll(context));
@@ -88,6 +88,10 @@ impl AsyncRead for Visitor {
 impl AsyncWrite for Visitor {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let tried = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if tried.is_ready() {
+            let until = Instant::now() + self.silence;
+            self.patience.as_mut().reset(until);
+        }
         self.timed(context, tried)
     }
 
@@ -107,24 +111,41 @@ mod tests {
     use axum::routing::get;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    #[tokio::test]
-    async fn who_says_nothing_makes_room_for_the_next() -> anyhow::Result<()> {
+    /// What a visitor and the one before are given where room is for one and the one before never asks whole: it says
+    /// nothing more, or a byte at a time.
+    async fn after(is_talking: bool) -> anyhow::Result<(String, Vec<u8>)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let door = Door::with(listener, 1, Duration::from_millis(300));
         let routes = Router::new().route("/", get(|| async { "come in" }));
         tokio::spawn(axum::serve(door, routes).into_future());
 
-        let mut silent = TcpStream::connect(address).await?;
-        silent.write_all(b"GET / HTTP/1.1\r\n").await?;
+        let (mut read, mut write) = TcpStream::connect(address).await?.into_split();
+        write.write_all(b"GET / HTTP/1.1\r\nX: ").await?;
+        let talk = async move {
+            while is_talking && write.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            write
+        };
+        let talk = tokio::spawn(talk);
         let mut next = TcpStream::connect(address).await?;
         next.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await?;
         let mut answer = String::new();
         tokio::time::timeout(Duration::from_secs(30), next.read_to_string(&mut answer)).await??;
-        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("come in"), "{answer}");
         let mut rest = Vec::new();
-        let _ = silent.read_to_end(&mut rest).await;
-        assert!(!rest.starts_with(b"HTTP/1.1 200"), "it never asked whole");
+        let _ = read.read_to_end(&mut rest).await;
+        talk.abort();
+        Ok((answer, rest))
+    }
+
+    #[tokio::test]
+    async fn who_never_asks_whole_makes_room_for_the_next() -> anyhow::Result<()> {
+        for is_talking in [false, true] {
+            let (answer, rest) = after(is_talking).await?;
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("come in"), "{answer}");
+            assert!(!rest.starts_with(b"HTTP/1.1 200"), "it never asked whole");
+        }
         Ok(())
     }
 }
