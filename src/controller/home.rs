@@ -170,6 +170,10 @@ fn note(context: &Context, event: &watcher::Event<HelmRequest>, triggers: &Unbou
     note_release(context.fleet.releases(), event, triggers);
     context.dependents.note(event);
     context.fleet.note(event);
+    if let watcher::Event::Delete(gone) = event {
+        // An attempt that is underway forgets once more what it has noted since.
+        context.forget(gone);
+    }
 }
 
 /// Notes whose a release is; where a request has gone, others that name its release are woken.

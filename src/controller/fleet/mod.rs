@@ -156,9 +156,6 @@ impl Fleet {
             && request.destination() != Destination::Own
         {
             self.leave(request);
-            if let Some(home) = self.home() {
-                home.forget(request);
-            }
         }
     }
 
