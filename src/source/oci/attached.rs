@@ -3,12 +3,11 @@
 //! (`specs/SIGNATURE_SPEC.md` of sigstore/cosign); the newer ones refer to it (`specs/BUNDLE_SPEC.md`, and referrers in
 //! the distribution specification, which has a tag for registries that do not list them).
 
-use std::collections::BTreeMap;
-
 use futures::FutureExt;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::manifest::{Descriptor, Document};
 use super::reference::Reference;
 use super::{ChartManifest, Repository};
 use crate::source::index::Entry;
@@ -24,27 +23,6 @@ const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 const LIMIT: u64 = 1 << 20;
 /// The most signatures of one kind that are looked at.
 const SIGNATURES: usize = 32;
-
-/// An image manifest or an index.
-#[derive(Deserialize)]
-struct Document {
-    #[serde(default)]
-    layers: Vec<Descriptor>,
-    #[serde(default)]
-    manifests: Vec<Descriptor>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Descriptor {
-    #[serde(default)]
-    media_type: String,
-    #[serde(default)]
-    digest: String,
-    artifact_type: Option<String>,
-    #[serde(default)]
-    annotations: Option<BTreeMap<String, String>>,
-}
 
 /// The version in a chart's metadata.
 #[derive(Deserialize)]
@@ -162,15 +140,9 @@ impl Repository {
     }
 }
 
-impl Descriptor {
-    fn sha256(&self) -> Option<Digest> {
-        Digest::parse(self.digest.strip_prefix("sha256:")?)
-    }
-}
-
 /// What is no manifest has nothing in it that could speak for a chart.
 fn parsed(document: &[u8]) -> Document {
-    serde_json::from_slice(document).unwrap_or(Document { layers: Vec::new(), manifests: Vec::new() })
+    serde_json::from_slice(document).unwrap_or_default()
 }
 
 fn version(config: &[u8]) -> String {

@@ -1,5 +1,7 @@
 //! Manifests of charts: which blob is the archive, and which one the chart's metadata (`pkg/registry/constants.go`).
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::source::Digest;
@@ -36,30 +38,35 @@ pub(super) enum Manifest {
     Other(String),
 }
 
-#[derive(Deserialize)]
+/// A manifest or a list of them, as it stands in the registry.
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+pub(super) struct Document {
     config: Option<Descriptor>,
+    /// The blobs that a manifest is of.
     #[serde(default)]
-    layers: Vec<Descriptor>,
+    pub(super) layers: Vec<Descriptor>,
+    /// The manifests of a list.
     #[serde(default)]
-    manifests: Vec<Descriptor>,
-    #[serde(default)]
-    annotations: Option<std::collections::BTreeMap<String, String>>,
+    pub(super) manifests: Vec<Descriptor>,
+    annotations: Option<BTreeMap<String, String>>,
 }
 
+/// What a document says of a blob or of another document.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Descriptor {
+pub(super) struct Descriptor {
     #[serde(default)]
-    media_type: String,
+    pub(super) media_type: String,
     #[serde(default)]
     digest: String,
-    artifact_type: Option<String>,
+    pub(super) artifact_type: Option<String>,
+    pub(super) annotations: Option<BTreeMap<String, String>>,
 }
 
 impl Descriptor {
-    fn sha256(&self) -> Option<Digest> {
+    /// The digest that names it; nothing where it is none of SHA-256.
+    pub(super) fn sha256(&self) -> Option<Digest> {
         Digest::parse(self.digest.strip_prefix("sha256:")?)
     }
 }
